@@ -1,0 +1,1 @@
+"""Generative adversarial networks in JAX and Flax: one file in, a trained generator out."""

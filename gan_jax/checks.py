@@ -1,0 +1,101 @@
+"""Validation of frozen dataclasses where they are built: types, bounds and choices."""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from typing import Any, Literal
+
+from gan_jax.errors import RequestError
+
+
+def check_types(instance: Any) -> None:
+    """Checks each field of a dataclass instance against its annotation.
+
+    Understands int, float, bool, str, tuple, Literal, unions of these with None, and Any (which
+    accepts all). A bool is no int, an int is a float, and a float must be finite.
+
+    Raises:
+        RequestError: names class, field, value and what was expected.
+    """
+    hints = typing.get_type_hints(type(instance))
+    for field in dataclasses.fields(instance):
+        name, value, hint = field.name, getattr(instance, field.name), hints[field.name]
+        if not _matches(value, hint):
+            wrong = f"{type(instance).__name__}.{name} = {value!r}"
+            raise RequestError(f"{wrong}: expected {_described(hint)}{_nearest(value, hint)}")
+
+
+def check_bounds(
+    instance: Any, names: str, *, at_least: float = -math.inf, below: float = math.inf
+) -> None:
+    """Checks that at_least <= field < below for each of the fields in `names` that is not None.
+
+    Raises:
+        RequestError: names class, field, value and the bounds.
+    """
+    for name in names.split():
+        value = getattr(instance, name)
+        if value is not None and not at_least <= value < below:
+            bounds = f"at least {at_least:g}" if math.isfinite(at_least) else ""
+            bounds += " and " if bounds and math.isfinite(below) else ""
+            bounds += f"below {below:g}" if math.isfinite(below) else ""
+            raise RequestError(f"{type(instance).__name__}.{name} = {value!r}: must be {bounds}")
+
+
+def nearest(word: str, words: typing.Iterable[str]) -> str:
+    """Returns ' (did you mean X?)' for the word nearest to `word`, or '' where none is near."""
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _matches(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if hint is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_matches(value, option) for option in typing.get_args(hint))
+    if origin is Literal:
+        return value in typing.get_args(hint)
+    if hint is float:
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        return numeric and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if origin is tuple:
+        inner = typing.get_args(hint)[0]
+        return isinstance(value, tuple) and all(_matches(item, inner) for item in value)
+    return isinstance(value, origin or hint)
+
+
+def _described(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(repr, typing.get_args(hint)))
+    if hint is float:
+        return "a finite number"
+    return str(getattr(hint, "__name__", hint) if not typing.get_args(hint) else hint)
+
+
+def _nearest(value: Any, hint: Any) -> str:
+    if typing.get_origin(hint) is Literal and isinstance(value, str):
+        return nearest(value, typing.get_args(hint))
+    return ""
+
+
+def check_object(owner: str, field: str, value: Any, methods: str) -> None:
+    """Checks that `value` is a hashable object (no class) with the named methods.
+
+    Raises:
+        RequestError: names the field and what is missing.
+    """
+    wrong = f"{owner}.{field} = {value!r}"
+    if isinstance(value, type):
+        raise RequestError(f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?")
+    missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
+    if missing:
+        raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}")
+    try:
+        hash(value)
+    except TypeError as error:
+        raise RequestError(f"{wrong}: must be hashable ({error})") from error

@@ -1,0 +1,9 @@
+"""The one exception that means: the request is wrong, and here is what would be right."""
+
+
+class RequestError(ValueError):
+    """A request that cannot be met as it stands.
+
+    The message names the field, the value and what would be right. The command line prints it
+    without a traceback and exits with code 2.
+    """

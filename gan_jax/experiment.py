@@ -1,0 +1,105 @@
+"""What a run is: one frozen, hashable value that holds objects, not names."""
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.errors import RequestError
+from gan_jax.losses import NonSaturating
+from gan_jax.optimizers import Adam
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment, validated where it is built.
+
+    Being hashable and compared by value, it is a static argument of every compiled function.
+
+    Attributes:
+        generator: Linen module, (latent, condition, training) -> sample.
+        discriminator: Linen module, (sample, condition, training) -> logits [batch].
+        data: description of a data set, `gan_jax.data.images.mnist_sample()` for example.
+        loss: object with `discriminator` and `generator`, see `gan_jax.losses`.
+        penalties: functions of a discriminator closure, see `gan_jax.penalties`; their means are
+            added to the discriminator's loss.
+        generator_optimizer: object whose `build()` returns an optax transformation.
+        discriminator_optimizer: likewise, for the other player.
+        latent_size: numbers in one latent.
+        latent_distribution: "normal" is N(0, 1), "uniform" is U(-1, 1), for each number.
+        batch_size: real examples in each update of the discriminator.
+        steps: updates of the generator; give this or `epochs`.
+        epochs: passes over the data, rounded up to whole steps.
+        discriminator_steps: updates of the discriminator for each update of the generator.
+        update_order: "simultaneous": both players step from the same parameters and the same
+            fakes; "alternating": the discriminator first, then the generator against the new
+            discriminator with fresh latents (Goodfellow et al., 2014, algorithm 1).
+        ema_decay: decay of the moving average of the generator that is sampled from; 0 is off.
+        seed: seed of the parameters, of every random draw, and of the order of the examples.
+        log_every: steps from one line of metrics to the next.
+        sample_every: steps from one grid of samples to the next.
+        save_every: steps from one checkpoint to the next.
+        keep_checkpoints: how many of the newest checkpoints stay on disk.
+        device_memory_share: the data are put on the device where they take at most this share of
+            its memory; otherwise they are streamed. Both give the same batches.
+    """
+
+    generator: Any
+    discriminator: Any
+    data: Any
+    loss: Any = NonSaturating()
+    penalties: tuple[Any, ...] = ()
+    generator_optimizer: Any = Adam()
+    discriminator_optimizer: Any = Adam()
+    latent_size: int = 100
+    latent_distribution: Literal["normal", "uniform"] = "normal"
+    batch_size: int = 256
+    steps: int | None = None
+    epochs: int | None = None
+    discriminator_steps: int = 1
+    update_order: Literal["simultaneous", "alternating"] = "simultaneous"
+    ema_decay: float = 0.0
+    seed: int = 0
+    log_every: int = 20
+    sample_every: int = 500
+    save_every: int = 500
+    keep_checkpoints: int = 3
+    device_memory_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Validates every field.
+
+        Raises:
+            RequestError: names field, value and what would be right.
+        """
+        check_types(self)
+        for field, methods in {
+            "generator": "init apply",
+            "discriminator": "init apply",
+            "data": "load indices gather prepare",
+            "loss": "discriminator generator",
+            "generator_optimizer": "build",
+            "discriminator_optimizer": "build",
+        }.items():
+            check_object("Experiment", field, getattr(self, field), methods)
+        for position, penalty in enumerate(self.penalties):
+            check_object("Experiment", f"penalties[{position}]", penalty, "__call__")
+        counts = "steps epochs discriminator_steps log_every sample_every save_every"
+        check_bounds(self, f"{counts} latent_size batch_size keep_checkpoints", at_least=1)
+        check_bounds(self, "ema_decay", at_least=0, below=1)
+        check_bounds(self, "seed", at_least=0, below=2**32)
+        check_bounds(self, "device_memory_share", at_least=0)
+        if (self.steps is None) == (self.epochs is None):
+            given = f"steps = {self.steps} and epochs = {self.epochs}"
+            raise RequestError(f"Experiment: {given}: give one of the two")
+
+    @property
+    def examples_per_step(self) -> int:
+        """Real examples that one step takes: one batch for each update of the discriminator."""
+        return self.batch_size * self.discriminator_steps
+
+    def total_steps(self) -> int:
+        """Steps of the whole run; counts the data (which loads them) if given in epochs."""
+        if self.steps is not None:
+            return self.steps
+        return math.ceil(self.epochs * self.data.count / self.examples_per_step)

@@ -1,0 +1,330 @@
+"""The algorithm: the train state of two players, how it starts, and one update of it."""
+
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from gan_jax.experiment import Experiment
+
+Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
+Metrics = dict[str, Float[Array, ""]]
+Logits = Float[Array, "batch"]
+
+
+@flax.struct.dataclass
+class Player:
+    """One player: parameters, other variables (BatchNorm's statistics), optimizer state."""
+
+    params: PyTree
+    variables: PyTree
+    opt_state: PyTree
+
+
+@flax.struct.dataclass
+class GANState:
+    """All that training changes, arrays only. `ema` is None where the average is off."""
+
+    step: Int[Array, ""]
+    key: PRNGKeyArray
+    generator: Player
+    discriminator: Player
+    ema: PyTree
+
+
+class Stream(enum.IntEnum):
+    """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream).
+
+    The streams of the n-th game (see `play`) of a step are n * GAMES_APART further on.
+    """
+
+    GENERATOR_INIT = 0
+    DISCRIMINATOR_INIT = 1
+    SHOWN_LATENT = 2
+    LATENT = 3
+    GENERATOR = 4
+    REAL = 5
+    FAKE = 6
+    PENALTY = 7
+
+
+GAMES_APART = 8
+
+
+def stream_key(
+    key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream, game: int = 0
+) -> PRNGKeyArray:
+    """Returns the random key of one use at one step."""
+    return jax.random.fold_in(jax.random.fold_in(key, step), stream + GAMES_APART * game)
+
+
+def draw_latent(experiment: Experiment, key: PRNGKeyArray, count: int) -> Float[Array, "count latent"]:
+    """Draws latents from the experiment's distribution."""
+    shape = (count, experiment.latent_size)
+    if experiment.latent_distribution == "uniform":
+        return jax.random.uniform(key, shape, minval=-1.0)
+    return jax.random.normal(key, shape)
+
+
+def init(experiment: Experiment, seed: int) -> GANState:
+    """Returns the state at step 0: both players' parameters drawn from `seed`."""
+    key = jax.random.key(seed)
+    latent = jnp.zeros((1, experiment.latent_size))
+    sample = jnp.zeros((1, *experiment.data.sample_shape))
+    condition = jnp.zeros((1,), jnp.int32) if experiment.data.labels else None
+
+    def init_player(module, optimizer, stream, *inputs):
+        variables = module.init(stream_key(key, 0, stream), *inputs, training=False)
+        params = variables.pop("params")
+        return Player(params, variables, optimizer.build().init(params))
+
+    generator = init_player(
+        experiment.generator,
+        experiment.generator_optimizer,
+        Stream.GENERATOR_INIT,
+        latent,
+        condition,
+    )
+    discriminator = init_player(
+        experiment.discriminator,
+        experiment.discriminator_optimizer,
+        Stream.DISCRIMINATOR_INIT,
+        sample,
+        condition,
+    )
+    ema = (generator.params, generator.variables) if experiment.ema_decay else None
+    return GANState(jnp.zeros((), jnp.int32), key, generator, discriminator, ema)
+
+
+def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
+    """One step of adversarial training (Goodfellow et al., 2014, algorithm 1).
+
+    Args:
+        experiment: what the run is.
+        state: the state at step t.
+        batch: `discriminator_steps` times `batch_size` examples.
+
+    Returns:
+        The state at step t + 1, and the metrics of the step's last game: both players' mean
+        losses, the discriminator's accuracy on real examples and on fakes (in [0, 1]), and the
+        mean of each penalty.
+    """
+    *early_batches, batch = _split(batch, experiment.discriminator_steps)
+    for number, early_batch in enumerate(early_batches, start=2):
+        game = play(experiment, state, early_batch, number)
+        discriminator, _ = improve_discriminator(experiment, state, game)
+        state = state.replace(discriminator=discriminator)
+
+    game = play(experiment, state, batch, 0)
+    discriminator, metrics = improve_discriminator(experiment, state, game)
+    if experiment.update_order == "alternating":
+        state = state.replace(discriminator=discriminator)
+        game = play(experiment, state, batch, 1)
+    generator, generator_metrics = improve_generator(experiment, state, game)
+
+    state = state.replace(
+        step=state.step + 1,
+        generator=generator,
+        discriminator=discriminator,
+        ema=average(experiment, state, generator),
+    )
+    return state, metrics | generator_metrics
+
+
+class Game(NamedTuple):
+    """One forward pass of both networks, and the way back from logits to each player.
+
+    Both gradients are functions of the cotangents of (real_logits, fake_logits): the networks run
+    once, and each player pulls its own loss back through them.
+    """
+
+    logits: tuple[Logits, Logits]
+    discriminator_gradient: Callable[[tuple[Logits, Logits]], PyTree]
+    generator_gradient: Callable[[tuple[Logits, Logits]], PyTree]
+    penalties: Callable[[PyTree], Metrics]
+    generator_variables: PyTree
+    discriminator_variables: PyTree
+
+
+def play(experiment: Experiment, state: GANState, batch: Batch, number: int) -> Game:
+    """Draws latents, generates fakes, and has the discriminator judge real and fake.
+
+    Args:
+        experiment: what the run is.
+        state: both players.
+        batch: `batch_size` examples.
+        number: which game of this step it is; each has random streams of its own.
+    """
+    real, condition = batch["sample"], batch["condition"]
+
+    def key(stream):
+        return stream_key(state.key, state.step, stream, number)
+
+    def generate(params):
+        variables = state.generator.variables
+        return _train_apply(
+            experiment.generator, params, variables, latent, condition, key(Stream.GENERATOR)
+        )
+
+    def judge(params, variables, sample, stream):
+        return _train_apply(
+            experiment.discriminator, params, variables, sample, condition, key(stream)
+        )
+
+    def judge_both(params, fake):
+        variables = state.discriminator.variables
+        real_logits, variables = judge(params, variables, real, Stream.REAL)
+        fake_logits, variables = judge(params, variables, fake, Stream.FAKE)
+        return (real_logits, fake_logits), variables
+
+    latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
+    fake, generator_vjp, generator_variables = jax.vjp(
+        generate, state.generator.params, has_aux=True
+    )
+    logits, discriminator_vjp, discriminator_variables = jax.vjp(
+        judge_both, state.discriminator.params, fake, has_aux=True
+    )
+
+    def discriminator_gradient(cotangents):
+        return discriminator_vjp(cotangents)[0]
+
+    def generator_gradient(cotangents):
+        return generator_vjp(discriminator_vjp(cotangents)[1])[0]
+
+    def penalties(params):
+        def logits_fn(sample):
+            return judge(params, state.discriminator.variables, sample, Stream.REAL)[0]
+
+        return {
+            _penalty_name(position, penalty): penalty(
+                logits_fn, real, fake, key(Stream.PENALTY)
+            ).mean()
+            for position, penalty in enumerate(experiment.penalties)
+        }
+
+    return Game(
+        logits,
+        discriminator_gradient,
+        generator_gradient,
+        penalties,
+        generator_variables,
+        discriminator_variables,
+    )
+
+
+def improve_discriminator(
+    experiment: Experiment, state: GANState, game: Game
+) -> tuple[Player, Metrics]:
+    """One optimizer step of the discriminator on its loss and penalties."""
+    loss, cotangents = _mean_loss(experiment.loss.discriminator, game.logits)
+    gradient = game.discriminator_gradient(cotangents)
+    real_logits, fake_logits = game.logits
+    metrics = {
+        "discriminator_loss": loss,
+        "accuracy_real": jnp.mean(real_logits > 0, dtype=loss.dtype),
+        "accuracy_fake": jnp.mean(fake_logits < 0, dtype=loss.dtype),
+    }
+    if experiment.penalties:
+
+        def total_penalty(params):
+            penalties = game.penalties(params)
+            return sum(penalties.values()), penalties
+
+        penalty_gradient, penalties = jax.grad(total_penalty, has_aux=True)(
+            state.discriminator.params
+        )
+        gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
+        metrics |= penalties
+    optimizer = experiment.discriminator_optimizer.build()
+    player = _descend(state.discriminator, optimizer, gradient, game.discriminator_variables)
+    return player, metrics
+
+
+def improve_generator(
+    experiment: Experiment, state: GANState, game: Game
+) -> tuple[Player, Metrics]:
+    """One optimizer step of the generator on its loss."""
+    loss, cotangents = _mean_loss(experiment.loss.generator, game.logits)
+    gradient = game.generator_gradient(cotangents)
+    optimizer = experiment.generator_optimizer.build()
+    player = _descend(state.generator, optimizer, gradient, game.generator_variables)
+    return player, {"generator_loss": loss}
+
+
+def average(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
+    """Moves the average of the generator's parameters and variables towards `generator`.
+
+    The decay grows from 0.1 as (1 + step) / (10 + step) until it reaches `ema_decay`, so that the
+    random initial parameters do not linger in the average.
+    """
+    if not experiment.ema_decay:
+        return None
+    decay = jnp.minimum(experiment.ema_decay, (1 + state.step) / (10 + state.step))
+    newest = (generator.params, generator.variables)
+    return optax.incremental_update(newest, state.ema, 1 - decay)
+
+
+def generate(
+    experiment: Experiment,
+    state: GANState,
+    latent: Float[Array, "batch latent"],
+    condition: Any = None,
+    raw: bool = False,
+) -> Float[Array, "batch ..."]:
+    """Samples in inference mode, from the averaged generator where there is one.
+
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        latent: one latent for each sample.
+        condition: what the generator is conditioned on, if anything.
+        raw: take the generator's own parameters, not their average.
+    """
+    params, variables = state.generator.params, state.generator.variables
+    if state.ema is not None and not raw:
+        params, variables = state.ema
+    return experiment.generator.apply(
+        {"params": params, **variables}, latent, condition, training=False
+    )
+
+
+def discriminate(
+    experiment: Experiment, state: GANState, sample: Float[Array, "batch ..."], condition: Any = None
+) -> Logits:
+    """Logits of prepared samples in inference mode; the probability of being real is sigmoid."""
+    variables = {"params": state.discriminator.params, **state.discriminator.variables}
+    return experiment.discriminator.apply(variables, sample, condition, training=False)
+
+
+def _train_apply(module, params, variables, inputs, condition, dropout_key):
+    return module.apply(
+        {"params": params, **variables},
+        inputs,
+        condition,
+        training=True,
+        rngs={"dropout": dropout_key},
+        mutable=list(variables),
+    )
+
+
+def _mean_loss(loss, logits):
+    return jax.value_and_grad(lambda pair: loss(*pair).mean())(logits)
+
+
+def _descend(player, optimizer, gradient, variables):
+    updates, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+    return Player(optax.apply_updates(player.params, updates), variables, opt_state)
+
+
+def _split(batch, parts):
+    return [jax.tree.map(lambda x, i=i: jnp.split(x, parts)[i], batch) for i in range(parts)]
+
+
+def _penalty_name(position, penalty):
+    name = getattr(penalty, "__name__", type(penalty).__name__).lower()
+    return f"penalty_{position}_{name}"

@@ -1,0 +1,94 @@
+"""The classic DCGAN: a dense layer and three transposed convolutions against two convolutions.
+
+After Radford, Metz, Chintala (2016), in the form that became the standard first GAN on MNIST:
+with dropout in the discriminator and BatchNorm in the generator only. Initialisers and constants
+are Keras's.
+"""
+
+import functools
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from gan_jax.checks import check_bounds, check_types
+from gan_jax.errors import RequestError
+from gan_jax.networks.layers import Conv, ConvTranspose
+
+Dense = functools.partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
+BatchNorm = functools.partial(nn.BatchNorm, momentum=0.99, epsilon=1e-3)
+leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.3)
+
+
+class Generator(nn.Module):
+    """Latent -> Dense -> three transposed convolutions -> image in [-1, 1].
+
+    Attributes:
+        width: channels of the last hidden layer; the two before it have 2 and 4 times as many.
+        image_size: height and width of the image, a multiple of 4.
+        image_channels: 1 (grey) or 3 (RGB).
+    """
+
+    width: int = 64
+    image_size: int = 28
+    image_channels: int = 1
+
+    def __post_init__(self) -> None:
+        """Validates the sizes."""
+        check_types(self)
+        check_bounds(self, "width", at_least=1)
+        if self.image_size < 4 or self.image_size % 4:
+            raise RequestError(f"Generator.image_size = {self.image_size}: must be a multiple of 4")
+        if self.image_channels not in (1, 3):
+            raise RequestError(f"Generator.image_channels = {self.image_channels}: must be 1 or 3")
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, latent: Float[Array, "batch latent"], condition: None = None, *, training: bool
+    ) -> Float[Array, "batch image_size image_size image_channels"]:
+        """Maps latents to images; the recipe is unconditional."""
+        base = self.image_size // 4
+        x = Dense(base * base * 4 * self.width, use_bias=False)(latent)
+        x = leaky_relu(BatchNorm(use_running_average=not training)(x))
+        x = x.reshape(-1, base, base, 4 * self.width)
+        x = ConvTranspose(2 * self.width, 5, stride=1, use_bias=False)(x)
+        x = leaky_relu(BatchNorm(use_running_average=not training)(x))
+        x = ConvTranspose(self.width, 5, stride=2, use_bias=False)(x)
+        x = leaky_relu(BatchNorm(use_running_average=not training)(x))
+        x = ConvTranspose(self.image_channels, 5, stride=2, use_bias=False)(x)
+        return nn.tanh(x)
+
+
+class Discriminator(nn.Module):
+    """Image -> two strided convolutions with dropout -> logit; sigmoid(logit) = P(real).
+
+    Attributes:
+        width: channels of the first convolution; the second has twice as many.
+        dropout: probability that an activation is dropped in training.
+    """
+
+    width: int = 64
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Validates the sizes."""
+        check_types(self)
+        check_bounds(self, "width", at_least=1)
+        check_bounds(self, "dropout", at_least=0, below=1)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self,
+        sample: Float[Array, "batch height width channels"],
+        condition: None = None,
+        *,
+        training: bool,
+    ) -> Float[Array, "batch"]:
+        """Maps images in [-1, 1] to logits; the recipe is unconditional."""
+        x = leaky_relu(Conv(self.width, 5, stride=2)(sample))
+        x = nn.Dropout(self.dropout, deterministic=not training)(x)
+        x = leaky_relu(Conv(2 * self.width, 5, stride=2)(x))
+        x = nn.Dropout(self.dropout, deterministic=not training)(x)
+        x = x.reshape(x.shape[0], -1)
+        return Dense(1)(x)[:, 0]

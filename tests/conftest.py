@@ -1,0 +1,16 @@
+"""What every test shares: where the real data lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with the original files of MNIST, CIFAR-10 and others; the test is skipped without it."""
+    beside_the_checkout = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("GAN_JAX_TEST_DATA", beside_the_checkout))
+    if not folder.is_dir():
+        pytest.skip(f"no folder of real data sets at {folder} (set GAN_JAX_TEST_DATA)")
+    return folder
