@@ -1,0 +1,147 @@
+"""Checkpoints of the whole train state: the only file that imports Orbax."""
+
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from gan_jax.errors import RequestError
+
+DIGESTS = "digests"
+
+
+class Checkpointer:
+    """Saves states in the background; a context manager, whose exit waits for the last save.
+
+    A save that fails (a full disk) raises OSError at the next save or at exit.
+    """
+
+    def __init__(self, directory: Path, keep: int):
+        """Opens `directory`, keeping the `keep` newest checkpoints in it."""
+        self._orbax = ocp.training.Checkpointer(
+            directory.resolve(),
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Starts to save; the state may be donated as soon as this returns."""
+        state = jax.tree.map(jnp.copy, state)
+        metadata = {DIGESTS: _digests(state)}
+        self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
+
+    def __enter__(self) -> "Checkpointer":
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits until everything is on disk."""
+        self._orbax.close()
+
+
+def steps(directory: Path) -> list[int]:
+    """Steps of the checkpoints in a directory, oldest first; whether intact is not checked."""
+    if not directory.is_dir():
+        return []
+    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+
+
+def load(directory: Path, step: int, template: PyTree) -> PyTree:
+    """Loads the checkpoint of one step.
+
+    Args:
+        directory: the run's checkpoints.
+        step: which one.
+        template: tree of `jax.ShapeDtypeStruct`, with shardings, of what it should hold.
+
+    Raises:
+        RequestError: it holds other arrays than the template: the networks have changed.
+        DamagedError: it cannot be read, or its bytes are not those that were saved.
+    """
+    path = directory.resolve() / str(step)
+    try:
+        digests = ocp.metadata(path).custom_metadata[DIGESTS]
+    except Exception as error:  # Orbax raises whatever its storage layers raise
+        raise DamagedError(f"{path}: {_first_line(error)}") from error
+    expected, found = _shapes(template), {name: shape for name, (shape, _) in digests.items()}
+    if expected != found:
+        differing = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
+        listed = "; ".join(
+            f"{n}: saved {found.get(n)}, now {expected.get(n)}" for n in sorted(differing)[:5]
+        )
+        raise RequestError(f"checkpoint {path} holds other arrays than the experiment: {listed}")
+    try:
+        state = ocp.load(path, template)
+    except Exception as error:
+        raise DamagedError(f"{path}: {_first_line(error)}") from error
+    changed = [name for name, found in _digests(state).items() if list(found) != digests[name]]
+    if changed:
+        raise DamagedError(f"{path}: bytes have changed in {', '.join(changed[:3])}")
+    return state
+
+
+def load_newest_intact(
+    directory: Path, template: PyTree, announce: Callable[[str], None]
+) -> tuple[int, PyTree] | None:
+    """Loads the newest checkpoint that is intact; sets damaged ones aside as `corrupt-<step>`.
+
+    Returns:
+        Its step and state, or None where there are no checkpoints at all.
+
+    Raises:
+        RequestError: there are checkpoints, and all of them are damaged; nothing is changed.
+    """
+    damaged: list[tuple[int, DamagedError]] = []
+    for step in reversed(steps(directory)):
+        try:
+            state = load(directory, step, template)
+        except DamagedError as error:
+            damaged.append((step, error))
+            continue
+        for bad_step, error in damaged:
+            # Orbax would take it for the newest, and would not save that step again.
+            aside = directory / f"corrupt-{bad_step}"
+            shutil.rmtree(aside, ignore_errors=True)
+            (directory / str(bad_step)).rename(aside)
+            announce(f"checkpoint damaged, kept as {aside.name}: {error}")
+        return step, state
+    if damaged:
+        listed = "; ".join(str(error) for _, error in damaged)
+        raise RequestError(f"no intact checkpoint in {directory}: {listed}")
+    return None
+
+
+class DamagedError(Exception):
+    """A checkpoint that cannot be read back as it was saved."""
+
+
+def _raw(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _digests(state: PyTree) -> dict[str, tuple[str, int]]:
+    """Shape, type and checksum of each leaf; Orbax itself does not notice flipped bits."""
+    return {
+        name: (shape, zlib.crc32(np.ascontiguousarray(_raw(leaf)).data))
+        for (name, shape), leaf in zip(
+            _shapes(state).items(), jax.tree.leaves(state), strict=True
+        )
+    }
+
+
+def _shapes(tree: PyTree) -> dict[str, str]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

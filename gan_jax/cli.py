@@ -1,0 +1,180 @@
+"""The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from gan_jax.errors import RequestError
+
+FINISHED, FAILED, WRONG_REQUEST, DIVERGED, STOPPED = 0, 1, 2, 3, 75
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train an experiment; run it again to go on with it.
+
+    `gan-jax train EXPERIMENT.py --help` lists every field of that experiment; each can be
+    overridden by its dotted path: --generator.width 32.
+    """
+
+    file: Positional[Path]
+    """Python file that defines `experiment = Experiment(...)`."""
+    workdir: Path | None = None
+    """Run directory; runs/<name of the file> if not given."""
+    init_from: Path | None = None
+    """Another run whose newest parameters to start with."""
+    init_players: Literal["both", "generator", "discriminator"] = "both"
+    """Which of its players to take."""
+    init_partial: bool = False
+    """Leave out its parameters that have another shape, instead of refusing them."""
+    dry_run: bool = False
+    """Print the resolved experiment, both networks and the memory of a step; train nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Draw samples from a trained generator."""
+
+    run: Positional[Path]
+    """Run directory."""
+    count: int = 16
+    """How many samples; with --interpolate, how many paths."""
+    seed: int | None = None
+    """Which seed of the run; its only one if not given."""
+    key: int = 0
+    """Which random latents: the same run, key and count give the same bytes."""
+    raw: bool = False
+    """Take the generator's own parameters, not their moving average."""
+    interpolate: bool = False
+    """Walk between pairs of random latents, a row for each pair."""
+    out: Path | None = None
+    """.png for a grid, .npz for samples with their latents; samples.png if not given."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Print the discriminator's probability of being real for each image file."""
+
+    run: Positional[Path]
+    """Run directory."""
+    images: Positional[tuple[Path, ...]]
+    """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command and exits with its code."""
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        command = _parse(arguments)
+        if isinstance(command, Train):
+            return _train(command, arguments)
+        return _sample(command) if isinstance(command, Sample) else _score(command)
+    except RequestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        print("interrupted; nothing was lost, run the same command again", file=sys.stderr)
+        return STOPPED
+
+
+def _parse(arguments: list[str]) -> Train | Sample | Score:
+    train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
+    return tyro.extras.subcommand_cli_from_dict(
+        {"train": train, "sample": Sample, "score": Score},
+        args=arguments,
+        prog="gan-jax",
+        description="Train generative adversarial networks, and use what was trained.",
+        config=(FlagCreatePairsOff,),
+    )
+
+
+def _with_fields(arguments: list[str]) -> type[Train]:
+    """Adds to the arguments of `train` every field of the experiment whose file is named."""
+    file = next((Path(a) for a in arguments[1:] if a.endswith(".py")), None)
+    if file is None:
+        return Train
+    from gan_jax.config import load_experiment
+
+    experiment = load_experiment(file)
+    named = {a.split("=")[0] for a in arguments}
+    if "--steps" in named and "--epochs" not in named:
+        experiment = dataclasses.replace(experiment, steps=1, epochs=None)
+    if "--epochs" in named and "--steps" not in named:
+        experiment = dataclasses.replace(experiment, steps=None, epochs=1)
+    field = ("experiment", Annotated[type(experiment), arg(name="")], experiment)
+    parser = dataclasses.make_dataclass("Train", [field], bases=(Train,), frozen=True)
+    parser.__doc__ = Train.__doc__
+    return parser
+
+
+def _train(command: Any, arguments: list[str]) -> int:
+    if not hasattr(command, "experiment"):
+        raise RequestError(f"{command.file}: an experiment is a Python file, its name ends in .py")
+    if command.dry_run:
+        from gan_jax.dry_run import describe
+
+        print(describe(command.experiment))
+        return FINISHED
+    from gan_jax.pretrained import PLAYERS, InitFrom
+    from gan_jax.train import DivergedError, Outcome, train
+
+    init_from = None
+    if command.init_from:
+        players = PLAYERS if command.init_players == "both" else (command.init_players,)
+        init_from = InitFrom(command.init_from, players, command.init_partial)
+    workdir = command.workdir or Path("runs") / command.file.stem
+    try:
+        outcome = train(command.experiment, workdir, file=command.file, init_from=init_from)
+    except DivergedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DIVERGED
+    return FINISHED if outcome is Outcome.FINISHED else STOPPED
+
+
+def _sample(command: Sample) -> int:
+    import numpy as np
+
+    from gan_jax import pictures, runs, samples
+
+    out = command.out or Path("samples.png")
+    if out.suffix not in (".png", ".npz"):
+        raise RequestError(f"--out {out}: must end in .png or .npz")
+    if not out.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+    if command.count < 1 or command.key < 0:
+        raise RequestError(f"--count {command.count} --key {command.key}: at least 1 and 0")
+    run = runs.load(command.run)
+    if command.seed not in (None, run.experiment.seed):
+        raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")
+    if command.interpolate:
+        columns = 8
+        latents = samples.interpolate(run.experiment, command.key, command.count, columns)
+    else:
+        columns = max(1, round(command.count**0.5))
+        latents = samples.draw_latents(run.experiment, command.key, command.count)
+    drawn = samples.from_latents(run.experiment, run.state, latents, command.raw)
+    if out.suffix == ".npz":
+        np.savez(out, samples=drawn, latents=np.asarray(latents))
+    else:
+        pictures.save_png(pictures.grid(pictures.to_pixels(drawn), columns), out)
+    print(f"{len(drawn)} samples of step {run.state.step} in {out}")
+    return FINISHED
+
+
+def _score(command: Score) -> int:
+    from gan_jax import runs, samples
+
+    run = runs.load(command.run)
+    images = run.experiment.data.read_files(command.images)
+    for path, p in zip(
+        command.images, samples.probability_real(run.experiment, run.state, images), strict=True
+    ):
+        print(f"{p:.4f}  {path}")
+    return FINISHED

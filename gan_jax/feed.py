@@ -1,0 +1,72 @@
+"""Batches on their way to the device: all the data at once where they fit, else a stream."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Int32, PyTree
+
+from gan_jax import devices
+from gan_jax.data.stream import stream
+from gan_jax.experiment import Experiment
+
+STEPS_STREAMED_TOGETHER = 8
+
+# What the compiled step gathers a batch from, and the positions of the examples of each step.
+Feed = tuple[PyTree, Int32[np.ndarray, "steps batch"]]
+
+
+class Resident:
+    """The whole data set lies on the device; only positions travel."""
+
+    def __init__(self, experiment: Experiment, mesh: Mesh):
+        """Puts the data on the device."""
+        self._experiment = experiment
+        self.limit = experiment.log_every
+        self._pool = jax.device_put(_raw(experiment), devices.replicated(mesh))
+
+    def next(self, step: int, count: int) -> Feed:
+        """Returns what `count` steps from `step` on take; positions padded to `limit` steps."""
+        size = self._experiment.examples_per_step
+        positions = np.zeros((self.limit, size), np.int32)
+        for i in range(count):
+            positions[i] = self._experiment.data.indices(self._experiment.seed, step + i, size)
+        return self._pool, positions
+
+
+class Streamed:
+    """Batches are read ahead on the host, and a few at a time are put on the device."""
+
+    def __init__(self, experiment: Experiment, mesh: Mesh, first_step: int, last_step: int):
+        """Starts to read ahead."""
+        size = experiment.examples_per_step
+        self.limit = min(experiment.log_every, STEPS_STREAMED_TOGETHER)
+        self._sharding = devices.replicated(mesh)
+        self._batches: Iterator[dict[str, Any]] = stream(
+            experiment.data, experiment.seed, first_step, last_step, size
+        )
+        self._positions = np.arange(self.limit * size, dtype=np.int32).reshape(self.limit, size)
+
+    def next(self, step: int, count: int) -> Feed:
+        """Returns what the next `count` steps take; padded to `limit` steps."""
+        batches = [next(self._batches) for _ in range(count)]
+        padded = batches + batches[-1:] * (self.limit - count)
+        pool = jax.tree.map(lambda *parts: np.concatenate(parts), *padded)
+        return jax.device_put(pool, self._sharding), self._positions
+
+
+def make_feed(
+    experiment: Experiment, mesh: Mesh, first_step: int, last_step: int
+) -> Resident | Streamed:
+    """Chooses by the share of device memory that the data would take; both give equal batches."""
+    size = sum(array.nbytes for array in jax.tree.leaves(_raw(experiment)))
+    if size <= experiment.device_memory_share * devices.memory_bytes():
+        return Resident(experiment, mesh)
+    return Streamed(experiment, mesh, first_step, last_step)
+
+
+def _raw(experiment: Experiment) -> PyTree:
+    examples = experiment.data.load()
+    return {"sample": examples.sample, "label": examples.label}

@@ -1,0 +1,116 @@
+"""What a run says while it trains: metrics.jsonl, TensorBoard, log.txt and the progress bar."""
+
+import datetime
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from gan_jax.files import write_atomically
+from gan_jax.runs import RunDirectory
+
+SECONDS_BETWEEN_LINES = 20  # where the output is no terminal and there is no bar
+
+
+class Reporter:
+    """Writes a run's messages and metrics; a context manager around the training loop."""
+
+    def __init__(self, directory: RunDirectory, seed: int, first_step: int, last_step: int):
+        """Opens the files, and drops metrics of steps after `first_step`, which come again."""
+        self._seed = seed
+        self._console = Console(stderr=True, soft_wrap=True)
+        _drop_later_metrics(directory.metrics, first_step)
+        self._metrics = directory.metrics.open("a")
+        self._log = directory.log.open("a")
+        self._board = _tensorboard(directory.path / "tensorboard", first_step)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(
+            "compiling", total=last_step, completed=first_step, figures=""
+        )
+        self._last_line = time.monotonic()
+
+    def say(self, message: str) -> None:
+        """Prints a message and writes it to log.txt."""
+        self._console.print(message, markup=False, highlight=False)
+        now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+        self._log.write(f"{now} {message}\n")
+        self._log.flush()
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        """Writes the metrics of one step."""
+        self._metrics.write(json.dumps({"step": step, "seed": self._seed} | values) + "\n")
+        self._metrics.flush()
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def progress(
+        self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
+    ) -> None:
+        """Shows where the run is; a bar on a terminal, else a line now and then."""
+        figures = (
+            f"epoch {epoch:.1f} · {images_per_second:.0f} images/s · "
+            f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f} · "
+            f"D right on real {values['accuracy_real']:.0%} fake {values['accuracy_fake']:.0%}"
+        )
+        self._bar.update(self._task, completed=step, figures=figures, description="training")
+        waited = time.monotonic() - self._last_line
+        if self._bar.disable and waited > SECONDS_BETWEEN_LINES:
+            total = self._bar.tasks[0].total
+            self._console.print(f"step {step}/{total:.0f} · {figures}", highlight=False)
+            self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Starts the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops the bar and closes the files."""
+        self._bar.stop()
+        self._metrics.close()
+        self._log.close()
+        if self._board:
+            self._board.close()
+
+
+def _tensorboard(folder: Path, first_step: int):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=first_step + 1)
+
+
+def _drop_later_metrics(path: Path, step: int) -> None:
+    """Drops lines of later steps, and a last line that a crash has cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines(keepends=True):
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
+            kept.append(line)
+    write_atomically(path, "".join(kept).encode())

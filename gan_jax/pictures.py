@@ -1,0 +1,106 @@
+"""Pictures: grids of samples, film strips, PNG files, and those that a run makes of itself."""
+
+import io
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from gan_jax import gan, samples
+from gan_jax.experiment import Experiment
+from gan_jax.files import write_atomically
+from gan_jax.runs import RunDirectory
+
+GAP = 2  # white pixels between the pictures of a grid
+STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and moments of a film strip
+SHOWN, SHOWN_COLUMNS = 64, 8  # fixed latents of the grids that a run makes while it trains
+FINAL, FINAL_COLUMNS = 16, 4  # of them, those of the grid at the end
+
+
+def save_step(
+    experiment: Experiment, state: gan.GANState, directory: RunDirectory, step: int
+) -> None:
+    """Saves the grid of a run's fixed latents at one step."""
+    key = gan.stream_key(jax.random.key(experiment.seed), 0, gan.Stream.SHOWN_LATENT)
+    latents = gan.draw_latent(experiment, key, SHOWN)
+    pixels = to_pixels(samples.from_latents(experiment, state, latents))
+    save_png(grid(pixels, SHOWN_COLUMNS), directory.step_picture(step))
+
+
+def save_final(experiment: Experiment, directory: RunDirectory) -> None:
+    """Saves the last grid's first pictures, and the film strip of all grids."""
+    shape = experiment.data.sample_shape
+    grids = [read_png(path) for path in directory.step_pictures()]
+    last = [cell(grids[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
+    save_png(grid(np.stack(last), FINAL_COLUMNS), directory.final_picture)
+    save_png(film_strip(grids, shape, SHOWN_COLUMNS), directory.film_strip)
+
+
+def to_pixels(samples: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Maps [-1, 1] to 0 ... 255."""
+    return np.clip(np.rint((samples + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(
+    pixels: UInt8[np.ndarray, "count height width channels"], columns: int
+) -> UInt8[np.ndarray, "grid_height grid_width channels"]:
+    """Lays pictures out row by row with white gaps; the last row may be short."""
+    count, height, width, channels = pixels.shape
+    rows = -(-count // columns)
+    page = np.full((rows * (height + GAP), columns * (width + GAP), channels), 255, np.uint8)
+    for position, picture in enumerate(pixels):
+        top, left = _corner(position, columns, height, width)
+        page[top : top + height, left : left + width] = picture
+    return page[:-GAP, :-GAP]
+
+
+def film_strip(
+    grids: list[UInt8[np.ndarray, "grid_height grid_width channels"]],
+    shape: tuple[int, int, int],
+    columns: int,
+) -> UInt8[np.ndarray, "strip_height strip_width channels"]:
+    """Shows how the same latents change over training: a row for each, time from left to right.
+
+    Args:
+        grids: pages of `grid`, in order of time; at most STRIP_COLUMNS of them are taken, evenly.
+        shape: of one picture in them.
+        columns: of those grids.
+    """
+    chosen = np.unique(np.linspace(0, len(grids) - 1, STRIP_COLUMNS).round().astype(int))
+    cells = []
+    for latent in range(STRIP_ROWS):
+        cells += [cell(grids[i], latent, columns, shape) for i in chosen]
+    return grid(np.stack(cells), len(chosen))
+
+
+def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path) -> None:
+    """Writes a grey or RGB picture, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())
+
+
+def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:
+    """Reads what `save_png` wrote."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def cell(
+    page: UInt8[np.ndarray, "grid_height grid_width channels"],
+    position: int,
+    columns: int,
+    shape: tuple[int, int, int],
+) -> UInt8[np.ndarray, "height width channels"]:
+    """Cuts one picture of the given shape out of a page of `grid`."""
+    height, width, _ = shape
+    top, left = _corner(position, columns, height, width)
+    return page[top : top + height, left : left + width]
+
+
+def _corner(position: int, columns: int, height: int, width: int) -> tuple[int, int]:
+    row, column = divmod(position, columns)
+    return row * (height + GAP), column * (width + GAP)

@@ -1,0 +1,205 @@
+"""Run directories: what lies where, what a run was started with, and opening one again."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from gan_jax import checkpoints, config, devices, gan
+from gan_jax.errors import RequestError
+from gan_jax.experiment import Experiment
+from gan_jax.files import write_atomically
+
+VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """Where the files of a run are."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved experiment, where it came from, and the versions it ran with."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: step, seed, then named scalars."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What was said on the terminal, with times."""
+        return self.path / "log.txt"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder for each saved step."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures of what the generator makes."""
+        return self.path / "samples"
+
+    @property
+    def final_picture(self) -> Path:
+        """A grid of 4 x 4 samples of the trained generator."""
+        return self.samples / "final.png"
+
+    @property
+    def film_strip(self) -> Path:
+        """How the samples of eight fixed latents changed over training."""
+        return self.samples / "film_strip.png"
+
+    def step_picture(self, step: int) -> Path:
+        """The grid of samples from fixed latents at one step."""
+        return self.samples / f"step_{step}.png"
+
+    def step_pictures(self) -> list[Path]:
+        """All grids that are there, in order of their steps."""
+        return sorted(self.samples.glob("step_*.png"), key=lambda p: int(p.stem.split("_")[1]))
+
+    @property
+    def lock(self) -> Path:
+        """Held while a process trains here."""
+        return self.path / ".lock"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained run: its experiment and the train state of one of its checkpoints."""
+
+    directory: RunDirectory
+    experiment: Experiment
+    state: gan.GANState
+
+
+def load(path: Path | str, step: int | None = None) -> Run:
+    """Opens a run directory: its experiment, and the state at `step` (the newest, if None).
+
+    Raises:
+        RequestError: no run there, no checkpoint yet, or none of that step.
+    """
+    directory = RunDirectory(Path(path))
+    record = read_record(directory)
+    if record is None:
+        raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
+    experiment = experiment_of(record)
+    saved = checkpoints.steps(directory.checkpoints)
+    if not saved or (step is not None and step not in saved):
+        have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
+        wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
+        raise RequestError(f"no {wanted} in {path}: {have}")
+    template = abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
+    for candidate in [step] if step is not None else reversed(saved):
+        try:
+            state = checkpoints.load(directory.checkpoints, candidate, template)
+        except checkpoints.DamagedError as error:
+            print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
+            continue
+        return Run(directory, experiment, state)
+    raise RequestError(f"no intact checkpoint in {directory.checkpoints}")
+
+
+def abstract_state(experiment: Experiment, sharding: jax.sharding.Sharding) -> gan.GANState:
+    """Shapes and types of the experiment's train state, each leaf with the given sharding."""
+    shapes = jax.eval_shape(lambda: gan.init(experiment, 0))
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
+    )
+
+
+def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> dict[str, Any]:
+    """What `config.json` holds of a run that starts now."""
+    return {
+        "experiment": config.encode(experiment),
+        "init_from": init_from,
+        "file": str(file.resolve()) if file else None,
+        "command": sys.argv,
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONED}
+        | {"python": platform.python_version()},
+        "git": _git_commit(),
+        "devices": [device.device_kind for device in jax.devices()],
+    }
+
+
+def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
+    """Writes `config.json`, whole or not at all."""
+    write_atomically(directory.config, json.dumps(record, indent=2).encode() + b"\n")
+
+
+def read_record(directory: RunDirectory) -> dict[str, Any] | None:
+    """Reads `config.json`; None where there is no such file.
+
+    Raises:
+        RequestError: the file is there and is not the record of a run.
+    """
+    try:
+        record = json.loads(directory.config.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise RequestError(f"{directory.config} is no JSON: {error}") from error
+    if not isinstance(record, dict) or "experiment" not in record:
+        raise RequestError(f"{directory.config} is not the record of a gan-jax run")
+    return record
+
+
+def experiment_of(record: dict[str, Any]) -> Experiment:
+    """Builds the experiment that a record holds; its own classes come from its file's folder."""
+    if record["file"] and (folder := str(Path(record["file"]).parent)) not in sys.path:
+        sys.path.insert(0, folder)
+    return config.decode(record["experiment"])
+
+
+def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Checks that a run may start or go on in a directory, and changes nothing there.
+
+    Returns:
+        The record of the run that is there already, or None for a new or empty directory.
+
+    Raises:
+        RequestError: something else is there, or a run with another experiment.
+    """
+    old = read_record(directory)
+    if old is None:
+        if directory.path.exists() and not directory.path.is_dir():
+            raise RequestError(f"workdir {directory.path} is a file, no directory")
+        strangers = directory.path.is_dir() and [
+            p.name for p in directory.path.iterdir() if not p.name.startswith((".lock", ".config"))
+        ]
+        if strangers:
+            raise RequestError(
+                f"workdir {directory.path} holds something else than a run "
+                f"({', '.join(sorted(strangers)[:3])}); give an empty or new --workdir"
+            )
+        return None
+    changed = config.differences(old["init_from"], record["init_from"], "init_from")
+    for line in config.differences(old["experiment"], record["experiment"]):
+        if line.split(":")[0] not in LENGTH_FIELDS:
+            changed.append(line)
+    if changed:
+        raise RequestError(
+            f"the run in {directory.path} was started with another experiment; "
+            "give another --workdir, or undo:\n  " + "\n  ".join(changed)
+        )
+    return old
+
+
+def _git_commit() -> str | None:
+    """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

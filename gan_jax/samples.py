@@ -1,0 +1,101 @@
+"""From a trained state to samples, and the discriminator's opinion of samples."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32
+
+from gan_jax import gan
+from gan_jax.experiment import Experiment
+
+BATCH = 64  # one compiled shape for any number of samples
+
+
+def draw_latents(experiment: Experiment, key: int, count: int) -> Float[Array, "count latent"]:
+    """Draws `count` latents from the experiment's distribution; the same key, the same latents."""
+    return gan.draw_latent(experiment, _key(key), count)
+
+
+def draw(
+    experiment: Experiment, state: gan.GANState, count: int, key: int = 0, raw: bool = False
+) -> Float32[np.ndarray, "count ..."]:
+    """Draws samples; the same state, key and count give the same bytes.
+
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        count: how many samples.
+        key: which random latents; any non-negative integer.
+        raw: take the generator's own parameters, not their moving average.
+    """
+    return from_latents(experiment, state, draw_latents(experiment, key, count), raw)
+
+
+def from_latents(
+    experiment: Experiment,
+    state: gan.GANState,
+    latents: Float[Array, "count latent"],
+    raw: bool = False,
+) -> Float32[np.ndarray, "count ..."]:
+    """Generates one sample for each latent, in batches of one compiled size.
+
+    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples.
+    """
+    count = len(latents)
+    batches = []
+    for start in range(0, count, BATCH):
+        positions = np.arange(start, start + BATCH)
+        condition = None
+        if experiment.data.labels:
+            condition = jnp.asarray(positions % experiment.data.classes, jnp.int32)
+        latent = latents[jnp.minimum(positions, count - 1)]
+        batches.append(np.asarray(_generate(experiment, state, latent, condition, raw)))
+    return np.concatenate(batches)[:count]
+
+
+def interpolate(
+    experiment: Experiment, key: int, rows: int, columns: int
+) -> Float[Array, "rows*columns latent"]:
+    """Latents on paths between random pairs, a row each, from one end to the other.
+
+    Spherical for normal latents, whose norm concentrates, so that every point of the path is as
+    likely as its ends (White, 2016, section 2.1); straight for uniform ones.
+    """
+    start_key, end_key = jax.random.split(_key(key))
+    start = gan.draw_latent(experiment, start_key, rows)[:, None]
+    end = gan.draw_latent(experiment, end_key, rows)[:, None]
+    position = jnp.linspace(0.0, 1.0, columns)[None, :, None]
+    path = start + position * (end - start)
+    if experiment.latent_distribution == "normal":
+        lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
+        angle = jnp.arccos((start * end).sum(-1) / lengths)[..., None]
+        path = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
+        path = path / jnp.sin(angle)
+    return path.reshape(rows * columns, -1)
+
+
+def probability_real(
+    experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
+) -> Float32[np.ndarray, "count"]:
+    """The discriminator's probability that each sample (images: in [-1, 1]) is real."""
+    logits = [
+        np.asarray(_discriminate(experiment, state, samples[start : start + BATCH]))
+        for start in range(0, len(samples), BATCH)
+    ]
+    return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))
+
+
+def _key(key: int) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(key), gan.Stream.SHOWN_LATENT)
+
+
+@functools.partial(jax.jit, static_argnames=("experiment", "raw"))
+def _generate(experiment, state, latent, condition, raw):
+    return gan.generate(experiment, state, latent, condition, raw)
+
+
+@functools.partial(jax.jit, static_argnames="experiment")
+def _discriminate(experiment, state, samples):
+    return gan.discriminate(experiment, state, samples)
