@@ -5,6 +5,7 @@ import difflib
 import math
 import types
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from gan_jax.errors import RequestError
@@ -44,7 +45,7 @@ def check_bounds(
             raise RequestError(f"{type(instance).__name__}.{name} = {value!r}: must be {bounds}")
 
 
-def nearest(word: str, words: typing.Iterable[str]) -> str:
+def nearest(word: str, words: Iterable[str]) -> str:
     """Returns ' (did you mean X?)' for the word nearest to `word`, or '' where none is near."""
     close = difflib.get_close_matches(word, list(words), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

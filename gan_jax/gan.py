@@ -28,10 +28,18 @@ class Player:
 
 @flax.struct.dataclass
 class GANState:
-    """All that training changes, arrays only. `ema` is None where the average is off."""
+    """All that training changes, arrays only (or, in a template, their shapes).
 
-    step: Int[Array, ""]
-    key: PRNGKeyArray
+    Attributes:
+        step: updates done, int32 [].
+        key: key(seed), from which every random draw is derived.
+        generator: one player.
+        discriminator: the other.
+        ema: moving average of the generator's (params, variables); None where it is off.
+    """
+
+    step: PyTree
+    key: PyTree
     generator: Player
     discriminator: Player
     ema: PyTree

@@ -261,7 +261,7 @@ def _initialise(
     init_from: InitFrom | None,
     announce: Callable[[str], None],
 ) -> gan.GANState:
-    state = jax.jit(gan.init, static_argnums=0)(experiment, experiment.seed)
+    state = jax.jit(gan.init, static_argnums=(0, 1))(experiment, experiment.seed)
     if init_from:
         state = load_pretrained(init_from, state, announce)
     return jax.device_put(state, devices.replicated(mesh))

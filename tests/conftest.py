@@ -1,9 +1,17 @@
-"""What every test shares: where the real data lies."""
+"""What the tests share: checked shapes, tiny networks, and where the real data lies."""
 
 import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+import tests.typecheck
+
+# Where shapes are the contract, they are checked at every call of the tests.
+SHAPED = ["gan", "losses", "networks", "penalties", "pictures", "samples"]
+checker = f"{tests.typecheck.__name__}.checked"
+install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 
 
 @pytest.fixture(scope="session")

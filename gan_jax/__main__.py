@@ -1,0 +1,5 @@
+"""`python -m gan_jax` is the command `gan-jax`."""
+
+from gan_jax.cli import main
+
+main()

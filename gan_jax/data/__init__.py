@@ -1,0 +1,1 @@
+"""Data sets as frozen descriptions whose batches are pure functions of (seed, step)."""

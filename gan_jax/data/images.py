@@ -1,0 +1,211 @@
+"""Images: one function per kind of data, each returning the frozen description `Images`."""
+
+import functools
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from gan_jax.data.arrays import Arrays, MnistSample
+from gan_jax.data.checks import check_choice, check_integer, check_type
+from gan_jax.data.examples import Examples, Source
+from gan_jax.data.folder import Folder
+from gan_jax.data.order import batch_indices
+from gan_jax.data.tfds import Tfds
+from gan_jax.errors import RequestError
+
+RawBatch = dict[str, UInt8[np.ndarray, "batch size size channels"] | Int32[np.ndarray, " batch"]]
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set of square images: plain values that say what it is, loaded when first used.
+
+    Attributes:
+        source: Where the images come from.
+        size: Height and width to which the images are scaled and cropped, in pixels.
+        channels: 1 for grey, 3 for colour.
+        labels: Whether batches carry the class of each image as their condition.
+    """
+
+    source: Source
+    size: int
+    channels: int
+    labels: bool = False
+
+    def __post_init__(self):
+        check_type("source", self.source, Source)
+        check_integer("size", self.size, minimum=1)
+        check_integer("channels", self.channels, minimum=1)
+        check_choice("channels", self.channels, (1, 3))
+        check_type("labels", self.labels, bool)
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Shape of one image, (size, size, channels), known without loading anything."""
+        return (self.size, self.size, self.channels)
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self.load().sample)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 where the data has no labels."""
+        return len(self.load().class_names)
+
+    def load(self) -> Examples:
+        """Return all images, decoded on first use and kept for the life of the process.
+
+        Raises:
+            RequestError: The data is missing, unreadable, or lacks the labels asked for.
+        """
+        examples = _examples(self.source, self.size, self.channels)
+        if self.labels and examples.label is None:
+            raise RequestError(f"labels is True, but there are none in {self.source}")
+        return examples
+
+    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
+        """Return which images form a batch; see `order.batch_indices`."""
+        return batch_indices(self.count, seed, step, batch_size)
+
+    def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
+        """Return images as stored: 'sample' uint8 [batch, size, size, channels], 'label' int32."""
+        examples = self.load()
+        label = None if examples.label is None else examples.label[indices]
+        return {"sample": examples.sample[indices], "label": label}
+
+    def prepare(self, raw: RawBatch) -> dict[str, Any]:
+        """Return a gathered batch as networks take it: pure, for NumPy and JAX arrays alike.
+
+        Args:
+            raw: 'sample' uint8 [batch, size, size, channels] and 'label' int32 [batch] or None.
+
+        Returns:
+            'sample', float32 of the same shape in [-1, 1], and 'condition', the labels where
+            `labels` is True, else None.
+        """
+        # Equal to sample / 127.5 - 1, but rounded only once, in the product: XLA turns that
+        # division into another product and fuses the subtraction, so its bits would differ from
+        # NumPy's.
+        sample = (raw["sample"].astype("float32") * 2 - 255) * (1 / 255)
+        return {"sample": sample, "condition": raw["label"] if self.labels else None}
+
+    def batch(
+        self, seed: int, step: int, batch_size: int
+    ) -> dict[str, Float32[np.ndarray, "batch size size channels"] | Int32[np.ndarray, " batch"]]:
+        """Return the prepared batch of one step: a pure function of its arguments."""
+        return self.prepare(self.gather(self.indices(seed, step, batch_size)))
+
+
+def mnist_sample(
+    split: str = "train", channels: int = 1, size: int = 28, labels: bool = False
+) -> Images:
+    """Describe the bundled part of MNIST: 10,000 training and 2,000 test images of digits.
+
+    Args:
+        split: 'train' or 'test'.
+        channels: 1 for grey, 3 for grey repeated.
+        size: Height and width in pixels; 28 is the original.
+        labels: Whether batches carry the digit of each image as their condition.
+
+    Raises:
+        RequestError: An argument has the wrong type or value.
+    """
+    return Images(MnistSample(split), size, channels, labels)
+
+
+def tfds(
+    name: str,
+    split: str = "train",
+    size: int = 28,
+    channels: int = 1,
+    labels: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Images:
+    """Describe an image data set of tensorflow-datasets.
+
+    MNIST and Fashion-MNIST are downloaded and prepared when first used, without TensorFlow; any
+    other is read where it is prepared, in the ArrayRecord format.
+
+    Args:
+        name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
+        split: 'train', 'train[:1000]' or 'train+test' for example.
+        size: Height and width in pixels to which the images are scaled and cropped.
+        channels: 1 for luminance, 3 for colour.
+        labels: Whether batches carry the class of each image as their condition.
+        data_dir: Root of all prepared data sets; None is the default of tensorflow-datasets, which
+            the environment variable TFDS_DATA_DIR sets.
+
+    Raises:
+        RequestError: An argument has the wrong type or value. An unknown name or split, and data
+            that is neither there nor can be had, are reported when the data is loaded.
+    """
+    return Images(Tfds(name, split, _text(data_dir)), size, channels, labels)
+
+
+def folder(
+    path: str | os.PathLike[str],
+    size: int,
+    channels: int = 3,
+    labels: bool = False,
+    corrupt: str = "skip",
+) -> Images:
+    """Describe the PNG and JPEG images of a folder, with one sub-folder per class.
+
+    Args:
+        path: The folder; where images lie in it directly, none of them has a label.
+        size: Height and width in pixels to which the images are scaled and cropped.
+        channels: 1 for luminance, 3 for colour.
+        labels: Whether batches carry the class of each image as their condition.
+        corrupt: What is done about a file that cannot be read as an image: 'skip' leaves it out
+            with a warning that names it, 'refuse' raises RequestError.
+
+    Raises:
+        RequestError: An argument has the wrong type or value. A folder that is missing or holds no
+            images is reported when the data is loaded.
+    """
+    return Images(Folder(_text(path), corrupt), size, channels, labels)
+
+
+def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool = False) -> Images:
+    """Describe the images of an .npz file.
+
+    Args:
+        path: File with `images`, uint8 [number, height, width] or [number, height, width,
+            channels], and optionally `labels`, integers [number] from 0 on.
+        size: Height and width in pixels to which the images are scaled and cropped.
+        channels: 1 for luminance, 3 for colour.
+        labels: Whether batches carry the label of each image as their condition.
+
+    Raises:
+        RequestError: An argument has the wrong type or value. A file that is missing or wrong is
+            reported when the data is loaded.
+    """
+    return Images(Arrays(_text(path)), size, channels, labels)
+
+
+def _text(path: object) -> object:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+_loading = threading.Lock()
+
+
+def _examples(source: Source, size: int, channels: int) -> Examples:
+    # Threads of one process wait for each other here, and do not decode the same data twice.
+    with _loading:
+        return _load(source, size, channels)
+
+
+@functools.cache
+def _load(source: Source, size: int, channels: int) -> Examples:
+    examples = source.examples(size, channels)
+    for array in (examples.sample, examples.label):
+        if array is not None:
+            array.flags.writeable = False
+    return examples

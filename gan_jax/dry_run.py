@@ -1,0 +1,77 @@
+"""What a run would be: the resolved experiment, both networks, the memory of a step."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import config, devices, gan, runs
+from gan_jax.experiment import Experiment
+from gan_jax.train import check_shapes, run_steps
+
+MIB = 2**20
+PLAIN = {"width": 110, "force_terminal": False, "no_color": True}
+
+
+def describe(experiment: Experiment) -> str:
+    """Describes a run without data and without training; compiles one step.
+
+    Raises:
+        RequestError: the networks do not fit each other or the data.
+    """
+    check_shapes(experiment)
+    return "\n".join(
+        [
+            *_lines("experiment", experiment),
+            "",
+            *_networks(experiment),
+            "",
+            *_memory(experiment),
+        ]
+    )
+
+
+def _lines(name: str, value: Any, indent: str = "") -> list[str]:
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return [f"{indent}{name} = {value!r}"]
+    lines = [f"{indent}{name} = {type(value).__name__}"]
+    for field in config.fields(value):
+        lines += _lines(field, getattr(value, field), indent + "  ")
+    return lines
+
+
+def _networks(experiment: Experiment) -> list[str]:
+    condition = jnp.zeros((1,), jnp.int32) if experiment.data.labels else None
+    inputs = {
+        "generator": jnp.zeros((1, experiment.latent_size)),
+        "discriminator": jnp.zeros((1, *experiment.data.sample_shape)),
+    }
+    return [
+        getattr(experiment, player).tabulate(
+            jax.random.key(0), first, condition, training=False, depth=1, console_kwargs=PLAIN
+        ).strip()
+        for player, first in inputs.items()
+    ]
+
+
+def _memory(experiment: Experiment) -> list[str]:
+    """Compiles a step for abstract arrays, as if one batch were streamed."""
+    mesh = devices.make_mesh(experiment.batch_size)
+    state = runs.abstract_state(experiment, devices.replicated(mesh))
+    size = experiment.examples_per_step
+    label = jax.ShapeDtypeStruct((size,), jnp.int32) if experiment.data.labels else None
+    sample = jax.ShapeDtypeStruct((size, *experiment.data.sample_shape), jnp.uint8)
+    pool = {"sample": sample, "label": label}
+    positions = jax.ShapeDtypeStruct((1, size), jnp.int32)
+    count = jax.ShapeDtypeStruct((), jnp.int32)
+    compiled = run_steps.lower(experiment, mesh, state, pool, positions, count).compile()
+    memory = compiled.memory_analysis()
+    temporary = memory.temp_size_in_bytes / MIB
+    arguments = memory.argument_size_in_bytes / MIB
+    share = experiment.device_memory_share * devices.memory_bytes() / MIB
+    return [
+        f"memory of a step: {arguments + temporary:.0f} MiB on each device: {arguments:.0f} state "
+        f"and batch, {temporary:.0f} temporary; the data set besides, if it takes at most "
+        f"{share:.0f} MiB"
+    ]

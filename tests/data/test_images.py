@@ -1,0 +1,205 @@
+import dataclasses
+import gzip
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tyro
+
+import gan_jax.data
+from gan_jax.data import images
+from gan_jax.errors import RequestError
+
+FOLDER = Path(gan_jax.data.__file__).parent
+
+
+def original(file, rank):
+    """The values of an IDX file, read without the package."""
+    content = gzip.decompress(file.read_bytes())
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
+
+
+@pytest.mark.parametrize(
+    ("split", "part", "count"), [("train", "train", 10_000), ("test", "t10k", 2_000)]
+)
+def test_the_sample_is_the_first_part_of_mnist(real_data, split, part, count):
+    examples = images.mnist_sample(split).load()
+    pixels = original(real_data / "mnist" / f"{part}-images-idx3-ubyte.gz", rank=3)
+    labels = original(real_data / "mnist" / f"{part}-labels-idx1-ubyte.gz", rank=1)
+    np.testing.assert_array_equal(examples.sample, pixels.reshape(-1, 28, 28, 1)[:count])
+    np.testing.assert_array_equal(examples.label, labels[:count])
+    assert examples.class_names == tuple("0123456789")
+
+
+def test_the_sample_is_small_and_has_its_licence_beside_it():
+    assert (FOLDER / "mnist_sample.npz").stat().st_size <= 2_500_000
+    licence = (FOLDER / "mnist_sample_LICENSE.txt").read_text()
+    for wanted in ("CC BY-SA 3.0", "Yann LeCun", "Corinna Cortes", "Changes"):
+        assert wanted in licence
+
+
+def test_mnist_at_other_sizes():
+    described = images.mnist_sample("test", size=32, channels=3)
+    sample = described.load().sample
+    assert sample.shape == (2_000, *described.sample_shape) == (2_000, 32, 32, 3)
+    assert (sample == sample[..., :1]).all()
+    # Scaling keeps the mean: each image's grows or shrinks by its rounding and ringing only.
+    small = images.mnist_sample("test").load().sample
+    assert abs(sample.mean(axis=(1, 2, 3)) - small.mean(axis=(1, 2, 3))).max() < 3
+
+
+def test_batches_hold_each_image_once_an_epoch():
+    described = images.mnist_sample("test", labels=True)
+    batches = [described.batch(1, step, 250) for step in range(8)]
+    seen = np.concatenate([batch["sample"] for batch in batches])
+    conditions = np.concatenate([batch["condition"] for batch in batches])
+    whole = described.prepare({"sample": described.load().sample, "label": described.load().label})
+
+    def rows(samples, labels):
+        return sorted(
+            (row.tobytes(), int(label)) for row, label in zip(samples, labels, strict=True)
+        )
+
+    assert rows(seen, conditions) == rows(whole["sample"], whole["condition"])
+
+
+def test_batches_are_pure():
+    described = images.mnist_sample("test", labels=True)
+    first = described.batch(3, 11, 300)
+    described.batch(4, 5, 17)
+    again = images.mnist_sample("test", labels=True).batch(3, 11, 300)
+    for name in ("sample", "condition"):
+        np.testing.assert_array_equal(first[name], again[name])
+    assert (first["sample"].dtype, first["condition"].dtype) == (np.float32, np.int32)
+
+
+def test_condition_only_where_asked_for():
+    assert images.mnist_sample("test").batch(0, 0, 4)["condition"] is None
+    described = images.mnist_sample("test", labels=True)
+    indices = described.indices(0, 0, 4)
+    np.testing.assert_array_equal(
+        described.batch(0, 0, 4)["condition"], described.load().label[indices]
+    )
+
+
+def test_prepare_gives_the_same_bits_in_numpy_and_jax():
+    described = images.mnist_sample(labels=True)
+    raw = {"sample": np.arange(256, dtype=np.uint8).reshape(4, 8, 8, 1), "label": np.arange(4)}
+    numpy = described.prepare(raw)["sample"]
+    assert numpy.dtype == np.float32
+    assert (numpy.min(), numpy.max()) == (-1, 1)
+    np.testing.assert_allclose(numpy, raw["sample"] / 127.5 - 1, rtol=0, atol=1e-7)
+    on_device = jax.tree.map(jnp.asarray, raw)
+    compiled = jax.jit(described.prepare)(on_device)["sample"]
+    within = jax.jit(lambda raw, i: described.prepare({"sample": raw["sample"][i], "label": None}))
+    for other in (
+        described.prepare(on_device)["sample"],
+        compiled,
+        within(on_device, jnp.arange(4))["sample"],
+    ):
+        assert isinstance(other, jax.Array)
+        np.testing.assert_array_equal(np.asarray(other).view(np.int32), numpy.view(np.int32))
+
+
+def test_loaded_images_cannot_be_altered():
+    with pytest.raises(ValueError, match="read-only"):
+        images.mnist_sample("test").load().sample[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        images.mnist_sample("test").load().label[0] = 0
+
+
+def test_loaded_once_per_process():
+    assert images.mnist_sample("test").load() is images.mnist_sample("test", labels=True).load()
+
+
+ALL = [
+    images.mnist_sample(),
+    images.mnist_sample("test", labels=True),
+    images.tfds("mnist", "train[:100]", data_dir="nowhere"),
+    images.folder("nowhere", 32),
+    images.arrays("nowhere.npz", 16, 1, labels=True),
+]
+
+
+@pytest.mark.parametrize("described", ALL)
+def test_descriptions_are_plain_values(described):
+    copy = dataclasses.replace(described)
+    assert copy == described
+    assert hash(copy) == hash(described)
+    assert len({described, *ALL}) == len(ALL)
+    assert described.sample_shape == (described.size, described.size, described.channels)
+    written = dataclasses.asdict(described)
+    assert json.loads(json.dumps(written)) == written
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        described.size = 5
+
+
+@pytest.mark.parametrize("described", ALL)
+def test_every_field_can_be_overridden_on_the_command_line(described):
+    @dataclasses.dataclass(frozen=True)
+    class Run:
+        data: images.Images
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = tyro.cli(
+            Run, default=Run(described), args=["--data.size", "64", "--data.channels", "3"]
+        )
+    assert run.data == dataclasses.replace(described, size=64, channels=3)
+    for field, value in dataclasses.asdict(described.source).items():
+        other = "refuse" if value == "skip" else "test"
+        arguments = [f"--data.source.{field.replace('_', '-')}", other]
+        run = tyro.cli(Run, default=Run(described), args=arguments)
+        assert getattr(run.data.source, field) == other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"split": "trian"}, "split must be one of 'train', 'test', not 'trian'; .*'train'"),
+        ({"split": 1}, "split must be one of 'train', 'test', not 1"),
+        ({"size": 0}, "size must be at least 1, not 0"),
+        ({"size": 28.0}, "size must be an integer, not float 28.0"),
+        ({"size": True}, "size must be an integer, not bool True"),
+        ({"channels": 2}, "channels must be one of 1, 3, not 2"),
+        ({"channels": "3"}, "channels must be an integer, not str '3'"),
+        ({"labels": 1}, "labels must be of type bool, not int 1"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_described(arguments, message):
+    with pytest.raises(RequestError, match=message):
+        images.mnist_sample(**arguments)
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(RequestError, match=r"batch_size must be between 1 and .* 2000, not 2001"):
+        images.mnist_sample("test").indices(0, 0, 2001)
+
+
+def test_importing_and_describing_touch_nothing_heavy(tmp_path):
+    code = (
+        "import sys\n"
+        "from gan_jax.data import images, order, stream\n"
+        "images.mnist_sample().sample_shape\n"
+        "images.tfds('mnist', data_dir='nowhere')\n"
+        "images.folder('nowhere', 32)\n"
+        "images.mnist_sample('test').batch(0, 0, 4)\n"
+        "loaded = {module.partition('.')[0] for module in sys.modules}\n"
+        "print(sorted(loaded & {'jax', 'flax', 'grain', 'tensorflow', 'tensorflow_datasets'}))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(FOLDER.parents[1]), "HOME": str(tmp_path)},
+    )
+    assert result.stdout.strip() == "[]"
+    assert list(tmp_path.iterdir()) == []

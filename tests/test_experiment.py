@@ -1,0 +1,73 @@
+import dataclasses
+
+import pytest
+
+from gan_jax import losses, penalties
+from gan_jax.errors import RequestError
+from gan_jax.networks import dcgan
+from gan_jax.optimizers import Adam
+from tests.tiny import tiny
+
+
+def test_is_a_value():
+    assert tiny() == tiny()
+    assert hash(tiny()) == hash(tiny())
+    assert tiny() != tiny(seed=1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tiny().steps = 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": -1}, "Experiment.steps = -1: must be at least 1"),
+        ({"steps": 0}, "Experiment.steps = 0"),
+        ({"steps": "12"}, "Experiment.steps = '12': expected int | None"),
+        ({"steps": 1.5}, "Experiment.steps = 1.5"),
+        ({"batch_size": True}, "Experiment.batch_size = True: expected int"),
+        ({"epochs": 3}, "give one of the two"),
+        ({"steps": None}, "give one of the two"),
+        ({"ema_decay": 1.0}, "Experiment.ema_decay = 1.0: must be at least 0 and below 1"),
+        ({"ema_decay": float("nan")}, "Experiment.ema_decay = nan: expected a finite number"),
+        ({"update_order": "alternate"}, "did you mean 'alternating'?"),
+        ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
+        ({"seed": -1}, "Experiment.seed = -1"),
+        ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
+        ({"generator": dcgan.Generator}, "did you forget the parentheses"),
+        ({"data": "mnist"}, "Experiment.data = 'mnist': has no method load"),
+        ({"penalties": penalties.R1()}, "Experiment.penalties"),
+        ({"penalties": (1,)}, "Experiment.penalties[0] = 1: has no method __call__"),
+        ({"generator_optimizer": 1e-4}, "Experiment.generator_optimizer = 0.0001"),
+    ],
+)
+def test_wrong_fields_are_named(changes, message):
+    with pytest.raises(RequestError) as error:
+        tiny(**changes)
+    assert message in str(error.value)
+
+
+def test_unhashable_parts_are_refused():
+    class Unhashable(Adam):
+        __hash__ = None
+
+    with pytest.raises(RequestError, match="must be hashable"):
+        tiny(generator_optimizer=Unhashable())
+
+
+def test_epochs_become_steps_rounded_up():
+    count = tiny().data.count
+    assert tiny(steps=None, epochs=3).total_steps() == -(-3 * count // 16)
+    twice = tiny(steps=None, epochs=3, discriminator_steps=2)
+    assert twice.total_steps() == -(-3 * count // 32)
+
+
+def test_the_reference_recipe_takes_11719_steps():
+    class SixtyThousand:
+        count, labels, sample_shape = 60_000, False, (8, 8, 1)
+
+        def load(self): ...
+
+        indices = gather = prepare = load
+
+    whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
+    assert whole.total_steps() == 11_719

@@ -1,0 +1,219 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import gan, losses, penalties
+from gan_jax.optimizers import Adam, from_optax
+from tests.tiny import tiny
+
+SGD = from_optax(optax.sgd, learning_rate=1.0)
+update = jax.jit(gan.update, static_argnums=0)
+
+
+def start(experiment, seed=0):
+    batch = jax.tree.map(jnp.asarray, experiment.data.batch(seed, 0, experiment.examples_per_step))
+    return gan.init(experiment, seed), batch
+
+
+def gradients_by_definition(experiment, state, batch, game):
+    """Both players' gradients as the paper writes them: each differentiates its own mean loss."""
+
+    def key(stream):
+        number = stream + gan.GAMES_APART * game
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(0), state.step), number)
+
+    latent = jax.random.normal(key(gan.Stream.LATENT), (experiment.batch_size, 4))
+
+    def apply(module, params, variables, x, dropout):
+        return module.apply(
+            {"params": params, **variables},
+            x,
+            None,
+            training=True,
+            rngs={"dropout": dropout},
+            mutable=["batch_stats"],
+        )
+
+    def logits(generator, discriminator):
+        fake, _ = apply(
+            experiment.generator, generator, state.generator.variables, latent, key(4)
+        )
+        real = apply(
+            experiment.discriminator, discriminator, {}, batch["sample"], key(gan.Stream.REAL)
+        )[0]
+        return real, apply(experiment.discriminator, discriminator, {}, fake, key(6))[0]
+
+    def generator_loss(params):
+        return experiment.loss.generator(*logits(params, state.discriminator.params)).mean()
+
+    def discriminator_loss(params):
+        return experiment.loss.discriminator(*logits(state.generator.params, params)).mean()
+
+    return (
+        jax.grad(generator_loss)(state.generator.params),
+        jax.grad(discriminator_loss)(state.discriminator.params),
+    )
+
+
+def descended(params, gradient):
+    return jax.tree.map(lambda p, g: p - g, params, gradient)
+
+
+def close(actual, expected, **tolerances):
+    tolerances = {"rtol": 2e-4, "atol": 1e-6} | tolerances
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerances), actual, expected)
+
+
+@pytest.mark.parametrize("loss", [losses.NonSaturating(0.1), losses.Minimax()])
+def test_simultaneous_update_is_both_gradients_at_the_same_parameters(loss):
+    experiment = tiny(loss=loss, generator_optimizer=SGD, discriminator_optimizer=SGD)
+    state, batch = start(experiment)
+    generator, discriminator = gradients_by_definition(experiment, state, batch, game=0)
+    new, _ = update(experiment, state, batch)
+    close(new.generator.params, descended(state.generator.params, generator))
+    close(new.discriminator.params, descended(state.discriminator.params, discriminator))
+
+
+def test_alternating_update_plays_the_new_discriminator_with_fresh_latents():
+    experiment = tiny(
+        update_order="alternating", generator_optimizer=SGD, discriminator_optimizer=SGD
+    )
+    state, batch = start(experiment)
+    _, discriminator = gradients_by_definition(experiment, state, batch, game=0)
+    params = descended(state.discriminator.params, discriminator)
+    between = state.replace(discriminator=state.discriminator.replace(params=params))
+    generator, _ = gradients_by_definition(experiment, between, batch, game=1)
+    new, _ = update(experiment, state, batch)
+    close(new.discriminator.params, params)
+    close(new.generator.params, descended(state.generator.params, generator))
+
+
+def test_each_discriminator_step_takes_its_own_part_of_the_batch():
+    experiment = tiny(
+        discriminator_steps=2, generator_optimizer=SGD, discriminator_optimizer=SGD
+    )
+    state, batch = start(experiment)
+    first, second = ({"sample": part, "condition": None} for part in jnp.split(batch["sample"], 2))
+    _, gradient = gradients_by_definition(experiment, state, first, game=2)
+    params = descended(state.discriminator.params, gradient)
+    between = state.replace(discriminator=state.discriminator.replace(params=params))
+    generator, gradient = gradients_by_definition(experiment, between, second, game=0)
+    new, _ = update(experiment, state, batch)
+    close(new.discriminator.params, descended(params, gradient))
+    close(new.generator.params, descended(state.generator.params, generator))
+
+
+def test_penalties_pull_the_discriminator_only():
+    plain = tiny(generator_optimizer=SGD, discriminator_optimizer=SGD)
+    penalised = tiny(
+        generator_optimizer=SGD, discriminator_optimizer=SGD, penalties=(penalties.R1(4.0),)
+    )
+    state, batch = start(plain)
+    without, _ = update(plain, state, batch)
+    new, metrics = update(penalised, state, batch)
+    close(new.generator.params, without.generator.params)
+
+    key = gan.stream_key(state.key, 0, gan.Stream.REAL)
+
+    def squared_gradient(params):
+        def logits(sample):
+            return plain.discriminator.apply(
+                {"params": params}, sample, None, training=True, rngs={"dropout": key}
+            )
+
+        gradient = jax.grad(lambda sample: logits(sample).sum())(jnp.asarray(batch["sample"]))
+        return 2.0 * jnp.square(gradient).sum((1, 2, 3)).mean()
+
+    value, gradient = jax.value_and_grad(squared_gradient)(state.discriminator.params)
+    close(metrics["penalty_0_r1"], value)
+    close(new.discriminator.params, descended(without.discriminator.params, gradient))
+
+
+def test_real_examples_reach_no_gradient_of_the_generator_and_metrics_count_right():
+    experiment = tiny()
+    state, batch = start(experiment)
+    other = {"sample": -batch["sample"], "condition": None}
+    new, metrics = update(experiment, state, batch)
+    new_other, _ = update(experiment, state, other)
+    jax.tree.map(np.testing.assert_array_equal, new.generator, new_other.generator)
+    assert {0.0, 1.0}.issuperset({float(metrics["accuracy_real"]) * 16 % 1})
+    assert set(metrics) == {
+        "discriminator_loss",
+        "generator_loss",
+        "accuracy_real",
+        "accuracy_fake",
+    }
+
+
+def test_batch_statistics_move_once_a_step_and_only_the_generators():
+    experiment = tiny()
+    state, batch = start(experiment)
+    new, _ = update(experiment, state, batch)
+    latent = jax.random.normal(gan.stream_key(state.key, 0, gan.Stream.LATENT), (16, 4))
+    activations = latent @ state.generator.params["Dense_0"]["kernel"]
+    statistics = new.generator.variables["batch_stats"]["BatchNorm_0"]
+    close(statistics["mean"], 0.01 * activations.mean(0), atol=1e-6)
+    close(statistics["var"], 0.99 + 0.01 * activations.var(0), atol=1e-5)
+    assert new.discriminator.variables == {}
+
+
+def test_average_warms_up_and_then_decays():
+    experiment = tiny(ema_decay=0.5)
+    state, batch = start(experiment)
+    expected = jax.tree.map(np.asarray, (state.generator.params, state.generator.variables))
+    for step in range(12):
+        state, _ = update(experiment, state, batch)
+        decay = min(0.5, (1 + step) / (10 + step))
+        newest = (state.generator.params, state.generator.variables)
+        expected = jax.tree.map(lambda e, n, d=decay: d * e + (1 - d) * n, expected, newest)
+    close(state.ema, expected, rtol=1e-5)
+
+
+def test_samples_come_from_the_average_unless_raw():
+    experiment = tiny(ema_decay=0.9)
+    state, batch = start(experiment)
+    for _ in range(3):
+        state, _ = update(experiment, state, batch)
+    latent = jnp.ones((2, 4))
+    raw = gan.generate(experiment, state, latent, raw=True)
+    averaged = gan.generate(experiment, state, latent)
+    assert not np.array_equal(raw, averaged)
+    params, variables = state.ema
+    as_raw = state.replace(generator=gan.Player(params, variables, None))
+    np.testing.assert_array_equal(
+        averaged, gan.generate(experiment, as_raw, latent, raw=True)
+    )
+
+
+def test_streams_never_share_a_key():
+    key = jax.random.key(0)
+    seen = {
+        tuple(jax.random.key_data(gan.stream_key(key, step, stream, game)).tolist())
+        for step in range(5)
+        for stream in gan.Stream
+        for game in range(4)
+    }
+    assert len(seen) == 5 * len(gan.Stream) * 4
+
+
+def test_dropout_and_latents_differ_from_step_to_step_and_seed_to_seed():
+    experiment = tiny(generator_optimizer=Adam(0.0), discriminator_optimizer=Adam(0.0))
+    state, batch = start(experiment)
+    values = [float(update(experiment, state, batch)[1]["discriminator_loss"])]
+    later = state.replace(step=state.step + 1)
+    values.append(float(update(experiment, later, batch)[1]["discriminator_loss"]))
+    other = state.replace(key=jax.random.key(1))
+    values.append(float(update(experiment, other, batch)[1]["discriminator_loss"]))
+    assert len(set(values)) == 3
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_latent_distributions(distribution):
+    experiment = tiny(latent_distribution=distribution, latent_size=50)
+    latent = np.asarray(gan.draw_latent(experiment, jax.random.key(0), 2000))
+    deviation = 1.0 if distribution == "normal" else 1 / 3**0.5
+    assert abs(latent.mean()) < 0.02
+    assert abs(latent.std() - deviation) < 0.02
+    assert (np.abs(latent).max() <= 1) == (distribution == "uniform")

@@ -1,0 +1,62 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import losses
+from gan_jax.errors import RequestError
+
+REAL = np.array([-3.0, -0.5, 0.0, 2.0])
+FAKE = np.array([1.0, -2.0, 0.3, 4.0])
+
+
+def probability(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [losses.NonSaturating(), losses.Minimax()])
+def test_discriminator_loss_is_the_cross_entropy_of_both_halves(loss):
+    expected = -np.log(probability(REAL)) - np.log(1 - probability(FAKE))
+    close(loss.discriminator(jnp.array(REAL), jnp.array(FAKE)), expected)
+
+
+@pytest.mark.parametrize("kind", [losses.NonSaturating, losses.Minimax])
+def test_smoothing_is_one_sided(kind):
+    real, fake = probability(REAL), probability(FAKE)
+    expected = -0.9 * np.log(real) - 0.1 * np.log(1 - real) - np.log(1 - fake)
+    close(kind(label_smoothing=0.1).discriminator(jnp.array(REAL), jnp.array(FAKE)), expected)
+
+
+def test_generator_losses_are_those_of_the_paper():
+    real, fake = jnp.array(REAL), jnp.array(FAKE)
+    close(losses.NonSaturating().generator(real, fake), -np.log(probability(FAKE)))
+    close(losses.Minimax().generator(real, fake), np.log(1 - probability(FAKE)))
+
+
+@pytest.mark.parametrize("loss", [losses.NonSaturating(0.1), losses.Minimax(0.1)])
+@pytest.mark.parametrize("logit", [-200.0, 200.0])
+def test_finite_with_finite_gradients_at_extreme_logits(loss, logit):
+    for function in (loss.discriminator, loss.generator):
+        value, gradients = jax.value_and_grad(
+            lambda pair, function=function: function(*pair).sum()
+        )((jnp.array([logit]), jnp.array([logit])))
+        assert np.isfinite(value)
+        assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_gradient_vanishes_for_sure_fakes_with_minimax_only():
+    sure = jnp.array([-20.0])
+    saturating = jax.grad(lambda fake: losses.Minimax().generator(sure, fake).sum())(sure)
+    strong = jax.grad(lambda fake: losses.NonSaturating().generator(sure, fake).sum())(sure)
+    close(saturating, -probability(-20.0))
+    close(strong, -1 + probability(-20.0))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.0, True, float("nan")])
+def test_wrong_smoothing_is_refused(wrong):
+    with pytest.raises(RequestError, match=r"NonSaturating\.label_smoothing"):
+        losses.NonSaturating(label_smoothing=wrong)

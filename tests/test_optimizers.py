@@ -1,0 +1,63 @@
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax.errors import RequestError
+from gan_jax.optimizers import Adam, from_optax
+
+
+def steps(optimizer, gradients):
+    """Parameter after each update, from 0, of a scalar with the given gradients."""
+    transformation, parameter = optimizer.build(), jnp.zeros(())
+    state, trace = transformation.init(parameter), []
+    for gradient in gradients:
+        update, state = transformation.update(jnp.array(gradient), state, parameter)
+        parameter = parameter + update
+        trace.append(float(parameter))
+    return np.array(trace)
+
+
+def test_adam_by_hand():
+    rate, b1, b2, eps = 0.1, 0.8, 0.9, 1e-3
+    first, second, parameter, expected = 0.0, 0.0, 0.0, []
+    for t, gradient in enumerate([0.5, -1.0, 2.0], start=1):
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        corrected_rate = rate * (1 - b2**t) ** 0.5 / (1 - b1**t)
+        parameter -= corrected_rate * first / (second**0.5 + eps)
+        expected.append(parameter)
+    np.testing.assert_allclose(steps(Adam(rate, b1, b2, eps), [0.5, -1.0, 2.0]), expected, rtol=1e-5)
+
+
+def test_schedule_multiplies_the_learning_rate():
+    halved = from_optax(optax.piecewise_constant_schedule, init_value=1.0).build()
+    assert halved(3) == 1.0
+    schedule = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=2)
+    plain, scheduled = steps(Adam(0.1), [1.0] * 3), steps(Adam(0.1, schedule=schedule), [1.0] * 3)
+    factors = np.diff(scheduled, prepend=0.0) / np.diff(plain, prepend=0.0)
+    np.testing.assert_allclose(factors, [1.0, 0.5, 0.0], atol=1e-6)
+
+
+def test_any_optax_transformation_with_a_schedule_inside():
+    schedule = from_optax(optax.linear_schedule, init_value=0.5, end_value=0.0, transition_steps=2)
+    optimizer = from_optax(optax.sgd, learning_rate=schedule)
+    np.testing.assert_allclose(steps(optimizer, [1.0, 1.0, 1.0]), [-0.5, -0.75, -0.75])
+
+
+def test_descriptions_are_values():
+    def make():
+        inner = from_optax(optax.constant_schedule, value=0.1)
+        return from_optax(optax.sgd, learning_rate=inner, nesterov=False)
+
+    assert make() == make()
+    assert hash(make()) == hash(make())
+    assert make() != from_optax(optax.sgd, learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"learning_rate": -1.0}, {"b1": 1.0}, {"b2": "0.9"}, {"eps": float("inf")}]
+)
+def test_wrong_constants_are_refused(wrong):
+    with pytest.raises(RequestError, match=rf"Adam\.{next(iter(wrong))}"):
+        Adam(**wrong)

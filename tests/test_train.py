@@ -1,0 +1,248 @@
+"""Training end to end: resumed equals uninterrupted, whatever interrupts it."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import checkpoints, devices, gan, losses, runs
+from gan_jax.errors import RequestError
+from gan_jax.train import DivergedError, Outcome, check_shapes, run_steps, train
+from tests.states import assert_same_bits
+from tests.tiny import tiny
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "tests" / "tiny_experiment.py"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run of 12 steps in one go."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert train(tiny(), workdir) is Outcome.FINISHED
+    return workdir
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Checks that two finished runs hold the same state, metrics and pictures."""
+    assert_same_bits(runs.load(first).state, runs.load(second).state)
+    assert (first / "metrics.jsonl").read_bytes() == (second / "metrics.jsonl").read_bytes()
+    pictures = sorted(path.name for path in (first / "samples").iterdir())
+    assert pictures == sorted(path.name for path in (second / "samples").iterdir())
+    for name in pictures:
+        assert (first / "samples" / name).read_bytes() == (second / "samples" / name).read_bytes()
+
+
+def start(workdir: Path, *arguments: str, steps: int = 400) -> subprocess.Popen:
+    """Starts `gan-jax train` on the tiny experiment in a process of its own."""
+    command = [sys.executable, "-m", "gan_jax", "train", str(FILE), "--workdir", str(workdir)]
+    return subprocess.Popen(
+        [*command, "--steps", str(steps), "--save-every", "7", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    """Waits until the condition holds; fails if the process ends or time runs out before."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_a_run_leaves_what_it_promises(uninterrupted):
+    rows = [json.loads(line) for line in (uninterrupted / "metrics.jsonl").open()]
+    assert [row["step"] for row in rows] == [3, 6, 9, 12]
+    assert all(row["seed"] == 0 for row in rows)
+    assert {"discriminator_loss", "generator_loss", "accuracy_real"} <= set(rows[0])
+    assert checkpoints.steps(uninterrupted / "checkpoints") == [5, 10, 12]
+    names = {path.name for path in (uninterrupted / "samples").iterdir()}
+    assert names == {"step_0.png", "step_6.png", "step_12.png", "final.png", "film_strip.png"}
+    record = json.loads((uninterrupted / "config.json").read_text())
+    assert runs.experiment_of(record) == tiny()
+    assert record["versions"]["jax"] == jax.__version__
+
+
+def test_the_loop_does_what_the_update_says(uninterrupted):
+    experiment = tiny()
+    state = gan.init(experiment, 0)
+    update = jax.jit(gan.update, static_argnums=0)
+    for step in range(12):
+        state, metrics = update(experiment, state, experiment.data.batch(0, step, 16))
+    trained = runs.load(uninterrupted).state
+    for a, b in zip(
+        jax.tree.leaves(state.generator.params),
+        jax.tree.leaves(trained.generator.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    last = json.loads((uninterrupted / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["generator_loss"] == pytest.approx(float(metrics["generator_loss"]), rel=1e-3)
+
+
+def test_steps_do_not_depend_on_how_calls_group_them():
+    experiment, mesh = tiny(), devices.make_mesh(16)
+    pool = {"sample": experiment.data.load().sample, "label": None}
+    positions = np.stack([experiment.data.indices(0, step, 16) for step in range(6)])
+
+    def trained(*groups):
+        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        step = 0
+        for count in groups:
+            padded = np.zeros((6, 16), np.int32)
+            padded[:count] = positions[step : step + count]
+            state, _ = run_steps(experiment, mesh, state, pool, padded, count)
+            step += count
+        return state
+
+    whole = trained(6)
+    assert_same_bits(whole, trained(1, 1, 1, 1, 1, 1))
+    assert_same_bits(whole, trained(4, 2))
+
+
+def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
+    assert train(tiny(steps=6), tmp_path / "run") is Outcome.FINISHED
+    assert train(tiny(steps=12), tmp_path / "run") is Outcome.FINISHED
+    assert_same_bits(runs.load(uninterrupted).state, runs.load(tmp_path / "run").state)
+
+
+def test_a_finished_run_stays_as_it_is(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    for steps in (12, 6):
+        assert train(tiny(steps=steps), copy) is Outcome.FINISHED
+    assert_same_run(uninterrupted, copy)
+    assert (copy / "config.json").read_bytes() == (uninterrupted / "config.json").read_bytes()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_its_steps_done_again(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    files = [p for p in (copy / "checkpoints" / "12").rglob("*") if p.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    assert train(tiny(), copy) is Outcome.FINISHED
+    assert (copy / "checkpoints" / "corrupt-12").is_dir()
+    assert_same_run(uninterrupted, copy)
+
+
+def test_streamed_and_resident_data_train_alike(uninterrupted, tmp_path):
+    assert train(tiny(device_memory_share=0.0), tmp_path / "run") is Outcome.FINISHED
+    resident, streamed = runs.load(uninterrupted).state, runs.load(tmp_path / "run").state
+    assert_same_bits(resident, streamed)
+
+
+def test_another_experiment_in_the_same_directory_is_refused(uninterrupted):
+    before = sorted(uninterrupted.rglob("*"))
+    with pytest.raises(RequestError) as error:
+        train(tiny(batch_size=8, loss=losses.Minimax()), uninterrupted)
+    assert "batch_size: 16 -> 8" in str(error.value)
+    assert "loss.type" in str(error.value)
+    assert sorted(uninterrupted.rglob("*")) == before
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(RequestError, match=r"holds something else than a run \(thesis.txt\)"):
+        train(tiny(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_nothing_is_made_when_the_request_is_wrong(tmp_path):
+    with pytest.raises(RequestError, match="batch_size must be between 1 and"):
+        train(tiny(batch_size=5000), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_that_do_not_fit_are_named():
+    from gan_jax.networks import dcgan
+
+    with pytest.raises(RequestError, match=r"generator makes samples of shape \(12, 12, 1\)"):
+        check_shapes(tiny(generator=dcgan.Generator(width=2, image_size=12)))
+
+
+def test_divergence_stops_the_run_before_it_is_saved(tmp_path):
+    from gan_jax.optimizers import Adam
+
+    wild = tiny(generator_optimizer=Adam(1e38), discriminator_optimizer=Adam(1e38))
+    with pytest.raises(DivergedError, match="diverged at step"):
+        train(wild, tmp_path / "run")
+    for step in checkpoints.steps(tmp_path / "run" / "checkpoints"):
+        state = runs.load(tmp_path / "run", step).state
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.generator.params))
+
+
+def test_two_processes_cannot_train_in_one_directory(tmp_path):
+    import filelock
+
+    (tmp_path / "run").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(RequestError, match="another process is training"),
+    ):
+        train(tiny(), tmp_path / "run")
+
+
+def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait() == 0
+    moments = random.Random(os.urandom(8))
+    for step in sorted(moments.sample(range(20, 380), 2)):
+        process = start(killed)
+        wait_for(lambda step=step: max(checkpoints.steps(killed / "checkpoints"), default=0) >= step, process)
+        time.sleep(moments.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start(killed).wait() == 0
+    assert_same_run(whole, killed)
+
+
+def test_sigterm_saves_and_exits_75(tmp_path):
+    process = start(tmp_path / "run", steps=100_000)
+    wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
+    process.terminate()
+    assert process.wait() == 75
+    message = process.stderr.read()
+    (step,) = [int(line.split()[3]) for line in message.splitlines() if "stopped at step" in line]
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == step
+    resumed = start(tmp_path / "run", steps=step + 3)
+    assert resumed.wait() == 0
+    assert f"resuming {tmp_path / 'run'} at step {step}" in resumed.stderr.read()
+
+
+def test_a_batch_of_all_devices_equals_one_device(tmp_path):
+    script = (
+        "from pathlib import Path; from gan_jax.train import train; from tests.tiny import tiny; "
+        f"train(tiny(), Path({str(tmp_path)!r}) / 'eight')"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    }
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=ROOT)
+    train(tiny(), tmp_path / "one")
+    one, eight = runs.load(tmp_path / "one"), runs.load(tmp_path / "eight")
+    record = json.loads((tmp_path / "eight" / "config.json").read_text())
+    assert len(record["devices"]) == 8
+    for a, b in zip(
+        jax.tree.leaves(one.state.generator.params),
+        jax.tree.leaves(eight.state.generator.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,23 @@
+"""Experiments small enough to train in a second."""
+
+import dataclasses
+
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.networks import dcgan
+
+
+def tiny(**changes) -> Experiment:
+    """A DCGAN of width 2 on 8 x 8 digits; `changes` are fields to set otherwise."""
+    experiment = Experiment(
+        generator=dcgan.Generator(width=2, image_size=8),
+        discriminator=dcgan.Discriminator(width=2),
+        data=images.mnist_sample(split="test", size=8),
+        latent_size=4,
+        batch_size=16,
+        steps=12,
+        log_every=3,
+        sample_every=6,
+        save_every=5,
+    )
+    return dataclasses.replace(experiment, **changes)
