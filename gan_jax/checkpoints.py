@@ -128,10 +128,8 @@ def _raw(leaf: jax.Array) -> jax.Array:
 def _digests(state: PyTree) -> dict[str, tuple[str, int]]:
     """Shape, type and checksum of each leaf; Orbax itself does not notice flipped bits."""
     return {
-        name: (shape, zlib.crc32(np.ascontiguousarray(_raw(leaf)).data))
-        for (name, shape), leaf in zip(
-            _shapes(state).items(), jax.tree.leaves(state), strict=True
-        )
+        name: (shape, zlib.crc32(np.asarray(_raw(leaf)).tobytes()))
+        for (name, shape), leaf in zip(_shapes(state).items(), jax.tree.leaves(state), strict=True)
     }
 
 

@@ -45,10 +45,21 @@ def check_bounds(
             raise RequestError(f"{type(instance).__name__}.{name} = {value!r}: must be {bounds}")
 
 
+def check_not_empty(instance: Any, names: str) -> None:
+    """Checks that none of the text fields in `names` is empty.
+
+    Raises:
+        RequestError: names class and field.
+    """
+    for name in names.split():
+        if getattr(instance, name) == "":
+            raise RequestError(f"{type(instance).__name__}.{name} = '': must not be empty")
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Returns ' (did you mean X?)' for the word nearest to `word`, or '' where none is near."""
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Returns '; did you mean ...?' for the word nearest to `word`, or '' where none is near."""
+    close = difflib.get_close_matches(word, [w for w in words if isinstance(w, str)], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _matches(value: Any, hint: Any) -> bool:
@@ -58,7 +69,7 @@ def _matches(value: Any, hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_matches(value, option) for option in typing.get_args(hint))
     if origin is Literal:
-        return value in typing.get_args(hint)
+        return any(value == o and type(value) is type(o) for o in typing.get_args(hint))
     if hint is float:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         return numeric and math.isfinite(value)
@@ -92,7 +103,9 @@ def check_object(owner: str, field: str, value: Any, methods: str) -> None:
     """
     wrong = f"{owner}.{field} = {value!r}"
     if isinstance(value, type):
-        raise RequestError(f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?")
+        raise RequestError(
+            f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?"
+        )
     missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
     if missing:
         raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}")

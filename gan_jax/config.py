@@ -1,10 +1,10 @@
 """Experiments as files: loading the Python file, and the way to `config.json` and back."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from pathlib import Path
@@ -40,7 +40,7 @@ def load_experiment(path: Path) -> Experiment:
 def encode(value: Any) -> Any:
     """Turns an experiment, or any part of one, into what JSON can hold.
 
-    Objects become {"type": "module:Class", field: ...}, functions {"function": "module:name"}.
+    Objects become {"class": "module:Class", field: ...}, functions {"function": "module:name"}.
 
     Raises:
         RequestError: a part cannot be found again by name (a lambda, a local function).
@@ -52,7 +52,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, dict):
         return {"dict": {name: encode(item) for name, item in value.items()}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"type": _reference(type(value))} | {
+        return {"class": _reference(type(value))} | {
             field: encode(getattr(value, field)) for field in fields(value)
         }
     if callable(value):
@@ -70,15 +70,11 @@ def decode(value: Any) -> Any:
         return tuple(decode(item) for item in value)
     if not isinstance(value, dict):
         return value
+    if "class" in value:
+        return _build(**value)
     if "dict" in value:
         return {name: decode(item) for name, item in value["dict"].items()}
-    if "function" in value:
-        return _resolve(value["function"])
-    arguments = {name: decode(item) for name, item in value.items() if name != "type"}
-    try:
-        return _resolve(value["type"])(**arguments)
-    except TypeError as error:
-        raise RequestError(f"{value['type']} no longer takes what the run has: {error}") from error
+    return _resolve(value["function"])
 
 
 def fields(value: Any) -> list[str]:
@@ -135,20 +131,27 @@ def _line(error: BaseException, path: Path) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _reference(value: Any) -> str:
-    module = inspect.getmodule(value)
-    name = getattr(value, "__qualname__", getattr(value, "__name__", repr(value)))
-    reference = f"{getattr(value, '__module__', None) or module.__name__}:{name}"
+def _build(**encoded: Any) -> Any:
+    reference = encoded.pop("class")
+    arguments = {name: decode(item) for name, item in encoded.items()}
     try:
-        found = _resolve(reference)
-    except RequestError:
-        found = None
-    if found is not value:
-        raise RequestError(
-            f"{value!r} cannot be found again as {reference}: "
-            "define it by name at the top level of a module"
-        )
-    return reference
+        return _resolve(reference)(**arguments)
+    except TypeError as error:
+        raise RequestError(f"{reference} no longer takes what the run has: {error}") from error
+
+
+def _reference(value: Any) -> str:
+    """Where to find a class or function again: in the outermost package that has it."""
+    name, parts = value.__qualname__, value.__module__.split(".")
+    for length in range(1, len(parts) + 1):
+        reference = f"{'.'.join(parts[:length])}:{name}"
+        with contextlib.suppress(RequestError):
+            if _resolve(reference) is value:
+                return reference
+    raise RequestError(
+        f"{value!r} cannot be found again as {value.__module__}:{name}: "
+        "define it by name at the top level of a module"
+    )
 
 
 def _resolve(reference: str) -> Any:

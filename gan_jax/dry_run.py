@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import config, devices, gan, runs
+from gan_jax import config, devices, runs
 from gan_jax.experiment import Experiment
 from gan_jax.train import check_shapes, run_steps
 
@@ -48,9 +48,11 @@ def _networks(experiment: Experiment) -> list[str]:
         "discriminator": jnp.zeros((1, *experiment.data.sample_shape)),
     }
     return [
-        getattr(experiment, player).tabulate(
+        getattr(experiment, player)
+        .tabulate(
             jax.random.key(0), first, condition, training=False, depth=1, console_kwargs=PLAIN
-        ).strip()
+        )
+        .strip()
         for player, first in inputs.items()
     ]
 

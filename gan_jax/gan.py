@@ -71,7 +71,9 @@ def stream_key(
     return jax.random.fold_in(jax.random.fold_in(key, step), stream + GAMES_APART * game)
 
 
-def draw_latent(experiment: Experiment, key: PRNGKeyArray, count: int) -> Float[Array, "count latent"]:
+def draw_latent(
+    experiment: Experiment, key: PRNGKeyArray, count: int
+) -> Float[Array, "count latent"]:
     """Draws latents from the experiment's distribution."""
     shape = (count, experiment.latent_size)
     if experiment.latent_distribution == "uniform":
@@ -302,7 +304,10 @@ def generate(
 
 
 def discriminate(
-    experiment: Experiment, state: GANState, sample: Float[Array, "batch ..."], condition: Any = None
+    experiment: Experiment,
+    state: GANState,
+    sample: Float[Array, "batch ..."],
+    condition: Any = None,
 ) -> Logits:
     """Logits of prepared samples in inference mode; the probability of being real is sigmoid."""
     variables = {"params": state.discriminator.params, **state.discriminator.variables}

@@ -198,7 +198,15 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
 
 def _git_commit() -> str | None:
     """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+    ]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

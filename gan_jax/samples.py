@@ -36,7 +36,7 @@ def draw(
 def from_latents(
     experiment: Experiment,
     state: gan.GANState,
-    latents: Float[Array, "count latent"],
+    latents: Float[Array | np.ndarray, "count latent"],
     raw: bool = False,
 ) -> Float32[np.ndarray, "count ..."]:
     """Generates one sample for each latent, in batches of one compiled size.
@@ -57,7 +57,7 @@ def from_latents(
 
 def interpolate(
     experiment: Experiment, key: int, rows: int, columns: int
-) -> Float[Array, "rows*columns latent"]:
+) -> Float[Array, "points latent"]:
     """Latents on paths between random pairs, a row each, from one end to the other.
 
     Spherical for normal latents, whose norm concentrates, so that every point of the path is as

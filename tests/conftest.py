@@ -16,7 +16,7 @@ install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder with the original files of MNIST, CIFAR-10 and others; the test is skipped without it."""
+    """Folder with the original files of MNIST, CIFAR-10 and others; else the test is skipped."""
     beside_the_checkout = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("GAN_JAX_TEST_DATA", beside_the_checkout))
     if not folder.is_dir():

@@ -37,9 +37,7 @@ def gradients_by_definition(experiment, state, batch, game):
         )
 
     def logits(generator, discriminator):
-        fake, _ = apply(
-            experiment.generator, generator, state.generator.variables, latent, key(4)
-        )
+        fake, _ = apply(experiment.generator, generator, state.generator.variables, latent, key(4))
         real = apply(
             experiment.discriminator, discriminator, {}, batch["sample"], key(gan.Stream.REAL)
         )[0]
@@ -91,9 +89,7 @@ def test_alternating_update_plays_the_new_discriminator_with_fresh_latents():
 
 
 def test_each_discriminator_step_takes_its_own_part_of_the_batch():
-    experiment = tiny(
-        discriminator_steps=2, generator_optimizer=SGD, discriminator_optimizer=SGD
-    )
+    experiment = tiny(discriminator_steps=2, generator_optimizer=SGD, discriminator_optimizer=SGD)
     state, batch = start(experiment)
     first, second = ({"sample": part, "condition": None} for part in jnp.split(batch["sample"], 2))
     _, gradient = gradients_by_definition(experiment, state, first, game=2)
@@ -182,9 +178,7 @@ def test_samples_come_from_the_average_unless_raw():
     assert not np.array_equal(raw, averaged)
     params, variables = state.ema
     as_raw = state.replace(generator=gan.Player(params, variables, None))
-    np.testing.assert_array_equal(
-        averaged, gan.generate(experiment, as_raw, latent, raw=True)
-    )
+    np.testing.assert_array_equal(averaged, gan.generate(experiment, as_raw, latent, raw=True))
 
 
 def test_streams_never_share_a_key():

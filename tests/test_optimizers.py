@@ -27,7 +27,9 @@ def test_adam_by_hand():
         corrected_rate = rate * (1 - b2**t) ** 0.5 / (1 - b1**t)
         parameter -= corrected_rate * first / (second**0.5 + eps)
         expected.append(parameter)
-    np.testing.assert_allclose(steps(Adam(rate, b1, b2, eps), [0.5, -1.0, 2.0]), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        steps(Adam(rate, b1, b2, eps), [0.5, -1.0, 2.0]), expected, rtol=1e-5
+    )
 
 
 def test_schedule_multiplies_the_learning_rate():

@@ -153,7 +153,7 @@ def test_another_experiment_in_the_same_directory_is_refused(uninterrupted):
     with pytest.raises(RequestError) as error:
         train(tiny(batch_size=8, loss=losses.Minimax()), uninterrupted)
     assert "batch_size: 16 -> 8" in str(error.value)
-    assert "loss.type" in str(error.value)
+    assert "loss.class" in str(error.value)
     assert sorted(uninterrupted.rglob("*")) == before
 
 
@@ -205,7 +205,10 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
     moments = random.Random(os.urandom(8))
     for step in sorted(moments.sample(range(20, 380), 2)):
         process = start(killed)
-        wait_for(lambda step=step: max(checkpoints.steps(killed / "checkpoints"), default=0) >= step, process)
+        wait_for(
+            lambda step=step: max(checkpoints.steps(killed / "checkpoints"), default=0) >= step,
+            process,
+        )
         time.sleep(moments.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -6,12 +6,13 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from gan_jax.data.checks import check_choice, check_text, nearest
+from gan_jax.checks import check_not_empty, check_types, nearest
 from gan_jax.data.decode import fit
 from gan_jax.data.examples import Examples, Source
 from gan_jax.errors import RequestError
@@ -25,10 +26,10 @@ class MnistSample(Source):
         split: 'train' or 'test'.
     """
 
-    split: str = "train"
+    split: Literal["train", "test"] = "train"
 
     def __post_init__(self):
-        check_choice("split", self.split, ("train", "test"))
+        check_types(self)
 
     def examples(self, size: int, channels: int) -> Examples:
         """Return the images and their labels."""
@@ -51,7 +52,8 @@ class Arrays(Source):
     path: str
 
     def __post_init__(self):
-        check_text("path", self.path)
+        check_types(self)
+        check_not_empty(self, "path")
 
     def examples(self, size: int, channels: int) -> Examples:
         """Return the images and their labels; RequestError where the file is not as described."""
@@ -71,9 +73,9 @@ class Arrays(Source):
             hint = nearest(path.name, names)
             raise RequestError(f"path: {str(path)!r} is no file; an .npz is wanted{hint}")
         try:
-            with np.load(path) as file:
-                found = {name: file[name] for name in file if name in ("images", "labels")}
-                names = ", ".join(file)
+            with open(path, "rb") as file, np.load(file) as arrays:
+                found = {name: arrays[name] for name in arrays if name in ("images", "labels")}
+                names = ", ".join(arrays)
         except (AttributeError, EOFError, OSError, TypeError, ValueError, zlib.error) as error:
             raise self._wrong(f"cannot be read as .npz ({error})") from error
         except zipfile.BadZipFile as error:

@@ -1,11 +1,31 @@
 """Any image -> uint8 pixels of one size and number of channels."""
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 # What a shrinking or growing image is resampled with: antialiased, and what StyleGAN's data use.
 FILTER = Image.Resampling.LANCZOS
+
+
+class UnreadableError(Exception):
+    """A file that is no image, or a damaged one; the message names it."""
+
+
+def open_image(path: Path) -> Image.Image:
+    """Return the decoded image, turned the way its camera says.
+
+    Raises:
+        UnreadableError: The file is missing, or no PNG or JPEG, or damaged.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except Exception as error:  # Pillow's decoders raise errors of many unrelated types.
+        raise UnreadableError(f"{path} ({error})") from error
 
 
 def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:

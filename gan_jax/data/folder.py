@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import platformdirs
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
 
+from gan_jax.checks import check_not_empty, check_types, nearest
 from gan_jax.data.cache import Decoder, cached
-from gan_jax.data.checks import check_choice, check_text, nearest
-from gan_jax.data.decode import fit
+from gan_jax.data.decode import UnreadableError, fit, open_image
 from gan_jax.data.examples import Examples, Source
 from gan_jax.data.progress import announced
 from gan_jax.errors import RequestError
@@ -38,11 +38,11 @@ class Folder(Source):
     """
 
     path: str
-    corrupt: str = "skip"
+    corrupt: Literal["skip", "refuse"] = "skip"
 
     def __post_init__(self):
-        check_text("path", self.path)
-        check_choice("corrupt", self.corrupt, ("skip", "refuse"))
+        check_types(self)
+        check_not_empty(self, "path")
 
     def examples(self, size: int, channels: int) -> Examples:
         """Return the images and, where they lie in sub-folders, their labels."""
@@ -79,8 +79,10 @@ class Folder(Source):
         self, root: Path, files: list[str], class_names: tuple[str, ...], size: int, channels: int
     ) -> Decoder:
         def pixels_or_note(file: str) -> UInt8[np.ndarray, "size size channels"] | str:
-            image = _open(root / file)
-            return image if isinstance(image, str) else fit(image, size, channels)
+            try:
+                return fit(open_image(root / file), size, channels)
+            except UnreadableError as error:
+                return str(error)
 
         def decode(
             notes: list[str],
@@ -118,8 +120,8 @@ def _image_files(root: Path) -> list[str]:
     seen = set()
     try:
         for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             # Links are followed, and one to a folder above it would be followed for ever.
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             real = os.path.realpath(folder)
             if real in seen:
                 subfolders.clear()
@@ -149,16 +151,6 @@ def _state(path: Path) -> list[int] | None:
     # The time of the last change of status catches files whose time of modification was set back,
     # and those that have become readable.
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def _open(path: Path) -> Image.Image | str:
-    """Return the decoded image, turned the way its camera says, or why that cannot be done."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except Exception as error:  # Pillow's decoders raise errors of many unrelated types.
-        return f"{path} ({error})"
 
 
 def _in_parallel(function, items: list[str]) -> Iterator:

@@ -3,21 +3,22 @@
 import functools
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int32, Integer
 
+from gan_jax.checks import check_bounds, check_types
 from gan_jax.data.arrays import Arrays, MnistSample
-from gan_jax.data.checks import check_choice, check_integer, check_type
+from gan_jax.data.decode import UnreadableError, fit, open_image
 from gan_jax.data.examples import Examples, Source
 from gan_jax.data.folder import Folder
 from gan_jax.data.order import batch_indices
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
-
-RawBatch = dict[str, UInt8[np.ndarray, "batch size size channels"] | Int32[np.ndarray, " batch"]]
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,12 @@ class Images:
 
     source: Source
     size: int
-    channels: int
+    channels: Literal[1, 3]
     labels: bool = False
 
     def __post_init__(self):
-        check_type("source", self.source, Source)
-        check_integer("size", self.size, minimum=1)
-        check_integer("channels", self.channels, minimum=1)
-        check_choice("channels", self.channels, (1, 3))
-        check_type("labels", self.labels, bool)
+        check_types(self)
+        check_bounds(self, "size", at_least=1)
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
@@ -73,13 +71,21 @@ class Images:
         """Return which images form a batch; see `order.batch_indices`."""
         return batch_indices(self.count, seed, step, batch_size)
 
-    def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
-        """Return images as stored: 'sample' uint8 [batch, size, size, channels], 'label' int32."""
+    def gather(self, indices: Integer[np.ndarray, " batch"]) -> dict[str, Any]:
+        """Return images as stored.
+
+        Args:
+            indices: Positions in the data set, as `indices` returns them.
+
+        Returns:
+            'sample', uint8 [batch, size, size, channels], and 'label', int32 [batch] or None where
+            the data has no labels.
+        """
         examples = self.load()
         label = None if examples.label is None else examples.label[indices]
         return {"sample": examples.sample[indices], "label": label}
 
-    def prepare(self, raw: RawBatch) -> dict[str, Any]:
+    def prepare(self, raw: dict[str, Any]) -> dict[str, Any]:
         """Return a gathered batch as networks take it: pure, for NumPy and JAX arrays alike.
 
         Args:
@@ -95,10 +101,20 @@ class Images:
         sample = (raw["sample"].astype("float32") * 2 - 255) * (1 / 255)
         return {"sample": sample, "condition": raw["label"] if self.labels else None}
 
-    def batch(
-        self, seed: int, step: int, batch_size: int
-    ) -> dict[str, Float32[np.ndarray, "batch size size channels"] | Int32[np.ndarray, " batch"]]:
-        """Return the prepared batch of one step: a pure function of its arguments."""
+    def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files size size channels"]:
+        """Return image files as the networks take the images of this data set, in [-1, 1].
+
+        Raises:
+            RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
+        """
+        try:
+            pixels = [fit(open_image(path), self.size, self.channels) for path in paths]
+        except UnreadableError as error:
+            raise RequestError(f"unreadable image {error}") from error
+        return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
+
+    def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
+        """Return the prepared batch of one step in NumPy: a pure function of its arguments."""
         return self.prepare(self.gather(self.indices(seed, step, batch_size)))
 
 

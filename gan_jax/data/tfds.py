@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gan_jax.checks import check_not_empty, check_types, nearest
 from gan_jax.data import tfds_mnist
 from gan_jax.data.cache import Decoder, cached
-from gan_jax.data.checks import check_text, nearest
 from gan_jax.data.decode import fit
 from gan_jax.data.examples import Examples, Source
 from gan_jax.data.progress import announced
@@ -35,10 +35,8 @@ class Tfds(Source):
     data_dir: str | None = None
 
     def __post_init__(self):
-        check_text("name", self.name)
-        check_text("split", self.split)
-        if self.data_dir is not None:
-            check_text("data_dir", self.data_dir)
+        check_types(self)
+        check_not_empty(self, "name split data_dir")
 
     def examples(self, size: int, channels: int) -> Examples:
         """Return the images and, where the data set has one class for each, their labels."""

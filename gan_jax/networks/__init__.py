@@ -1,0 +1,1 @@
+"""Architectures: one self-contained file each, and the layers that they share."""

@@ -1,32 +1,20 @@
 """Layers that several architectures share."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
-import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gan_jax.ops.conv import conv, conv_transpose
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else size
-
-
-def _affine(module, operation, x):
-    """Parameters and arithmetic that both layers share."""
-    shape = (*_pair(module.kernel_size), x.shape[-1], module.features)
-    kernel = module.param("kernel", nn.initializers.glorot_uniform(), shape, jax.numpy.float32)
-    y = operation(x, kernel.astype(x.dtype), module.stride)
-    if module.use_bias:
-        bias = module.param("bias", nn.initializers.zeros, (module.features,))
-        y = y + bias.astype(x.dtype)
-    return y
-
-
 class Conv(nn.Module):
-    """Convolution equal to `flax.linen.Conv(features, kernel_size, stride)` with padding "SAME".
+    """Convolution that equals `flax.linen.Conv` with padding "SAME" and is faster on CPU.
 
-    Same parameters (`kernel` of shape [height, width, inputs, features], `bias`), same results;
-    kernels start Glorot-uniform and biases at zero, as in Keras.
+    It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
+    shape [features], and gives the same maps; it computes in the dtype of its input. Kernels start
+    Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero, as in Keras.
     """
 
     features: int
@@ -37,16 +25,18 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
-    ) -> Float[Array, "batch out_height out_width features"]:
-        """Maps of ceil(height / stride) x ceil(width / stride)."""
-        return _affine(self, conv, x)
+    ) -> Float[Array, "batch coarse_height coarse_width {self.features}"]:
+        """Give maps of ceil(height / stride) x ceil(width / stride)."""
+        return _apply(self, conv, x)
 
 
 class ConvTranspose(nn.Module):
-    """Transposed convolution equal to `flax.linen.ConvTranspose` with padding "SAME".
+    """Transposed convolution that equals `flax.linen.ConvTranspose` with padding "SAME".
 
-    Same parameters (`kernel` of shape [height, width, inputs, features], `bias`), same results;
-    kernels start Glorot-uniform and biases at zero, as in Keras.
+    It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
+    shape [features], gives the same maps and is faster on CPU; it computes in the dtype of its
+    input. Kernels start Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero,
+    as in Keras.
     """
 
     features: int
@@ -57,6 +47,24 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
-    ) -> Float[Array, "batch out_height out_width features"]:
-        """Maps of height * stride x width * stride."""
-        return _affine(self, conv_transpose, x)
+    ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
+        """Give maps of height * stride x width * stride."""
+        return _apply(self, conv_transpose, x)
+
+
+def _apply(
+    layer: Conv | ConvTranspose, operation: Callable[[Array, Array, int], Array], x: Array
+) -> Array:
+    size = layer.kernel_size
+    height, width = (size, size) if isinstance(size, int) else size
+    kernel = layer.param(
+        "kernel",
+        nn.initializers.glorot_uniform(),
+        (height, width, x.shape[-1], layer.features),
+        jnp.float32,
+    )
+    y = operation(x, kernel.astype(x.dtype), layer.stride)
+    if not layer.use_bias:
+        return y
+    bias = layer.param("bias", nn.initializers.zeros_init(), (layer.features,), jnp.float32)
+    return y + bias.astype(x.dtype)

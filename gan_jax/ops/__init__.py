@@ -1,0 +1,1 @@
+"""Numerical kernels with one lowering for each platform."""

@@ -23,7 +23,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gan_jax.ops import fourier
-from gan_jax.ops.geometry import Geometry, convolution, transposed_convolution
+from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
 
 
 def conv(
@@ -57,22 +57,20 @@ def conv_transpose(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
-    channels = kernel.shape[2:]
-    return _lower(_native_down, fourier.down, geometry, len(fine), channels, fine, kernel)
+    sizes = geometry.fine, len(fine), *kernel.shape[2:]
+    return _lower(_native_down, fourier.down, geometry, sizes, fine, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
-    channels = kernel.shape[2:]
-    return _lower(_native_up, fourier.up, geometry, len(coarse), channels, coarse, kernel)
+    sizes = geometry.coarse, len(coarse), *kernel.shape[2:]
+    return _lower(_native_up, fourier.up, geometry, sizes, coarse, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _filter(geometry: Geometry, fine: Array, coarse: Array) -> Array:
-    channels = fine.shape[3], coarse.shape[3]
-    return _lower(
-        _native_filter, fourier.filter_gradient, geometry, len(fine), channels, fine, coarse
-    )
+    sizes = geometry.fine, len(fine), fine.shape[3], coarse.shape[3]
+    return _lower(_native_filter, fourier.filter_gradient, geometry, sizes, fine, coarse)
 
 
 _down.defvjp(
@@ -93,13 +91,10 @@ def _lower(
     native: Callable[[Geometry, Array, Array], Array],
     in_fourier_domain: Callable[[Geometry, Array, Array], Array],
     geometry: Geometry,
-    batch: int,
-    channels: tuple[int, int],
+    sizes: tuple[Pair, int, int, int],
     *operands: Array,
 ) -> Array:
-    if geometry.stride > 2 or fourier.cost(geometry, batch, *channels) >= _cost(
-        geometry, batch, *channels
-    ):
+    if geometry.stride > 2 or _direct_cost(geometry, *sizes) <= fourier.cost(geometry, *sizes[1:]):
         return native(geometry, *operands)
 
     def on_cpu(*operands: Array) -> Array:
@@ -111,37 +106,58 @@ def _lower(
     return lax.platform_dependent(*operands, cpu=on_cpu, default=partial(native, geometry))
 
 
-def _cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> int:
+def _direct_cost(
+    geometry: Geometry, convolved: Pair, batch: int, fine_channels: int, coarse_channels: int
+) -> int:
     """Time of a direct contraction on CPU, counted in multiply-adds at their usual rate.
 
-    XLA runs a convolution whose kernel exceeds its map on one core without vector instructions,
-    ten to forty times slower.
+    XLA runs a convolution whose kernel exceeds the convolved map on one core and without vector
+    instructions, ten to forty times slower.
     """
-    sizes = zip(geometry.kernel, geometry.coarse, strict=True)
-    slowness = 10 if any(taps > length for taps, length in sizes) else 1
+    exceeds = any(taps > length for taps, length in zip(geometry.kernel, convolved, strict=True))
     products = batch * math.prod((*geometry.coarse, *geometry.kernel))
-    return slowness * products * fine_channels * coarse_channels
+    return (10 if exceeds else 1) * products * fine_channels * coarse_channels
 
 
 def _native_down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
-    stride = geometry.stride
-    pads = [
-        (before, (coarse - 1) * stride + taps - before - length)
-        for length, coarse, taps, before in zip(*geometry[1:], strict=True)
-    ]
-    dimensions = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
-        fine, kernel, (stride, stride), pads, dimension_numbers=dimensions
+        fine,
+        kernel,
+        window_strides=(geometry.stride, geometry.stride),
+        padding=_padding(geometry),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
 
 def _native_up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
-    shape = (len(coarse), *geometry.fine, kernel.shape[2])
-    fine = jax.ShapeDtypeStruct(shape, coarse.dtype)
-    return jax.linear_transpose(lambda x: _native_down(geometry, x, kernel), fine)(coarse)[0]
+    padding = [
+        (taps - 1 - before, length - (positions - 1) * geometry.stride - 1 + before)
+        for length, positions, taps, before in zip(*geometry[1:], strict=True)
+    ]
+    return lax.conv_general_dilated(
+        coarse,
+        kernel[::-1, ::-1],
+        window_strides=(1, 1),
+        padding=padding,
+        lhs_dilation=(geometry.stride, geometry.stride),
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )
 
 
 def _native_filter(geometry: Geometry, fine: Array, coarse: Array) -> Array:
-    shape = (*geometry.kernel, fine.shape[3], coarse.shape[3])
-    kernel = jax.ShapeDtypeStruct(shape, fine.dtype)
-    return jax.linear_transpose(lambda w: _native_down(geometry, fine, w), kernel)(coarse)[0]
+    # Channels of the fine map take the place of the batch, and the batch that of the channels.
+    return lax.conv_general_dilated(
+        fine,
+        coarse,
+        window_strides=(1, 1),
+        padding=_padding(geometry),
+        rhs_dilation=(geometry.stride, geometry.stride),
+        dimension_numbers=("CHWN", "IHWO", "HWNC"),
+    )
+
+
+def _padding(geometry: Geometry) -> list[Pair]:
+    return [
+        (before, (positions - 1) * geometry.stride + taps - before - length)
+        for length, positions, taps, before in zip(*geometry[1:], strict=True)
+    ]

@@ -83,12 +83,12 @@ def filter_gradient(
     return kernel.reshape(*geometry.kernel, fine.shape[3], coarse.shape[3])
 
 
-def _fine_spectrum(geometry: Geometry, fine: Array) -> Float[Array, "rank batch phases*inputs"]:
+def _fine_spectrum(geometry: Geometry, fine: Array) -> Float[Array, "rank batch columns"]:
     matrix = _constant(_transforms(geometry).fine, fine)
     return (matrix @ _split_phases(geometry, fine)).reshape(len(matrix), fine.shape[0], -1)
 
 
-def _kernel_spectrum(geometry: Geometry, kernel: Array) -> Float[Array, "rank phases*inputs out"]:
+def _kernel_spectrum(geometry: Geometry, kernel: Array) -> Float[Array, "rank columns outputs"]:
     matrix = _transforms(geometry).kernel
     rank, _, taps = matrix.shape
     spectrum = _constant(matrix.reshape(-1, taps), kernel) @ kernel.reshape(taps, -1)

@@ -226,9 +226,11 @@ def test_an_unwritable_cache_only_costs_time(pets, cache_folder, caplog):
 
 
 def test_wrong_arguments_are_refused_at_once():
-    with pytest.raises(RequestError, match="corrupt must be one of 'skip', 'refuse', not 'skp'"):
+    with pytest.raises(
+        RequestError, match=r"Folder\.corrupt = 'skp': expected one of 'skip', 'refuse'; did you"
+    ):
         images.folder("somewhere", 32, corrupt="skp")
-    with pytest.raises(RequestError, match="path must be of type str, not int 5"):
+    with pytest.raises(RequestError, match=r"Folder\.path = 5: expected str"):
         images.folder(5, 32)
-    with pytest.raises(RequestError, match="path must not be empty"):
+    with pytest.raises(RequestError, match=r"Folder\.path = '': must not be empty"):
         images.folder("", 32)

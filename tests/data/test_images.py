@@ -162,14 +162,17 @@ def test_every_field_can_be_overridden_on_the_command_line(described):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"split": "trian"}, "split must be one of 'train', 'test', not 'trian'; .*'train'"),
-        ({"split": 1}, "split must be one of 'train', 'test', not 1"),
-        ({"size": 0}, "size must be at least 1, not 0"),
-        ({"size": 28.0}, "size must be an integer, not float 28.0"),
-        ({"size": True}, "size must be an integer, not bool True"),
-        ({"channels": 2}, "channels must be one of 1, 3, not 2"),
-        ({"channels": "3"}, "channels must be an integer, not str '3'"),
-        ({"labels": 1}, "labels must be of type bool, not int 1"),
+        (
+            {"split": "trian"},
+            r"MnistSample\.split = 'trian': .* did you mean 'train'",
+        ),
+        ({"split": 1}, r"MnistSample\.split = 1: expected one of 'train', 'test'"),
+        ({"size": 0}, r"Images\.size = 0: must be at least 1"),
+        ({"size": 28.0}, r"Images\.size = 28\.0: expected int"),
+        ({"size": True}, r"Images\.size = True: expected int"),
+        ({"channels": 2}, r"Images\.channels = 2: expected one of 1, 3"),
+        ({"channels": "3"}, r"Images\.channels = '3': expected one of 1, 3"),
+        ({"labels": 1}, r"Images\.labels = 1: expected bool"),
     ],
 )
 def test_wrong_arguments_are_refused_when_described(arguments, message):

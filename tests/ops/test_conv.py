@@ -1,0 +1,212 @@
+"""Convolutions against Flax's in float64: values, derivatives, transformations, lowerings."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from gan_jax.ops.conv import conv, conv_transpose
+
+OPERATIONS = {"conv": conv, "conv_transpose": conv_transpose}
+TOLERANCE = 2e-5
+# (batch, maps, kernel, inputs, outputs): small ones, which XLA convolves directly, and ones whose
+# cost sends them through the Fourier domain on CPU.
+SMALL = [
+    (1, (1, 1), (5, 5), 1, 1),
+    (2, (4, 4), (1, 1), 3, 2),
+    (2, (5, 8), (3, 2), 3, 4),
+    (3, (9, 4), (4, 5), 1, 3),
+    (1, (2, 3), (5, 4), 2, 1),
+]
+LARGE = [
+    (32, (7, 7), (5, 5), 32, 32),
+    (16, (4, 4), (5, 5), 16, 32),
+    (16, (8, 6), (4, 5), 48, 64),
+    (64, (5, 5), (3, 3), 64, 64),
+]
+
+
+def flax_operation(name: str, stride: int) -> Callable:
+    """What the operation replaces: the layer of Flax, as a function of maps and kernel."""
+    layer = {"conv": nn.Conv, "conv_transpose": nn.ConvTranspose}[name]
+
+    def apply(x, kernel):
+        module = layer(kernel.shape[3], kernel.shape[:2], (stride, stride), use_bias=False)
+        return module.apply({"params": {"kernel": kernel}}, x)
+
+    return apply
+
+
+def operands(batch, size, kernel, inputs, outputs, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(batch, *size, inputs))
+    return x, random.normal(size=(*kernel, inputs, outputs))
+
+
+def derivatives(operation: Callable, x, kernel) -> tuple:
+    """Value, gradients of a nonlinear scalar, and gradients of their squared norm."""
+
+    def scalar(x, kernel):
+        return jnp.sum(jnp.cos(operation(x, kernel)))
+
+    def penalty(x, kernel):
+        gradients = jax.grad(scalar, (0, 1))(x, kernel)
+        return sum(jnp.sum(gradient**2) for gradient in gradients)
+
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    value = operation(x, kernel)
+    return value, *jax.grad(scalar, (0, 1))(x, kernel), *jax.grad(penalty, (0, 1))(x, kernel)
+
+
+def relative_error(measured, reference) -> float:
+    reference = np.asarray(reference, np.float64)
+    difference = np.abs(np.asarray(measured, np.float64) - reference)
+    return float(difference.max() / max(np.abs(reference).max(), 1e-30))
+
+
+def assert_agrees(name: str, case: tuple, stride: int) -> None:
+    x, kernel = operands(*case)
+    kernel = kernel / np.sqrt(kernel[..., 0].size)  # keeps the cosine's argument near one
+    with jax.enable_x64(True):
+        expected = jax.jit(lambda *o: derivatives(flax_operation(name, stride), *o))(x, kernel)
+        exact = jax.jit(lambda *o: derivatives(lambda *p: OPERATIONS[name](*p, stride), *o))
+        precise = exact(x, kernel)
+    x, kernel = np.float32(x), np.float32(kernel)
+    single = jax.jit(lambda *o: derivatives(lambda *p: OPERATIONS[name](*p, stride), *o))(x, kernel)
+    for number, (one, two, three) in enumerate(zip(single, precise, expected, strict=True)):
+        assert one.shape == three.shape
+        assert (one.dtype, two.dtype) == (np.float32, np.float64)
+        assert relative_error(one, three) < TOLERANCE, f"float32, derivative {number}"
+        assert relative_error(two, three) < 1e-11, f"float64, derivative {number}"
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("case", SMALL + LARGE, ids=str)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_values_and_both_derivatives_equal_flax(name, case, stride):
+    assert_agrees(name, case, stride)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    name=st.sampled_from(sorted(OPERATIONS)),
+    batch=st.integers(1, 9),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    inputs=st.sampled_from([1, 3, 16, 40]),
+    outputs=st.sampled_from([1, 2, 24]),
+    stride=st.sampled_from([1, 2]),
+)
+def test_any_shape_equals_flax(name, batch, size, kernel, inputs, outputs, stride):
+    x, w = (np.float32(o) for o in operands(batch, size, kernel, inputs, outputs))
+    measured, pull = jax.vjp(lambda *o: OPERATIONS[name](*o, stride), x, w)
+    with jax.enable_x64(True):
+        wide = flax_operation(name, stride)
+        expected, pull_wide = jax.vjp(wide, np.float64(x), np.float64(w))
+        gradients = pull_wide(jnp.cos(expected))
+    assert measured.shape == expected.shape
+    assert relative_error(measured, expected) < TOLERANCE
+    for one, two in zip(pull(np.float32(np.cos(expected))), gradients, strict=True):
+        assert relative_error(one, two) < TOLERANCE
+
+
+@pytest.mark.parametrize("case", [SMALL[2], LARGE[0]], ids=str)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_bfloat16_stays_bfloat16_and_is_as_accurate(name, case):
+    x, kernel = (jnp.asarray(o, jnp.bfloat16) for o in operands(*case))
+    expected = flax_operation(name, 2)(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    measured, pull = jax.vjp(lambda *o: OPERATIONS[name](*o, 2), x, kernel)
+    assert [o.dtype for o in (measured, *pull(measured))] == [jnp.bfloat16] * 3
+    assert relative_error(measured.astype(jnp.float32), expected) < 2**-7
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
+def test_vmap_equals_a_loop(axes, name, stride):
+    case = LARGE[1]
+    seeds = [operands(*case, seed=seed) for seed in range(3)]
+    x, kernel = (
+        np.float32(np.stack(o) if axis == 0 else o[0])
+        for o, axis in zip(zip(*seeds, strict=True), axes, strict=True)
+    )
+
+    def evaluate(x, kernel):
+        return derivatives(lambda *o: OPERATIONS[name](*o, stride), x, kernel)
+
+    together = jax.jit(jax.vmap(evaluate, axes))(x, kernel)
+    for i in range(3):
+        alone = jax.jit(evaluate)(
+            *(o if axis is None else o[i] for o, axis in zip((x, kernel), axes, strict=True))
+        )
+        for one, two in zip(together, alone, strict=True):
+            assert relative_error(one[i], two) < TOLERANCE
+
+
+def test_scan_and_while_loop_equal_a_python_loop():
+    x, kernel = (np.float32(o) for o in operands(16, (4, 4), (5, 5), 16, 16))
+    kernel = kernel / 20
+
+    def body(x):
+        return jnp.tanh(conv(x, kernel, 1))
+
+    expected = x
+    for _ in range(3):
+        expected = body(expected)
+    scanned, _ = lax.scan(lambda x, _: (body(x), None), x, length=3)
+    looped = lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, body(c[1])), (0, x))[1]
+    assert relative_error(scanned, expected) < TOLERANCE
+    assert relative_error(looped, expected) < TOLERANCE
+
+
+def scalar_of_all_maps(name: str, stride: int) -> Callable:
+    def penalty(x, kernel):
+        return sum(
+            jnp.sum(part**2)
+            for part in derivatives(lambda *o: OPERATIONS[name](*o, stride), x, kernel)
+        )
+
+    return penalty
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_accelerators_get_native_convolutions_only(name, stride, platform):
+    shapes = [jax.ShapeDtypeStruct(o.shape, jnp.float32) for o in operands(*LARGE[0])]
+    exported = jax.export.export(jax.jit(scalar_of_all_maps(name, stride)), platforms=[platform])
+    module = exported(*shapes).mlir_module()
+    assert "stablehlo.convolution" in module
+    assert "dot_general" not in module
+    assert "custom_call" not in module
+
+
+@pytest.mark.parametrize(
+    "operation, batch, size, inputs, outputs, stride, in_fourier_domain",
+    [
+        (conv_transpose, 256, 7, 256, 128, 1, True),
+        (conv_transpose, 256, 7, 128, 64, 2, True),
+        (conv_transpose, 256, 14, 64, 1, 2, False),
+        (conv, 256, 28, 1, 64, 2, False),
+        (conv, 256, 14, 64, 128, 2, True),
+        (conv, 256, 64, 64, 128, 1, False),
+    ],
+)
+def test_cpu_takes_the_cheaper_form(
+    operation, batch, size, inputs, outputs, stride, in_fourier_domain
+):
+    x = jax.ShapeDtypeStruct((batch, size, size, inputs), jnp.float32)
+    kernel = jax.ShapeDtypeStruct((5, 5, inputs, outputs), jnp.float32)
+
+    def gradients(x, kernel):
+        return jax.grad(lambda *o: jnp.sum(operation(*o, stride) ** 2), (0, 1))(x, kernel)
+
+    module = jax.jit(gradients).trace(x, kernel).lower(lowering_platforms=("cpu",)).as_text()
+    assert ("stablehlo.convolution" not in module) == in_fourier_domain
+    assert ("dot_general" in module) == in_fourier_domain

@@ -1,0 +1,63 @@
+"""Every contraction in the Fourier domain against the definition, and the claims of its cost."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_jax.ops import fourier
+from gan_jax.ops.geometry import convolution, transposed_convolution
+
+
+def trilinear(geometry, fine, kernel, coarse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The three contractions by their definition, one position at a time."""
+    down, up, gradient = (np.zeros_like(o) for o in (coarse, fine, kernel))
+    for i, j in np.ndindex(*geometry.coarse):
+        for a, b in np.ndindex(*geometry.kernel):
+            row = geometry.stride * i + a - geometry.before[0]
+            column = geometry.stride * j + b - geometry.before[1]
+            if 0 <= row < geometry.fine[0] and 0 <= column < geometry.fine[1]:
+                down[:, i, j] += fine[:, row, column] @ kernel[a, b]
+                up[:, row, column] += coarse[:, i, j] @ kernel[a, b].T
+                gradient[a, b] += fine[:, row, column].T @ coarse[:, i, j]
+    return down, up, gradient
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    family=st.sampled_from([convolution, transposed_convolution]),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    stride=st.sampled_from([1, 2, 3]),
+)
+def test_contractions_equal_their_definition(family, size, kernel, stride):
+    geometry = family(size, kernel, stride)
+    random = np.random.default_rng(0)
+    shapes = (2, *geometry.fine, 3), (*geometry.kernel, 3, 4), (2, *geometry.coarse, 4)
+    fine, filters, coarse = (random.normal(size=shape) for shape in shapes)
+    expected = trilinear(geometry, fine, filters, coarse)
+    with jax.enable_x64(True):
+        measured = (
+            fourier.down(geometry, fine, filters),
+            fourier.up(geometry, coarse, filters),
+            fourier.filter_gradient(geometry, fine, coarse),
+        )
+        for one, two in zip(measured, expected, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "size, kernel, stride, products",
+    [
+        ((7, 7), 5, 1, 1 + 3 * 40),  # period 9: one real frequency, 40 conjugate pairs
+        ((14, 14), 5, 2, 4 + 3 * 30),  # two phases an axis, period 8: four real frequencies
+        ((1, 1), 5, 1, 1),  # one position meets one tap
+    ],
+)
+def test_number_of_products(size, kernel, stride, products):
+    geometry = convolution(size, (kernel, kernel), stride)
+    # One map, one channel: besides the products, each spectrum is made once and moved once.
+    taps, phases, positions = kernel**2, stride**2, np.prod(geometry.coarse)
+    each = positions * (phases + 1) + taps * phases + phases + 16 * (2 * phases + 1)
+    assert fourier.cost(geometry, 1, 1, 1) == products * each

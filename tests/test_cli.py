@@ -1,0 +1,206 @@
+"""The command line: what each mistake says, its exit code, and that the disk stays as it was."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import cli, runs
+
+TINY = str(Path(__file__).parent / "tiny_experiment.py")
+
+
+def gan_jax(capsys, *arguments):
+    """Runs the command; returns exit code, stdout and stderr with line breaks as blanks."""
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return exit_.value.code, out, " ".join(err.replace("│", " ").split())
+
+
+def size_of(path):
+    """Width and height of a picture."""
+    with Image.open(path) as picture:
+        return picture.size
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the tiny experiment with a moving average."""
+    workdir = tmp_path_factory.mktemp("cli") / "run"
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["train", TINY, "--workdir", str(workdir), "--ema-decay", "0.5"])
+    assert exit_.value.code == 0
+    return workdir
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["--batch-siez", "3"], ["Perhaps you meant", "--batch-size INT"]),
+        (["--generator.widht", "3"], ["--generator.width INT"]),
+        (["--steps", "many"], ["--steps", "'many'"]),
+        (["--steps", "-3"], ["Experiment.steps = -3: must be at least 1"]),
+        (["--batch-size", "5000"], ["batch_size must be between 1 and", "2000, not 5000"]),
+        (["--update-order", "alternate"], ["alternate", "alternating"]),
+        (["--generator.width", "0"], ["Generator.width = 0: must be at least 1"]),
+        (["--data.size", "12"], ["generator makes samples of shape (8, 8, 1)", "(12, 12, 1)"]),
+        (["--data.source.split", "tests"], ["'test'"]),
+        (["--init-from", "nowhere"], ["no run in nowhere"]),
+        (["--steps", "3", "--epochs", "2"], ["give one of the two"]),
+    ],
+)
+def test_wrong_requests_say_what_is_right(capsys, tmp_path, arguments, messages):
+    code, _, err = gan_jax(capsys, "train", TINY, "--workdir", tmp_path / "run", *arguments)
+    assert code == 2
+    assert all(message in err for message in messages), err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "required"),
+        (["train", "experiments/nothing_here.py"], "no experiment file"),
+        (["train", "README.md"], "an experiment is a Python file"),
+        (["trian", TINY], "train"),
+        (["sample", "nowhere"], "no run in nowhere"),
+        (["score", "nowhere", "x.png"], "no run in nowhere"),
+    ],
+)
+def test_wrong_words_exit_with_2(capsys, arguments, message):
+    code, _, err = gan_jax(capsys, *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_a_workdir_that_cannot_be_made(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = gan_jax(capsys, "train", TINY, "--workdir", tmp_path / "file" / "run")
+    assert code == 2
+    assert "cannot be written" in err
+    code, _, err = gan_jax(capsys, "train", TINY, "--workdir", tmp_path / "file")
+    assert code == 2
+    assert "is a file, no directory" in err
+
+
+def test_epochs_on_the_command_line_replace_the_steps_of_the_file(capsys, tmp_path):
+    code, _, err = gan_jax(
+        capsys, "train", TINY, "--workdir", tmp_path / "run", "--epochs", "1", "--batch-size", 1000
+    )
+    assert code == 0, err
+    assert "training 2 steps" in err
+
+
+def test_the_run_directory_is_named_after_the_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert gan_jax(capsys, "train", TINY, "--steps", "1")[0] == 0
+    assert (tmp_path / "runs" / "tiny_experiment" / "config.json").is_file()
+
+
+def test_a_changed_field_is_refused_with_what_differs(capsys, run):
+    code, _, err = gan_jax(capsys, "train", TINY, "--workdir", run, "--ema-decay", "0.6")
+    assert code == 2
+    assert "ema_decay: 0.5 -> 0.6" in err
+
+
+def test_dry_run_trains_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = gan_jax(capsys, "train", TINY, "--dry-run", "--generator.width", "4")
+    assert code == 0
+    assert "width = 4" in out
+    assert "memory of a step" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_key_and_count_give_the_same_bytes(capsys, run, tmp_path):
+    def sampled(name, *arguments):
+        out = tmp_path / name
+        code, _, err = gan_jax(capsys, "sample", run, "--out", out, *arguments)
+        assert code == 0, err
+        return out.read_bytes()
+
+    first = sampled("a.png", "--count", 9)
+    assert first == sampled("b.png", "--count", 9)
+    assert first != sampled("c.png", "--count", 9, "--key", 1)
+    assert first != sampled("d.png", "--count", 9, "--raw")
+    assert size_of(tmp_path / "a.png") == (3 * 8 + 2 * 2, 3 * 8 + 2 * 2)
+
+
+def test_npz_holds_samples_and_the_latents_that_made_them(capsys, run, tmp_path):
+    from gan_jax import samples
+
+    out = tmp_path / "x.npz"
+    assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
+    with np.load(out) as saved:
+        drawn, latents = saved["samples"], saved["latents"]
+    opened = runs.load(run)
+    again = samples.from_latents(opened.experiment, opened.state, latents)
+    np.testing.assert_array_equal(drawn, again)
+
+
+def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
+    out = tmp_path / "x.png"
+    assert gan_jax(capsys, "sample", run, "--count", 3, "--interpolate", "--out", out)[0] == 0
+    assert size_of(out) == (8 * 8 + 7 * 2, 3 * 8 + 2 * 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "x.jpg"], "must end in .png or .npz"),
+        (["--out", "no/such/x.png"], "there is no folder no/such"),
+        (["--count", "0"], "--count 0"),
+        (["--key", "-1"], "--key -1"),
+        (["--seed", "7"], "has seed 0"),
+        (["--count", "three"], "three"),
+    ],
+)
+def test_wrong_sampling_is_refused(capsys, run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = gan_jax(capsys, "sample", run, *arguments)
+    assert code == 2
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_score_prints_a_probability_for_each_image(capsys, run, tmp_path):
+    from gan_jax import samples
+
+    opened = runs.load(run)
+    pixels = opened.experiment.data.load().sample[:2]
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    code, out, _ = gan_jax(capsys, "score", run, *paths)
+    assert code == 0
+    raw = {"sample": pixels, "label": None}
+    images = opened.experiment.data.prepare(raw)["sample"]
+    expected = samples.probability_real(opened.experiment, opened.state, images)
+    lines = [line.split() for line in out.splitlines()]
+    assert [float(line[0]) for line in lines] == pytest.approx(expected, abs=6e-5)
+    assert [line[1] for line in lines] == [str(path) for path in paths]
+
+
+def test_score_names_a_file_that_is_no_image(capsys, run, tmp_path):
+    (tmp_path / "x.png").write_text("no image")
+    code, _, err = gan_jax(capsys, "score", run, tmp_path / "x.png")
+    assert code == 2
+    assert "x.png" in err
+
+
+def test_help_needs_neither_jax_nor_matplotlib():
+    script = (
+        "import sys; from gan_jax.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'flax', 'matplotlib', 'orbax', 'tensorflow_datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, capture_output=True)

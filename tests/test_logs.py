@@ -1,0 +1,42 @@
+import json
+
+from gan_jax.logs import Reporter
+from gan_jax.runs import RunDirectory
+
+VALUES = {
+    "discriminator_loss": 1.0,
+    "generator_loss": 2.0,
+    "accuracy_real": 0.5,
+    "accuracy_fake": 1.0,
+}
+
+
+def rows(directory):
+    return [json.loads(line) for line in directory.metrics.read_text().splitlines()]
+
+
+def test_later_metrics_and_a_torn_line_are_dropped_on_resume(tmp_path):
+    directory = RunDirectory(tmp_path)
+    with Reporter(directory, seed=3, first_step=0, last_step=10) as reporter:
+        for step in (2, 4, 6):
+            reporter.metrics(step, VALUES)
+    with directory.metrics.open("a") as file:
+        file.write('{"step": 8, "se')
+    with Reporter(directory, seed=3, first_step=4, last_step=10) as reporter:
+        reporter.metrics(6, VALUES)
+    assert rows(directory) == [{"step": step, "seed": 3} | VALUES for step in (2, 4, 6)]
+
+
+def test_messages_go_to_the_log_with_the_time(tmp_path, capsys):
+    directory = RunDirectory(tmp_path)
+    with Reporter(directory, 0, 0, 10) as reporter:
+        reporter.say("hello [bold]there[/bold]")
+    assert directory.log.read_text().endswith(" hello [bold]there[/bold]\n")
+    assert "hello [bold]there[/bold]" in capsys.readouterr().err
+
+
+def test_tensorboard_events_are_written(tmp_path):
+    with Reporter(RunDirectory(tmp_path), 0, 0, 10) as reporter:
+        reporter.metrics(1, VALUES)
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"generator_loss" in events.read_bytes()

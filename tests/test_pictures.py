@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from gan_jax import pictures
+
+
+def numbered(count, height=3, width=4, channels=1):
+    """Pictures, each of one grey: its number."""
+    pixels = np.arange(count, dtype=np.uint8)[:, None, None, None]
+    return np.broadcast_to(pixels, (count, height, width, channels)).copy()
+
+
+def test_pixels_cover_the_range_and_round():
+    values = np.array([-1.0, 1.0, 0.0, -2.0, 3.0, -1 + 2 / 255, -1 + 2.9 / 255])
+    assert pictures.to_pixels(values).tolist() == [0, 255, 128, 0, 255, 1, 1]
+
+
+def test_pixels_invert_the_scaling_of_images():
+    pixels = np.arange(256, dtype=np.uint8)
+    assert (pictures.to_pixels(pixels / 127.5 - 1) == pixels).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grid_lays_out_row_by_row(channels):
+    page = pictures.grid(numbered(5, channels=channels), 2)
+    assert page.shape == (3 * 3 + 2 * pictures.GAP, 2 * 4 + pictures.GAP, channels)
+    for number in range(5):
+        cell = pictures.cell(page, number, 2, (3, 4, channels))
+        assert (cell == number).all()
+    assert (page[:, 4 : 4 + pictures.GAP] == 255).all()
+
+
+def test_film_strip_has_time_from_left_to_right():
+    grids = [pictures.grid(numbered(64) + 64 * time, 8) for time in range(3)]
+    strip = pictures.film_strip(grids, (3, 4, 1), 8)
+    for latent in range(pictures.STRIP_ROWS):
+        for time in range(3):
+            cell = pictures.cell(strip, latent * 3 + time, 3, (3, 4, 1))
+            assert (cell == latent + 64 * time).all()
+
+
+def test_film_strip_of_many_moments_keeps_the_first_and_the_last():
+    grids = [np.full((30, 46, 1), time, np.uint8) for time in range(100)]
+    strip = pictures.film_strip(grids, (3, 4, 1), 8)
+    columns = pictures.STRIP_COLUMNS
+    assert strip[0, 0, 0] == 0
+    assert pictures.cell(strip, columns - 1, columns, (3, 4, 1)).max() == 99
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_keeps_every_pixel(tmp_path, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
+    pictures.save_png(pixels, tmp_path / "x.png")
+    np.testing.assert_array_equal(pictures.read_png(tmp_path / "x.png"), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
