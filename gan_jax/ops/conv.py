@@ -8,6 +8,8 @@ the three contractions of one trilinear form
 of a fine map, a kernel and a coarse map, so the gradients of each are the other two. Written that
 way, gradients of every order (gradient penalties) run through the same three kernels, and the
 kernel gradient of a transposed convolution never takes the slow path that it has in XLA on CPU.
+The price is `jax.custom_vjp`'s: no forward mode (`jax.jvp`), and inside `jax.shard_map` maps and
+kernel must vary over the same mesh axes (`jax.lax.pcast`).
 
 GPU and TPU run XLA's own convolutions. On CPU a contraction runs in the Fourier domain
 (`gan_jax.ops.fourier`) wherever its estimated cost is lower; that is a function of shapes alone.

@@ -165,6 +165,23 @@ def test_scan_and_while_loop_equal_a_python_loop():
     assert relative_error(looped, expected) < TOLERANCE
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_shard_map_accepts_every_derivative(name, stride):
+    """All platforms' forms must agree on what varies between devices."""
+    mesh = jax.sharding.AbstractMesh((2,), ("seed",))
+    spec = jax.sharding.PartitionSpec("seed")
+
+    def of_one_seed(x, kernel):
+        parts = derivatives(lambda *o: OPERATIONS[name](*o, stride), x[0], kernel[0])
+        return jax.tree.map(lambda part: part[None], parts)
+
+    shapes = [jax.ShapeDtypeStruct((2, *o.shape), jnp.float32) for o in operands(*LARGE[0])]
+    mapped = jax.shard_map(of_one_seed, mesh=mesh, in_specs=(spec, spec), out_specs=spec)
+    value, gradient, *_ = jax.eval_shape(mapped, *shapes)
+    assert (value.shape[0], gradient.shape) == (2, shapes[0].shape)
+
+
 def scalar_of_all_maps(name: str, stride: int) -> Callable:
     def penalty(x, kernel):
         return sum(

@@ -1,0 +1,21 @@
+"""The reference: the classic DCGAN on the 60,000 digits of MNIST, 50 epochs.
+
+    gan-jax train experiments/dcgan_mnist.py
+
+Radford, Metz, Chintala (2016), in the form of the Keras tutorial: Adam 1e-4 for both players,
+batch 256, cross-entropy on logits, both players updated at once. Every constant is that recipe's;
+`tests/test_parity.py` holds it against an independent implementation.
+
+Measured: not yet.
+"""
+
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.networks import dcgan
+
+experiment = Experiment(
+    generator=dcgan.Generator(),
+    discriminator=dcgan.Discriminator(),
+    data=images.tfds("mnist"),
+    epochs=50,
+)
