@@ -75,11 +75,11 @@ def film_strip(
     return grid(np.stack(cells), len(chosen))
 
 
-def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path) -> None:
+def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | str) -> None:
     """Writes a grey or RGB picture, whole or not at all."""
     buffer = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
-    write_atomically(path, buffer.getvalue())
+    write_atomically(Path(path), buffer.getvalue())
 
 
 def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:

@@ -67,4 +67,4 @@ def _apply(
     if not layer.use_bias:
         return y
     bias = layer.param("bias", nn.initializers.zeros_init(), (layer.features,), jnp.float32)
-    return y + bias.astype(x.dtype)
+    return y + bias.astype(x.dtype).reshape(1, 1, 1, -1)

@@ -100,7 +100,7 @@ def _lower(
         return native(geometry, *operands)
 
     def on_cpu(*operands: Array) -> Array:
-        dtype = operands[0].dtype
+        dtype = jax.eval_shape(partial(native, geometry), *operands).dtype  # checks them as well
         precise = jnp.promote_types(dtype, jnp.float32)
         wide = [operand.astype(precise) for operand in operands]
         return in_fourier_domain(geometry, *wide).astype(dtype)

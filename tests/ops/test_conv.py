@@ -126,6 +126,16 @@ def test_bfloat16_stays_bfloat16_and_is_as_accurate(name, case):
     assert relative_error(measured.astype(jnp.float32), expected) < 2**-7
 
 
+@pytest.mark.parametrize("case", [SMALL[2], LARGE[0]], ids=str)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operands_that_do_not_fit_are_refused(name, case):
+    x, kernel = (np.float32(o) for o in operands(*case))
+    with pytest.raises(TypeError, match="same dtypes"):
+        OPERATIONS[name](x, jnp.asarray(kernel, jnp.bfloat16))
+    with pytest.raises(ValueError, match="feature"):
+        OPERATIONS[name](x, kernel[:, :, 1:])
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
@@ -169,7 +179,7 @@ def test_scan_and_while_loop_equal_a_python_loop():
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_shard_map_accepts_every_derivative(name, stride):
     """All platforms' forms must agree on what varies between devices."""
-    mesh = jax.sharding.AbstractMesh((2,), ("seed",))
+    mesh = jax.sharding.AbstractMesh((2,), ("seed",), axis_types=(jax.sharding.AxisType.Auto,))
     spec = jax.sharding.PartitionSpec("seed")
 
     def of_one_seed(x, kernel):
