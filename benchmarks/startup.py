@@ -19,7 +19,7 @@ import numpy as np
 
 from gan_jax import checkpoints, devices, gan
 from gan_jax.config import load_experiment
-from gan_jax.train import run_steps
+from gan_jax.loop import run_steps
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "gan_jax"]

@@ -122,8 +122,9 @@ def _train(command: Any, arguments: list[str]) -> int:
 
         print(describe(command.experiment))
         return FINISHED
+    from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
-    from gan_jax.train import DivergedError, Outcome, train
+    from gan_jax.train import train
 
     init_from = None
     if command.init_from:

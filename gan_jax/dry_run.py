@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from gan_jax import config, devices, runs
 from gan_jax.experiment import Experiment
-from gan_jax.train import check_shapes, run_steps
+from gan_jax.loop import run_steps
+from gan_jax.train import check_shapes
 
 MIB = 2**20
 PLAIN = {"width": 110, "force_terminal": False, "no_color": True}

@@ -1,12 +1,7 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
-import dataclasses
-import enum
-import functools
-import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,26 +10,13 @@ import filelock
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Int32, PyTree
 
-from gan_jax import checkpoints, devices, feed, gan, pictures, runs
+from gan_jax import checkpoints, devices, gan, runs
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
+from gan_jax.loop import Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
-
-SECONDS_PER_CALL = 0.5  # how long a signal or the progress bar may have to wait for the device
-
-
-class Outcome(enum.Enum):
-    """How `train` ended."""
-
-    FINISHED = enum.auto()
-    STOPPED = enum.auto()  # by a signal, after saving
-
-
-class DivergedError(Exception):
-    """The losses are no finite numbers any more."""
 
 
 def train(
@@ -92,8 +74,8 @@ def train(
             checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
         )
         stopping = stack.enter_context(_stop_signals())
-        running = _Running(experiment, mesh, directory, reporter, saver, stopping, last_step)
-        return _loop(running, state, step)
+        running = Running(experiment, mesh, directory, reporter, saver, stopping, last_step)
+        return run_loop(running, state, step)
 
 
 def check_shapes(experiment: Experiment) -> None:
@@ -118,141 +100,6 @@ def check_shapes(experiment: Experiment) -> None:
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
             f"returns {list(logits.shape)}"
         )
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def run_steps(
-    experiment: Experiment,
-    mesh: Mesh,
-    state: gan.GANState,
-    pool: PyTree,
-    positions: Int32[Array, "steps batch"],
-    count: Int32[Array, ""],
-) -> tuple[gan.GANState, gan.Metrics]:
-    """Runs `count` updates in one program; returns the state and the metrics of the last one.
-
-    The number of steps is an argument of the program, no part of it: one compilation serves every
-    count, and the results cannot depend on how the steps are grouped into calls.
-
-    Args:
-        experiment: what the run is.
-        mesh: the devices.
-        state: is donated.
-        pool: stored examples.
-        positions: which of the pool form the batch of each step; rows beyond `count` are ignored.
-        count: between 1 and the number of rows.
-    """
-    everywhere, split = devices.replicated(mesh), devices.split_batch(mesh)
-
-    def step(i, carry):
-        state, _ = carry
-        chosen = jax.lax.with_sharding_constraint(positions[i], split)
-        batch = experiment.data.prepare(jax.tree.map(lambda stored: stored[chosen], pool))
-        updated = gan.update(experiment, state, batch)
-        return jax.lax.with_sharding_constraint(updated, everywhere)
-
-    batch = jax.tree.map(lambda stored: stored[positions[0]], pool)
-    shapes = jax.eval_shape(
-        lambda: gan.update(experiment, state, experiment.data.prepare(batch))[1]
-    )
-    no_metrics = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.fori_loop(0, count, step, (state, no_metrics))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Running:
-    """What stays the same while the loop runs."""
-
-    experiment: Experiment
-    mesh: Mesh
-    directory: runs.RunDirectory
-    reporter: Reporter
-    saver: checkpoints.Checkpointer
-    stopping: Callable[[], bool]
-    last_step: int
-
-    def is_due(self, every: int, step: int) -> bool:
-        return step % every == 0 or step == self.last_step
-
-    def steps_until_due(self, step: int) -> int:
-        e = self.experiment
-        intervals = (e.log_every, e.sample_every, e.save_every)
-        return min(self.last_step - step, *(every - step % every for every in intervals))
-
-
-def _loop(running: _Running, state: gan.GANState, step: int) -> Outcome:
-    experiment, last_step = running.experiment, running.last_step
-    source = feed.make_feed(experiment, running.mesh, step, last_step)
-    if step == 0:
-        pictures.save_step(experiment, state, running.directory, 0)
-        running.saver.save(0, state)
-    clock = _Clock()
-    waiting = None  # metrics that may still be computed
-    stopped = False
-    while step < last_step and not stopped:
-        count = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
-        pool, positions = source.next(step, count)
-        state, metrics = run_steps(experiment, running.mesh, state, pool, positions, count)
-        step += count
-        # Only now, with the next call under way, are the metrics of the call before fetched, so
-        # that the device never waits for the host.
-        if waiting:
-            _report(running, clock, *waiting)
-        waiting = (step, count, metrics)
-        sampling = running.is_due(experiment.sample_every, step)
-        stopped = running.stopping()
-        saving = stopped or running.is_due(experiment.save_every, step)
-        if sampling or saving:
-            # A checkpoint never runs ahead of the metrics and pictures of its step.
-            _report(running, clock, *waiting)
-            waiting = None
-            if sampling:
-                pictures.save_step(experiment, state, running.directory, step)
-            if step == last_step:
-                pictures.save_final(experiment, running.directory)
-            if saving:
-                running.saver.save(step, state)
-            clock.restart()
-    if step < last_step:
-        running.reporter.say(f"stopped at step {step} and saved; run the same command to go on")
-        return Outcome.STOPPED
-    running.reporter.say(_last_words(running.directory))
-    return Outcome.FINISHED
-
-
-def _report(
-    running: _Running, clock: "_Clock", step: int, count: int, metrics: gan.Metrics
-) -> None:
-    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-    clock.tick(count)
-    if not all(math.isfinite(value) for value in values.values()):
-        saved = checkpoints.steps(running.directory.checkpoints)
-        raise DivergedError(
-            f"diverged at step {step}: {values}; the newest checkpoint is of step {saved[-1]}"
-        )
-    if running.is_due(running.experiment.log_every, step):
-        running.reporter.metrics(step, values)
-    seen = running.experiment.examples_per_step
-    epoch = step * seen / running.experiment.data.count
-    running.reporter.progress(step, epoch, seen * clock.steps_per_second, values)
-
-
-class _Clock:
-    """Measures steps per second, and from that how many steps one call should hold."""
-
-    def __init__(self):
-        self.steps_per_second = 0.0
-        self.steps_per_call = 1
-        self.restart()
-
-    def restart(self) -> None:
-        self._last = time.monotonic()
-
-    def tick(self, count: int) -> None:
-        now = time.monotonic()
-        self.steps_per_second = count / max(now - self._last, 1e-6)
-        self.steps_per_call = max(1, int(SECONDS_PER_CALL * self.steps_per_second))
-        self._last = now
 
 
 def _initialise(
@@ -325,16 +172,3 @@ def _first_words(directory: runs.RunDirectory, known: bool, step: int, last_step
         return f"resuming {directory.path} at step {step} of {last_step}"
     again = ", once more from the start: there was no checkpoint yet" if known else ""
     return f"training {last_step} steps in {directory.path}{again}"
-
-
-def _last_words(directory: runs.RunDirectory) -> str:
-    path = directory.path
-    return "\n".join(
-        [
-            f"finished: {path}",
-            f"  samples     {directory.final_picture}",
-            f"  film strip  {directory.film_strip}",
-            f"  metrics     {directory.metrics}",
-            f"  more        gan-jax sample {path} --count 64 --out more.png",
-        ]
-    )

@@ -10,7 +10,8 @@ import pytest
 from gan_jax import runs
 from gan_jax.config import load_experiment
 from gan_jax.data import images
-from gan_jax.train import Outcome, train
+from gan_jax.loop import Outcome
+from gan_jax.train import train
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
 

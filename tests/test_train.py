@@ -17,7 +17,8 @@ import pytest
 
 from gan_jax import checkpoints, devices, gan, losses, runs
 from gan_jax.errors import RequestError
-from gan_jax.train import DivergedError, Outcome, check_shapes, run_steps, train
+from gan_jax.loop import DivergedError, Outcome, run_steps
+from gan_jax.train import check_shapes, train
 from tests.states import assert_same_bits
 from tests.tiny import tiny
 
@@ -55,17 +56,24 @@ def start(workdir: Path, *arguments: str, steps: int = 400) -> subprocess.Popen:
     )
 
 
-def wait_for(condition, process, seconds=120):
+def end(process: subprocess.Popen) -> tuple[int, str]:
+    """Waits for the end; returns exit code and messages."""
+    _, messages = process.communicate(timeout=240)
+    return process.returncode, messages
+
+
+def wait_for(condition, process, seconds=240):
     """Waits until the condition holds; fails if the process ends or time runs out before."""
     limit = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, end(process)
         assert time.monotonic() < limit
         time.sleep(0.01)
 
 
 def test_a_run_leaves_what_it_promises(uninterrupted):
-    rows = [json.loads(line) for line in (uninterrupted / "metrics.jsonl").open()]
+    lines = (uninterrupted / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
     assert [row["step"] for row in rows] == [3, 6, 9, 12]
     assert all(row["seed"] == 0 for row in rows)
     assert {"discriminator_loss", "generator_loss", "accuracy_real"} <= set(rows[0])
@@ -201,7 +209,7 @@ def test_two_processes_cannot_train_in_one_directory(tmp_path):
 
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(whole).wait() == 0
+    assert end(start(whole))[0] == 0
     moments = random.Random(os.urandom(8))
     for step in sorted(moments.sample(range(20, 380), 2)):
         process = start(killed)
@@ -211,8 +219,8 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
         )
         time.sleep(moments.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert start(killed).wait() == 0
+        assert end(process)[0] == -signal.SIGKILL
+    assert end(start(killed))[0] == 0
     assert_same_run(whole, killed)
 
 
@@ -220,13 +228,13 @@ def test_sigterm_saves_and_exits_75(tmp_path):
     process = start(tmp_path / "run", steps=100_000)
     wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
     process.terminate()
-    assert process.wait() == 75
-    message = process.stderr.read()
+    code, message = end(process)
+    assert code == 75
     (step,) = [int(line.split()[3]) for line in message.splitlines() if "stopped at step" in line]
     assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == step
-    resumed = start(tmp_path / "run", steps=step + 3)
-    assert resumed.wait() == 0
-    assert f"resuming {tmp_path / 'run'} at step {step}" in resumed.stderr.read()
+    code, message = end(start(tmp_path / "run", steps=step + 3))
+    assert code == 0
+    assert f"resuming {tmp_path / 'run'} at step {step}" in message
 
 
 def test_a_batch_of_all_devices_equals_one_device(tmp_path):
