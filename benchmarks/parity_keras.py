@@ -9,7 +9,7 @@ some pre-activation across the kink of LeakyReLU, which changes its gradient by 
 Adam gives the many weights with small gradients an update of the same size as all others. The
 errors after ten updates were 1e-5 to 2e-2 at width 64 (three seeds), below 1e-4 at width 8 (six).
 
-Needs `tensorflow-cpu` and `jaxtyping`; neither TensorFlow nor Keras is a dependency of the package.
+Needs `tensorflow-cpu` besides the package; TensorFlow and Keras are no dependencies of it.
 
     PYTHONPATH=. python benchmarks/parity_keras.py
 """
@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from benchmarks.gan_jax_trace import draw_latents, gan_jax_trace
 from tests import reference_dcgan, reference_layers
 
 UPDATES = 10
@@ -171,6 +172,7 @@ def numpy_trace(
 
 
 OTHERS = {
+    "gan_jax": gan_jax_trace,
     "numpy": numpy_trace,
     "numpy-textbook-adam": partial(numpy_trace, keras_form=False),
 }
@@ -188,7 +190,7 @@ def problem(drawn: bool, width: int, image_channels: int, precision: str) -> tup
         return array.astype(precision).astype(np.float64)
 
     weights = reference_dcgan.tree_map(rounded, weights)
-    latents = random.normal(size=(UPDATES, BATCH, 100)).astype(precision)
+    latents = draw_latents(UPDATES, BATCH, precision)
     images = random.uniform(-1, 1, (UPDATES, BATCH, 28, 28, image_channels)).astype(precision)
     return weights, latents, images
 
@@ -209,7 +211,7 @@ def worst_by_group(expected: Trace, found: Trace) -> dict[str, tuple[float, str]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--others", nargs="+", choices=OTHERS, default=["numpy"])
+    parser.add_argument("--others", nargs="+", choices=OTHERS, default=["gan_jax", "numpy"])
     parser.add_argument("--precision", choices=["float64", "float32"], default="float64")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--image-channels", type=int, choices=[1, 3], default=1)

@@ -10,6 +10,7 @@ from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from tests import reference_dcgan as reference
+from tests.keras_layout import from_keras, to_keras
 
 LOSSES = {"non_saturating": losses.NonSaturating, "minimax": losses.Minimax}
 BATCH = 8
@@ -24,43 +25,6 @@ def recipe(width: int, channels: int, kind: str, smoothing: float) -> Experiment
         batch_size=BATCH,
         steps=10,
     )
-
-
-def flipped(kernel):
-    """Keras's transposed kernel (height, width, out, in), for a convolution of the dilated map."""
-    return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-
-
-def from_keras(params, statistics):
-    """The reference's trees under Flax's names and layouts."""
-    generator, discriminator = params["generator"], params["discriminator"]
-    ours = {
-        "Dense_0": generator["dense"],
-        **{
-            f"ConvTranspose_{i}": {"kernel": flipped(generator[f"transposed_conv_{i}"]["kernel"])}
-            for i in range(3)
-        },
-        **{
-            f"BatchNorm_{i}": {
-                "scale": generator[f"batch_norm_{i}"]["gamma"],
-                "bias": generator[f"batch_norm_{i}"]["beta"],
-            }
-            for i in range(3)
-        },
-    }
-    batch_stats = {
-        f"BatchNorm_{i}": {
-            "mean": statistics[f"batch_norm_{i}"]["moving_mean"],
-            "var": statistics[f"batch_norm_{i}"]["moving_variance"],
-        }
-        for i in range(3)
-    }
-    theirs = {
-        "Conv_0": discriminator["conv_0"],
-        "Conv_1": discriminator["conv_1"],
-        "Dense_0": discriminator["dense"],
-    }
-    return ours, batch_stats, theirs
 
 
 class Pair:
@@ -194,6 +158,12 @@ def test_float32_agrees_through_one_update(settings):
     check_networks(pair, 1e-4)
     check_losses_and_gradients(pair, 1e-4)
     check_updates(pair, 1, 1e-4)
+
+
+def test_the_layouts_are_inverses():
+    params, statistics = reference.init(0, 4, 3)
+    back = to_keras(*from_keras(params, statistics))
+    jax.tree.map(np.testing.assert_array_equal, back, (params, statistics))
 
 
 def test_initial_parameters_are_drawn_as_in_the_reference():

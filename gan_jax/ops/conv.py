@@ -12,7 +12,8 @@ The price is `jax.custom_vjp`'s: no forward mode (`jax.jvp`), and inside `jax.sh
 kernel must vary over the same mesh axes (`jax.lax.pcast`).
 
 GPU and TPU run XLA's own convolutions. On CPU a contraction runs in the Fourier domain
-(`gan_jax.ops.fourier`) wherever its estimated cost is lower; that is a function of shapes alone.
+(`gan_jax.ops.fourier`) wherever its estimated cost is lower, which is a function of shapes alone,
+and elsewhere as XLA's convolution with its operands in the one order that is fast in loops too.
 """
 
 import math
@@ -26,6 +27,8 @@ from jaxtyping import Array, Float
 
 from gan_jax.ops import fourier
 from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
+
+Convolve = Callable[..., Array]
 
 
 def conv(
@@ -90,22 +93,24 @@ _filter.defvjp(
 
 
 def _lower(
-    native: Callable[[Geometry, Array, Array], Array],
+    native: Callable[..., Array],
     in_fourier_domain: Callable[[Geometry, Array, Array], Array],
     geometry: Geometry,
     sizes: tuple[Pair, int, int, int],
     *operands: Array,
 ) -> Array:
+    default = partial(native, geometry)
     if geometry.stride > 2 or _direct_cost(geometry, *sizes) <= fourier.cost(geometry, *sizes[1:]):
-        return native(geometry, *operands)
+        on_cpu = partial(native, geometry, convolve=_canonical_convolution)
+        return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
     def on_cpu(*operands: Array) -> Array:
-        dtype = jax.eval_shape(partial(native, geometry), *operands).dtype  # checks them as well
+        dtype = jax.eval_shape(default, *operands).dtype  # checks them as well
         precise = jnp.promote_types(dtype, jnp.float32)
         wide = [operand.astype(precise) for operand in operands]
         return in_fourier_domain(geometry, *wide).astype(dtype)
 
-    return lax.platform_dependent(*operands, cpu=on_cpu, default=partial(native, geometry))
+    return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
 
 def _direct_cost(
@@ -121,8 +126,10 @@ def _direct_cost(
     return (10 if exceeds else 1) * products * fine_channels * coarse_channels
 
 
-def _native_down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
-    return lax.conv_general_dilated(
+def _native_down(
+    geometry: Geometry, fine: Array, kernel: Array, convolve: Convolve = lax.conv_general_dilated
+) -> Array:
+    return convolve(
         fine,
         kernel,
         window_strides=(geometry.stride, geometry.stride),
@@ -131,12 +138,14 @@ def _native_down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
     )
 
 
-def _native_up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
+def _native_up(
+    geometry: Geometry, coarse: Array, kernel: Array, convolve: Convolve = lax.conv_general_dilated
+) -> Array:
     padding = [
         (taps - 1 - before, length - (positions - 1) * geometry.stride - 1 + before)
         for length, positions, taps, before in zip(*geometry[1:], strict=True)
     ]
-    return lax.conv_general_dilated(
+    return convolve(
         coarse,
         kernel[::-1, ::-1],
         window_strides=(1, 1),
@@ -146,9 +155,11 @@ def _native_up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
     )
 
 
-def _native_filter(geometry: Geometry, fine: Array, coarse: Array) -> Array:
+def _native_filter(
+    geometry: Geometry, fine: Array, coarse: Array, convolve: Convolve = lax.conv_general_dilated
+) -> Array:
     # Channels of the fine map take the place of the batch, and the batch that of the channels.
-    return lax.conv_general_dilated(
+    return convolve(
         fine,
         coarse,
         window_strides=(1, 1),
@@ -163,3 +174,18 @@ def _padding(geometry: Geometry) -> list[Pair]:
         (before, (positions - 1) * geometry.stride + taps - before - length)
         for length, positions, taps, before in zip(*geometry[1:], strict=True)
     ]
+
+
+def _canonical_convolution(
+    x: Array, kernel: Array, *, dimension_numbers: tuple[str, str, str], **options
+) -> Array:
+    """Convolve with operands transposed to the order that XLA's fast path on CPU demands.
+
+    XLA does this by itself, except in the bodies of loops (`lax.scan`), where any other order costs
+    up to a hundred times the time.
+    """
+    maps, filters, results = dimension_numbers
+    x = x.transpose([maps.index(dimension) for dimension in "NHWC"])
+    kernel = kernel.transpose([filters.index(dimension) for dimension in "HWIO"])
+    y = lax.conv_general_dilated(x, kernel, dimension_numbers=("NHWC", "HWIO", "NHWC"), **options)
+    return y.transpose(["NHWC".index(dimension) for dimension in results])
