@@ -1,6 +1,5 @@
 """The trace of this package for `parity_keras.py`: the same numbers, through `gan.update`."""
 
-import dataclasses
 import functools
 
 import flax.linen as nn
@@ -13,7 +12,7 @@ from gan_jax.data import images as image_data
 from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
-from tests.keras_layout import from_keras, to_keras
+from tests.keras_layout import KerasRounding, from_keras, to_keras
 
 SEED = 0
 
@@ -123,20 +122,6 @@ def _state(experiment: Experiment, weights: dict, precision: str) -> gan.GANStat
 
 def _batch(image: np.ndarray) -> gan.Batch:
     return {"sample": jnp.asarray(image), "condition": None}
-
-
-@dataclasses.dataclass(frozen=True)
-class KerasRounding:
-    """Keras takes the betas of Adam's bias correction through float32, in every precision."""
-
-    def build(self):
-        """Returns the factor that this puts on the step size of each update."""
-
-        def correction(b1: float, b2: float, t: jax.Array) -> jax.Array:
-            return jnp.sqrt(1 - b2**t) / (1 - b1**t)
-
-        rounded = [float(np.float32(beta)) for beta in (0.9, 0.999)]
-        return lambda count: correction(*rounded, count + 1.0) / correction(0.9, 0.999, count + 1.0)
 
 
 def _experiment(width: int, channels: int, batch: int) -> Experiment:

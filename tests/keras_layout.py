@@ -1,5 +1,10 @@
-"""Keras's names and layouts (those of `reference_dcgan`) and Flax's, from one to the other."""
+"""Keras's names, layouts and roundings (those of `reference_dcgan`), to Flax's and back."""
 
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 LAYERS = range(3)
@@ -48,3 +53,17 @@ def to_keras(generator: dict, batch_stats: dict, discriminator: dict) -> tuple[d
 def _flipped(kernel: np.ndarray) -> np.ndarray:
     """Keras's transposed kernel [height, width, out, in] to Flax's unflipped HWIO, and back."""
     return np.asarray(kernel)[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasRounding:
+    """Keras takes the betas of Adam's bias correction through float32, in every precision."""
+
+    def build(self) -> Callable[[jax.Array], jax.Array]:
+        """Returns the factor that this puts on the step size of each update."""
+
+        def correction(b1: float, b2: float, t: jax.Array) -> jax.Array:
+            return jnp.sqrt(1 - b2**t) / (1 - b1**t)
+
+        rounded = [float(np.float32(beta)) for beta in (0.9, 0.999)]
+        return lambda count: correction(*rounded, count + 1.0) / correction(0.9, 0.999, count + 1.0)
