@@ -86,6 +86,8 @@ def _run(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> Train | Sample | Score:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
+    if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
+        arguments = [*arguments[:1], "--help"]
     return tyro.extras.subcommand_cli_from_dict(
         {"train": train, "sample": Sample, "score": Score},
         args=arguments,

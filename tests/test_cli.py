@@ -109,6 +109,13 @@ def test_a_changed_field_is_refused_with_what_differs(capsys, run):
     assert "ema_decay: 0.5 -> 0.6" in err
 
 
+def test_help_of_an_experiment_lists_its_fields(capsys):
+    code, out, _ = gan_jax(capsys, "train", TINY, "--help")
+    assert code == 0
+    for word in ("PATH", "--workdir", "--generator.width", "--data.source.split", "(default: 12)"):
+        assert word in out
+
+
 def test_dry_run_trains_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = gan_jax(capsys, "train", TINY, "--dry-run", "--generator.width", "4")
