@@ -61,16 +61,16 @@ def _outputs(experiment: Experiment, state: gan.GANState, latent, image) -> dict
         training=True,
         mutable=list(generator.variables),
     )
-    game = gan.play(experiment, state, _batch(image), 0)
-    trace["training: real logits"], trace["training: fake logits"] = game.logits
+    passed = gan.forward(experiment, state, _batch(image), 0)
+    trace["training: real logits"], trace["training: fake logits"] = passed.logits
     gradients = {}
     for player, pull in (
-        ("generator", game.generator_gradient),
-        ("discriminator", game.discriminator_gradient),
+        ("generator", passed.generator_gradient),
+        ("discriminator", passed.discriminator_gradient),
     ):
         trace[f"losses: {player}"], cotangents = jax.value_and_grad(
             lambda logits, player=player: getattr(experiment.loss, player)(*logits).mean()
-        )(game.logits)
+        )(passed.logits)
         gradients[player] = pull(cotangents)
     statistics = generator.variables["batch_stats"]
     for player, tree in _in_keras_layout(gradients, statistics)[0].items():

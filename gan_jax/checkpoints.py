@@ -4,6 +4,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -36,12 +37,10 @@ class Checkpointer:
         metadata = {DIGESTS: _digests(state)}
         self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
 
-    def __enter__(self) -> "Checkpointer":
-        """Returns itself."""
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Waits until everything is on disk."""
         self._orbax.close()
 
 

@@ -56,6 +56,26 @@ def check_not_empty(instance: Any, names: str) -> None:
             raise RequestError(f"{type(instance).__name__}.{name} = '': must not be empty")
 
 
+def check_object(owner: str, field: str, value: Any, methods: str) -> None:
+    """Checks that `value` is a hashable object (no class) with the named methods.
+
+    Raises:
+        RequestError: names the field and what is missing.
+    """
+    wrong = f"{owner}.{field} = {value!r}"
+    if isinstance(value, type):
+        raise RequestError(
+            f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?"
+        )
+    missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
+    if missing:
+        raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}")
+    try:
+        hash(value)
+    except TypeError as error:
+        raise RequestError(f"{wrong}: must be hashable ({error})") from error
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Returns '; did you mean ...?' for the word nearest to `word`, or '' where none is near."""
     close = difflib.get_close_matches(word, [w for w in words if isinstance(w, str)], n=1)
@@ -93,23 +113,3 @@ def _nearest(value: Any, hint: Any) -> str:
     if typing.get_origin(hint) is Literal and isinstance(value, str):
         return nearest(value, typing.get_args(hint))
     return ""
-
-
-def check_object(owner: str, field: str, value: Any, methods: str) -> None:
-    """Checks that `value` is a hashable object (no class) with the named methods.
-
-    Raises:
-        RequestError: names the field and what is missing.
-    """
-    wrong = f"{owner}.{field} = {value!r}"
-    if isinstance(value, type):
-        raise RequestError(
-            f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?"
-        )
-    missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
-    if missing:
-        raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}")
-    try:
-        hash(value)
-    except TypeError as error:
-        raise RequestError(f"{wrong}: must be hashable ({error})") from error

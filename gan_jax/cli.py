@@ -1,6 +1,7 @@
 """The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
 
 import dataclasses
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,8 +10,9 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from gan_jax.errors import RequestError
+from gan_jax.files import write_atomically
 
-FINISHED, FAILED, WRONG_REQUEST, DIVERGED, STOPPED = 0, 1, 2, 3, 75
+FINISHED, WRONG_REQUEST, DIVERGED, STOPPED, INTERRUPTED = 0, 2, 3, 75, 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +76,14 @@ def _run(arguments: list[str]) -> int:
     try:
         command = _parse(arguments)
         if isinstance(command, Train):
-            return _train(command, arguments)
+            return _train(command)
         return _sample(command) if isinstance(command, Sample) else _score(command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
     except KeyboardInterrupt:
-        print("interrupted; nothing was lost, run the same command again", file=sys.stderr)
-        return STOPPED
+        print("interrupted; a run goes on from its newest checkpoint", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parse(arguments: list[str]) -> Train | Sample | Score:
@@ -105,6 +107,8 @@ def _with_fields(arguments: list[str]) -> type[Train]:
     from gan_jax.config import load_experiment
 
     experiment = load_experiment(file)
+    # Either gives the length of a run: naming one takes the place of the other. The 1 is only there
+    # to be overridden.
     named = {a.split("=")[0] for a in arguments}
     if "--steps" in named and "--epochs" not in named:
         experiment = dataclasses.replace(experiment, steps=1, epochs=None)
@@ -116,7 +120,7 @@ def _with_fields(arguments: list[str]) -> type[Train]:
     return parser
 
 
-def _train(command: Any, arguments: list[str]) -> int:
+def _train(command: Any) -> int:
     if not hasattr(command, "experiment"):
         raise RequestError(f"{command.file}: an experiment is a Python file, its name ends in .py")
     if command.dry_run:
@@ -164,7 +168,9 @@ def _sample(command: Sample) -> int:
         latents = samples.draw_latents(run.experiment, command.key, command.count)
     drawn = samples.from_latents(run.experiment, run.state, latents, command.raw)
     if out.suffix == ".npz":
-        np.savez(out, samples=drawn, latents=np.asarray(latents))
+        buffer = io.BytesIO()
+        np.savez(buffer, samples=drawn, latents=np.asarray(latents))
+        write_atomically(out, buffer.getvalue())
     else:
         pictures.save_png(pictures.grid(pictures.to_pixels(drawn), columns), out)
     print(f"{len(drawn)} samples of step {run.state.step} in {out}")

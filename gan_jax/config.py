@@ -50,7 +50,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if isinstance(value, dict):
-        return {"dict": {name: encode(item) for name, item in value.items()}}
+        return {"dict": [[encode(name), encode(item)] for name, item in value.items()]}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"class": _reference(type(value))} | {
             field: encode(getattr(value, field)) for field in fields(value)
@@ -73,7 +73,7 @@ def decode(value: Any) -> Any:
     if "class" in value:
         return _build(**value)
     if "dict" in value:
-        return {name: decode(item) for name, item in value["dict"].items()}
+        return {decode(name): decode(item) for name, item in value["dict"]}
     return _resolve(value["function"])
 
 

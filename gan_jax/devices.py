@@ -5,7 +5,6 @@ from pathlib import Path
 
 import jax
 import platformdirs
-import psutil
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
@@ -38,4 +37,5 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 def memory_bytes() -> int:
     """Memory of one device, in bytes; for a CPU that of the machine."""
     statistics = jax.devices()[0].memory_stats() or {}
-    return statistics.get("bytes_limit") or psutil.virtual_memory().total
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return statistics.get("bytes_limit", machine)

@@ -6,12 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import config, devices, runs
+from gan_jax import config, devices, gan, runs
 from gan_jax.experiment import Experiment
 from gan_jax.loop import run_steps
 from gan_jax.train import check_shapes
 
 MIB = 2**20
+FOLD = {"overflow": "fold"}  # rather than cut shapes off
 PLAIN = {"width": 110, "force_terminal": False, "no_color": True}
 
 
@@ -35,7 +36,8 @@ def describe(experiment: Experiment) -> str:
 
 def _lines(name: str, value: Any, indent: str = "") -> list[str]:
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
-        return [f"{indent}{name} = {value!r}"]
+        shown = config.encode(value)["function"] if callable(value) else repr(value)
+        return [f"{indent}{name} = {shown}"]
     lines = [f"{indent}{name} = {type(value).__name__}"]
     for field in config.fields(value):
         lines += _lines(field, getattr(value, field), indent + "  ")
@@ -43,17 +45,11 @@ def _lines(name: str, value: Any, indent: str = "") -> list[str]:
 
 
 def _networks(experiment: Experiment) -> list[str]:
-    condition = jnp.zeros((1,), jnp.int32) if experiment.data.labels else None
-    inputs = {
-        "generator": jnp.zeros((1, experiment.latent_size)),
-        "discriminator": jnp.zeros((1, *experiment.data.sample_shape)),
-    }
+    latent, sample, condition = gan.blank_inputs(experiment, 1)
+    inputs = {"generator": latent, "discriminator": sample}
+    options = {"training": False, "depth": 1, "console_kwargs": PLAIN, "column_kwargs": FOLD}
     return [
-        getattr(experiment, player)
-        .tabulate(
-            jax.random.key(0), first, condition, training=False, depth=1, console_kwargs=PLAIN
-        )
-        .strip()
+        getattr(experiment, player).tabulate(jax.random.key(0), first, condition, **options).strip()
         for player, first in inputs.items()
     ]
 

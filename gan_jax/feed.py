@@ -12,6 +12,7 @@ from gan_jax import devices
 from gan_jax.data.stream import stream
 from gan_jax.experiment import Experiment
 
+MOST_STEPS_TOGETHER = 64  # in one compiled call
 STEPS_STREAMED_TOGETHER = 8
 
 # What the compiled step gathers a batch from, and the positions of the examples of each step.
@@ -24,7 +25,7 @@ class Resident:
     def __init__(self, experiment: Experiment, mesh: Mesh):
         """Puts the data on the device."""
         self._experiment = experiment
-        self.limit = experiment.log_every
+        self.limit = min(experiment.log_every, MOST_STEPS_TOGETHER)
         self._pool = jax.device_put(_raw(experiment), devices.replicated(mesh))
 
     def next(self, step: int, count: int) -> Feed:

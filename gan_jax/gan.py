@@ -11,10 +11,10 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from gan_jax.experiment import Experiment
+from gan_jax.losses import Logits
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
-Logits = Float[Array, "batch"]
 
 
 @flax.struct.dataclass
@@ -48,12 +48,12 @@ class GANState:
 class Stream(enum.IntEnum):
     """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream).
 
-    The streams of the n-th game (see `play`) of a step are n * GAMES_APART further on.
+    The streams of the n-th forward pass of a step are n * PASSES_APART further on.
     """
 
     GENERATOR_INIT = 0
     DISCRIMINATOR_INIT = 1
-    SHOWN_LATENT = 2
+    SAMPLED_LATENT = 2
     LATENT = 3
     GENERATOR = 4
     REAL = 5
@@ -61,14 +61,14 @@ class Stream(enum.IntEnum):
     PENALTY = 7
 
 
-GAMES_APART = 8
+PASSES_APART = 8
 
 
 def stream_key(
-    key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream, game: int = 0
+    key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream, pass_index: int = 0
 ) -> PRNGKeyArray:
     """Returns the random key of one use at one step."""
-    return jax.random.fold_in(jax.random.fold_in(key, step), stream + GAMES_APART * game)
+    return jax.random.fold_in(jax.random.fold_in(key, step), stream + PASSES_APART * pass_index)
 
 
 def draw_latent(
@@ -81,12 +81,17 @@ def draw_latent(
     return jax.random.normal(key, shape)
 
 
+def blank_inputs(experiment: Experiment, count: int) -> tuple[Array, Array, Array | None]:
+    """Zeros of the shapes that the networks take: latents, samples, and conditions if any."""
+    condition = jnp.zeros((count,), jnp.int32) if experiment.data.labels else None
+    samples = jnp.zeros((count, *experiment.data.sample_shape))
+    return jnp.zeros((count, experiment.latent_size)), samples, condition
+
+
 def init(experiment: Experiment, seed: int) -> GANState:
     """Returns the state at step 0: both players' parameters drawn from `seed`."""
     key = jax.random.key(seed)
-    latent = jnp.zeros((1, experiment.latent_size))
-    sample = jnp.zeros((1, *experiment.data.sample_shape))
-    condition = jnp.zeros((1,), jnp.int32) if experiment.data.labels else None
+    latent, sample, condition = blank_inputs(experiment, 1)
 
     def init_player(module, optimizer, stream, *inputs):
         variables = module.init(stream_key(key, 0, stream), *inputs, training=False)
@@ -120,33 +125,33 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         batch: `discriminator_steps` times `batch_size` examples.
 
     Returns:
-        The state at step t + 1, and the metrics of the step's last game: both players' mean
-        losses, the discriminator's accuracy on real examples and on fakes (in [0, 1]), and the
-        mean of each penalty.
+        The state at step t + 1, and metrics: of the discriminator's last pass its mean loss, its
+        accuracy on real examples and on fakes (in [0, 1]) and the mean of each penalty; of the
+        generator's pass its mean loss.
     """
     *early_batches, batch = _split(batch, experiment.discriminator_steps)
-    for number, early_batch in enumerate(early_batches, start=2):
-        game = play(experiment, state, early_batch, number)
-        discriminator, _ = improve_discriminator(experiment, state, game)
+    for index, early_batch in enumerate(early_batches):
+        passed = forward(experiment, state, early_batch, index)
+        discriminator, _ = update_discriminator(experiment, state, passed)
         state = state.replace(discriminator=discriminator)
 
-    game = play(experiment, state, batch, 0)
-    discriminator, metrics = improve_discriminator(experiment, state, game)
+    passed = forward(experiment, state, batch, len(early_batches))
+    discriminator, metrics = update_discriminator(experiment, state, passed)
     if experiment.update_order == "alternating":
         state = state.replace(discriminator=discriminator)
-        game = play(experiment, state, batch, 1)
-    generator, generator_metrics = improve_generator(experiment, state, game)
+        passed = forward(experiment, state, batch, len(early_batches) + 1)
+    generator, generator_metrics = update_generator(experiment, state, passed)
 
     state = state.replace(
         step=state.step + 1,
         generator=generator,
         discriminator=discriminator,
-        ema=average(experiment, state, generator),
+        ema=update_ema(experiment, state, generator),
     )
     return state, metrics | generator_metrics
 
 
-class Game(NamedTuple):
+class ForwardPass(NamedTuple):
     """One forward pass of both networks, and the way back from logits to each player.
 
     Both gradients are functions of the cotangents of (real_logits, fake_logits): the networks run
@@ -161,19 +166,21 @@ class Game(NamedTuple):
     discriminator_variables: PyTree
 
 
-def play(experiment: Experiment, state: GANState, batch: Batch, number: int) -> Game:
+def forward(experiment: Experiment, state: GANState, batch: Batch, pass_index: int) -> ForwardPass:
     """Draws latents, generates fakes, and has the discriminator judge real and fake.
 
     Args:
         experiment: what the run is.
         state: both players.
         batch: `batch_size` examples.
-        number: which game of this step it is; each has random streams of its own.
+        pass_index: which pass of this step it is; each has random streams of its own.
     """
     real, condition = batch["sample"], batch["condition"]
 
     def key(stream):
-        return stream_key(state.key, state.step, stream, number)
+        return stream_key(state.key, state.step, stream, pass_index)
+
+    latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
 
     def generate(params):
         variables = state.generator.variables
@@ -192,7 +199,6 @@ def play(experiment: Experiment, state: GANState, batch: Batch, number: int) -> 
         fake_logits, variables = judge(params, variables, fake, Stream.FAKE)
         return (real_logits, fake_logits), variables
 
-    latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
     fake, generator_vjp, generator_variables = jax.vjp(
         generate, state.generator.params, has_aux=True
     )
@@ -217,7 +223,7 @@ def play(experiment: Experiment, state: GANState, batch: Batch, number: int) -> 
             for position, penalty in enumerate(experiment.penalties)
         }
 
-    return Game(
+    return ForwardPass(
         logits,
         discriminator_gradient,
         generator_gradient,
@@ -227,13 +233,13 @@ def play(experiment: Experiment, state: GANState, batch: Batch, number: int) -> 
     )
 
 
-def improve_discriminator(
-    experiment: Experiment, state: GANState, game: Game
+def update_discriminator(
+    experiment: Experiment, state: GANState, passed: ForwardPass
 ) -> tuple[Player, Metrics]:
     """One optimizer step of the discriminator on its loss and penalties."""
-    loss, cotangents = _mean_loss(experiment.loss.discriminator, game.logits)
-    gradient = game.discriminator_gradient(cotangents)
-    real_logits, fake_logits = game.logits
+    loss, cotangents = _mean_loss(experiment.loss.discriminator, passed.logits)
+    gradient = passed.discriminator_gradient(cotangents)
+    real_logits, fake_logits = passed.logits
     metrics = {
         "discriminator_loss": loss,
         "accuracy_real": jnp.mean(real_logits > 0, dtype=loss.dtype),
@@ -242,7 +248,7 @@ def improve_discriminator(
     if experiment.penalties:
 
         def total_penalty(params):
-            penalties = game.penalties(params)
+            penalties = passed.penalties(params)
             return sum(penalties.values()), penalties
 
         penalty_gradient, penalties = jax.grad(total_penalty, has_aux=True)(
@@ -251,22 +257,22 @@ def improve_discriminator(
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
         metrics |= penalties
     optimizer = experiment.discriminator_optimizer.build()
-    player = _descend(state.discriminator, optimizer, gradient, game.discriminator_variables)
+    player = _descend(state.discriminator, optimizer, gradient, passed.discriminator_variables)
     return player, metrics
 
 
-def improve_generator(
-    experiment: Experiment, state: GANState, game: Game
+def update_generator(
+    experiment: Experiment, state: GANState, passed: ForwardPass
 ) -> tuple[Player, Metrics]:
     """One optimizer step of the generator on its loss."""
-    loss, cotangents = _mean_loss(experiment.loss.generator, game.logits)
-    gradient = game.generator_gradient(cotangents)
+    loss, cotangents = _mean_loss(experiment.loss.generator, passed.logits)
+    gradient = passed.generator_gradient(cotangents)
     optimizer = experiment.generator_optimizer.build()
-    player = _descend(state.generator, optimizer, gradient, game.generator_variables)
+    player = _descend(state.generator, optimizer, gradient, passed.generator_variables)
     return player, {"generator_loss": loss}
 
 
-def average(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
+def update_ema(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
     """Moves the average of the generator's parameters and variables towards `generator`.
 
     The decay grows from 0.1 as (1 + step) / (10 + step) until it reaches `ema_decay`, so that the

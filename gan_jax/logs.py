@@ -4,7 +4,6 @@ import datetime
 import json
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -79,17 +78,10 @@ class Reporter:
             self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Starts the bar."""
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stops the bar and closes the files."""
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
         self._metrics.close()
         self._log.close()

@@ -61,11 +61,8 @@ def run_steps(
         updated = gan.update(experiment, state, batch)
         return jax.lax.with_sharding_constraint(updated, everywhere)
 
-    batch = jax.tree.map(lambda stored: stored[positions[0]], pool)
-    shapes = jax.eval_shape(
-        lambda: gan.update(experiment, state, experiment.data.prepare(batch))[1]
-    )
-    no_metrics = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
+    no_metrics = jax.tree.map(jnp.zeros_like, shapes)
     return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 
 

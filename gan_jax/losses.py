@@ -18,10 +18,8 @@ softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoi
 
 
 @dataclasses.dataclass(frozen=True)
-class NonSaturating:
-    """The generator maximises log D(G(z)): strong gradients where the fakes are poor.
-
-    Goodfellow et al. (2014), section 3.
+class _CrossEntropy:
+    """The discriminator's side of both losses.
 
     Attributes:
         label_smoothing: the discriminator's target for real examples is 1 - label_smoothing;
@@ -31,13 +29,25 @@ class NonSaturating:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        """Validates the smoothing."""
         check_types(self)
         check_bounds(self, "label_smoothing", at_least=0, below=1)
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Cross-entropy of each pair: real against 1 - label_smoothing, fake against 0."""
-        return _cross_entropy(real_logits, fake_logits, self.label_smoothing)
+        target = 1 - self.label_smoothing
+        real = target * softplus(-real_logits) + self.label_smoothing * softplus(real_logits)
+        return real + softplus(fake_logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class NonSaturating(_CrossEntropy):
+    """The generator maximises log D(G(z)): strong gradients where the fakes are poor.
+
+    Goodfellow et al. (2014), section 3.
+
+    Attributes:
+        label_smoothing: how far the target for real examples lies below 1, in [0, 1).
+    """
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns -log D(G(z)) for each fake."""
@@ -45,32 +55,16 @@ class NonSaturating:
 
 
 @dataclasses.dataclass(frozen=True)
-class Minimax:
+class Minimax(_CrossEntropy):
     """The objective as first published: the generator minimises log(1 - D(G(z))).
 
     Goodfellow et al. (2014), equation 1. Its gradient vanishes where the discriminator is sure of
     the fakes, which is what `NonSaturating` mends.
 
     Attributes:
-        label_smoothing: as in `NonSaturating`.
+        label_smoothing: how far the target for real examples lies below 1, in [0, 1).
     """
-
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Validates the smoothing."""
-        check_types(self)
-        check_bounds(self, "label_smoothing", at_least=0, below=1)
-
-    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Cross-entropy of each pair: real against 1 - label_smoothing, fake against 0."""
-        return _cross_entropy(real_logits, fake_logits, self.label_smoothing)
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns log(1 - D(G(z))) for each fake."""
         return -softplus(fake_logits)
-
-
-def _cross_entropy(real_logits: Logits, fake_logits: Logits, label_smoothing: float) -> Logits:
-    real = (1 - label_smoothing) * softplus(-real_logits) + label_smoothing * softplus(real_logits)
-    return real + softplus(fake_logits)

@@ -1,13 +1,15 @@
 """Optimizers as values: hashable descriptions from which optax transformations are built."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 
-from gan_jax.checks import check_bounds, check_types
+from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.errors import RequestError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +37,11 @@ class Adam:
     schedule: Any = None
 
     def __post_init__(self) -> None:
-        """Validates the constants."""
         check_types(self)
         check_bounds(self, "learning_rate eps", at_least=0)
         check_bounds(self, "b1 b2", at_least=0, below=1)
+        if self.schedule is not None:
+            check_object("Adam", "schedule", self.schedule, "build")
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
@@ -60,30 +63,46 @@ class Adam:
 class FromOptax:
     """Any function of optax with its arguments: a transformation, or a schedule for one.
 
-    `from_optax` writes it more briefly.
+    `from_optax` writes it more briefly. Arguments that are descriptions themselves (anything with
+    a `build` method, `Adam` too) are built first.
 
     Attributes:
         function: the function, `optax.rmsprop` for example.
-        arguments: its keyword arguments; a value may be a `FromOptax` itself.
+        positional: its positional arguments.
+        arguments: its keyword arguments.
     """
 
     function: Callable[..., Any]
+    positional: tuple[Any, ...]
     arguments: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        try:
+            inspect.signature(self.function).bind(*self.positional, **self.arguments)
+        except TypeError as error:
+            raise RequestError(f"from_optax({self.function!r}, ...): {error}") from error
+
     def __hash__(self) -> int:
-        """Hashes by value, as a frozen dataclass does; the dictionary is never changed."""
-        return hash((self.function, tuple(sorted(self.arguments.items()))))
+        # By value, as a frozen dataclass does; arguments may be dictionaries, which have no hash.
+        return hash((self.function, repr(self.positional), repr(sorted(self.arguments.items()))))
 
     def build(self) -> Any:
-        """Calls the function with its arguments, nested descriptions built first."""
-        return self.function(
-            **{
-                name: value.build() if isinstance(value, FromOptax) else value
-                for name, value in self.arguments.items()
-            }
-        )
+        """Calls the function with its arguments."""
+        arguments = {name: _built(value) for name, value in self.arguments.items()}
+        return self.function(*map(_built, self.positional), **arguments)
 
 
-def from_optax(function: Callable[..., Any], **arguments: Any) -> FromOptax:
-    """Describes `function(**arguments)`: `from_optax(optax.rmsprop, learning_rate=1e-4)`."""
-    return FromOptax(function, arguments)
+def from_optax(function: Callable[..., Any], *positional: Any, **arguments: Any) -> FromOptax:
+    """Describes `function(*positional, **arguments)`.
+
+    `from_optax(optax.rmsprop, learning_rate=1e-4)`, or with the gradient clipped before Adam:
+    `from_optax(optax.chain, from_optax(optax.clip_by_global_norm, 1.0), Adam(1e-4))`.
+
+    Raises:
+        RequestError: the function does not take these arguments.
+    """
+    return FromOptax(function, positional, arguments)
+
+
+def _built(value: Any) -> Any:
+    return value.build() if callable(getattr(value, "build", None)) else value

@@ -29,7 +29,6 @@ class R1:
     gamma: float = 10.0
 
     def __post_init__(self) -> None:
-        """Validates the weight."""
         check_types(self)
         check_bounds(self, "gamma", at_least=0)
 

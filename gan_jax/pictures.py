@@ -3,7 +3,6 @@
 import io
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -23,9 +22,7 @@ def save_step(
     experiment: Experiment, state: gan.GANState, directory: RunDirectory, step: int
 ) -> None:
     """Saves the grid of a run's fixed latents at one step."""
-    key = gan.stream_key(jax.random.key(experiment.seed), 0, gan.Stream.SHOWN_LATENT)
-    latents = gan.draw_latent(experiment, key, SHOWN)
-    pixels = to_pixels(samples.from_latents(experiment, state, latents))
+    pixels = to_pixels(samples.draw(experiment, state, SHOWN, key=experiment.seed))
     save_png(grid(pixels, SHOWN_COLUMNS), directory.step_picture(step))
 
 

@@ -133,6 +133,15 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
     }
 
 
+def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run that goes on: how it began, and a list of how it was resumed."""
+    if earlier is None:
+        return record
+    now = {name: record[name] for name in ("command", "versions", "git", "devices")}
+    resumed = [*earlier.get("resumed", []), now]
+    return earlier | {"experiment": record["experiment"], "resumed": resumed}
+
+
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
     """Writes `config.json`, whole or not at all."""
     write_atomically(directory.config, json.dumps(record, indent=2).encode() + b"\n")

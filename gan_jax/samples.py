@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from gan_jax import gan
+from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 
 BATCH = 64  # one compiled shape for any number of samples
@@ -79,7 +80,13 @@ def interpolate(
 def probability_real(
     experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
 ) -> Float32[np.ndarray, "count"]:
-    """The discriminator's probability that each sample (images: in [-1, 1]) is real."""
+    """The discriminator's probability that each sample (images: in [-1, 1]) is real.
+
+    Raises:
+        RequestError: the run is conditioned on labels.
+    """
+    if experiment.data.labels:
+        raise RequestError("the discriminator is conditioned on labels, which these samples lack")
     logits = [
         np.asarray(_discriminate(experiment, state, samples[start : start + BATCH]))
         for start in range(0, len(samples), BATCH)
@@ -88,7 +95,7 @@ def probability_real(
 
 
 def _key(key: int) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(key), gan.Stream.SHOWN_LATENT)
+    return gan.stream_key(jax.random.key(key), 0, gan.Stream.SAMPLED_LATENT)
 
 
 @functools.partial(jax.jit, static_argnames=("experiment", "raw"))

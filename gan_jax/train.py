@@ -8,7 +8,6 @@ from pathlib import Path
 
 import filelock
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from gan_jax import checkpoints, devices, gan, runs
@@ -42,10 +41,11 @@ def train(
     """
     directory = runs.RunDirectory(workdir)
     record = runs.make_record(experiment, file, init_from.record() if init_from else None)
+    # All that can be refused is refused here, before anything is written.
     runs.claim(directory, record)
     check_shapes(experiment)
     last_step = experiment.total_steps()
-    experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)
+    experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
     devices.use_compilation_cache()
     mesh = devices.make_mesh(experiment.batch_size)
 
@@ -56,16 +56,17 @@ def train(
 
     with ExitStack() as stack:
         stack.enter_context(_locked(directory))
-        known = runs.claim(directory, record) is not None
+        # Once more, as another process may have come first.
+        earlier = runs.claim(directory, record)
         if checkpoints.steps(directory.checkpoints):
             step, state = _restore(experiment, mesh, directory, said.append)
         else:
             step, state = 0, start
         if step < last_step:
-            runs.write_record(directory, record)
+            runs.write_record(directory, runs.extend_record(earlier, record))
         directory.samples.mkdir(exist_ok=True)
         reporter = stack.enter_context(Reporter(directory, experiment.seed, step, last_step))
-        said.append(_first_words(directory, known, step, last_step))
+        said.append(_first_words(directory, earlier is not None, step, last_step))
         for message in said:
             reporter.say(message)
         if step >= last_step:
@@ -85,8 +86,7 @@ def check_shapes(experiment: Experiment) -> None:
         RequestError: names the network and both shapes.
     """
     batch, shape = 2, experiment.data.sample_shape
-    condition = jnp.zeros((batch,), jnp.int32) if experiment.data.labels else None
-    latent = jnp.zeros((batch, experiment.latent_size))
+    latent, _, condition = gan.blank_inputs(experiment, batch)
     state = jax.eval_shape(lambda: gan.init(experiment, 0))
     fake = jax.eval_shape(lambda s: gan.generate(experiment, s, latent, condition), state)
     if fake.shape != (batch, *shape):

@@ -121,6 +121,7 @@ def test_dry_run_trains_nothing(capsys, tmp_path, monkeypatch):
     code, out, _ = gan_jax(capsys, "train", TINY, "--dry-run", "--generator.width", "4")
     assert code == 0
     assert "width = 4" in out
+    assert "float32[1,8,8,1]" in "".join(out.split())
     assert "memory of a step" in out
     assert list(tmp_path.iterdir()) == []
 

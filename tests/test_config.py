@@ -25,6 +25,19 @@ def through_json(value):
                 schedule=from_optax(optax.cosine_decay_schedule, init_value=1.0, decay_steps=100)
             )
         },
+        {
+            "generator_optimizer": from_optax(
+                optax.chain,
+                from_optax(optax.clip_by_global_norm, 1.0),
+                Adam(
+                    schedule=from_optax(
+                        optax.piecewise_constant_schedule,
+                        init_value=1.0,
+                        boundaries_and_scales={10: 0.5},
+                    )
+                ),
+            )
+        },
         {"steps": None, "epochs": 7, "ema_decay": 0.1 + 0.2},
     ],
 )

@@ -33,8 +33,6 @@ def test_adam_by_hand():
 
 
 def test_schedule_multiplies_the_learning_rate():
-    halved = from_optax(optax.piecewise_constant_schedule, init_value=1.0).build()
-    assert halved(3) == 1.0
     schedule = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=2)
     plain, scheduled = steps(Adam(0.1), [1.0] * 3), steps(Adam(0.1, schedule=schedule), [1.0] * 3)
     factors = np.diff(scheduled, prepend=0.0) / np.diff(plain, prepend=0.0)
@@ -45,6 +43,30 @@ def test_any_optax_transformation_with_a_schedule_inside():
     schedule = from_optax(optax.linear_schedule, init_value=0.5, end_value=0.0, transition_steps=2)
     optimizer = from_optax(optax.sgd, learning_rate=schedule)
     np.testing.assert_allclose(steps(optimizer, [1.0, 1.0, 1.0]), [-0.5, -0.75, -0.75])
+
+
+def test_a_chain_of_descriptions_clips_and_then_descends():
+    clipped = from_optax(
+        optax.chain, from_optax(optax.clip, 0.5), from_optax(optax.sgd, learning_rate=1.0)
+    )
+    np.testing.assert_allclose(steps(clipped, [0.25, 3.0]), [-0.25, -0.75])
+
+
+def test_arguments_may_be_dictionaries():
+    drop = from_optax(
+        optax.piecewise_constant_schedule, init_value=1.0, boundaries_and_scales={1: 0.1}
+    )
+    np.testing.assert_allclose(
+        steps(from_optax(optax.sgd, learning_rate=drop), [1.0, 1.0]), [-1.0, -1.1], rtol=1e-6
+    )
+    assert hash(drop) != hash(from_optax(optax.piecewise_constant_schedule, init_value=1.0))
+
+
+def test_misspelled_arguments_and_raw_schedules_are_refused():
+    with pytest.raises(RequestError, match=r"rmsprop.*learning_rat"):
+        from_optax(optax.rmsprop, learning_rat=1e-3)
+    with pytest.raises(RequestError, match=r"Adam\.schedule = .*: has no method build"):
+        Adam(schedule=optax.constant_schedule(1.0))
 
 
 def test_descriptions_are_values():

@@ -113,16 +113,16 @@ def check_networks(pair, bound):
 @functools.partial(jax.jit, static_argnums=0)
 def first_game(experiment, state, batch):
     """Fake logits, and both players' losses and gradients."""
-    game = gan.play(experiment, state, batch, 0)
+    passed = gan.forward(experiment, state, batch, 0)
     found = {}
     for name, pull in (
-        ("generator", game.generator_gradient),
-        ("discriminator", game.discriminator_gradient),
+        ("generator", passed.generator_gradient),
+        ("discriminator", passed.discriminator_gradient),
     ):
         loss = getattr(experiment.loss, name)
-        value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(game.logits)
+        value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(passed.logits)
         found[name] = value, pull(cotangents)
-    return game.logits[1], found
+    return passed.logits[1], found
 
 
 def check_losses_and_gradients(pair, bound):

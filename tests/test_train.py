@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +25,14 @@ from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "tiny_experiment.py"
+
+
+class TwoAxes(nn.Module):
+    """A discriminator that forgets to drop its last axis."""
+
+    @nn.compact
+    def __call__(self, sample, condition=None, *, training):
+        return nn.Dense(1)(sample.reshape(len(sample), -1))
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +194,11 @@ def test_networks_that_do_not_fit_are_named():
         check_shapes(tiny(generator=dcgan.Generator(width=2, image_size=12)))
 
 
+def test_a_discriminator_must_return_one_logit_for_each_sample():
+    with pytest.raises(RequestError, match=r"logits of shape \[batch\].*returns \[2, 1\]"):
+        check_shapes(tiny(discriminator=TwoAxes()))
+
+
 def test_divergence_stops_the_run_before_it_is_saved(tmp_path):
     from gan_jax.optimizers import Adam
 
@@ -239,7 +253,8 @@ def test_sigterm_saves_and_exits_75(tmp_path):
 
 def test_a_batch_of_all_devices_equals_one_device(tmp_path):
     script = (
-        "from pathlib import Path; from gan_jax.train import train; from tests.tiny import tiny; "
+        "from pathlib import Path; from gan_jax import devices; from gan_jax.train import train; "
+        "from tests.tiny import tiny; assert devices.make_mesh(16).size == 8; "
         f"train(tiny(), Path({str(tmp_path)!r}) / 'eight')"
     )
     environment = os.environ | {

@@ -32,7 +32,7 @@ class MnistSample(Source):
         check_types(self)
 
     def examples(self, size: int, channels: int) -> Examples:
-        """Return the images and their labels."""
+        """Returns the images and their labels."""
         resource = importlib.resources.files("gan_jax.data") / "mnist_sample.npz"
         with resource.open("rb") as file, np.load(file) as arrays:
             images, labels = arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"]
@@ -45,7 +45,7 @@ class Arrays(Source):
     """Images, and perhaps labels, of an .npz file.
 
     Attributes:
-        path: File with `images`, uint8 [number, height, width] or [number, height, width,
+        path: file with `images`, uint8 [number, height, width] or [number, height, width,
             channels], and optionally `labels`, non-negative integers [number].
     """
 
@@ -56,7 +56,7 @@ class Arrays(Source):
         check_not_empty(self, "path")
 
     def examples(self, size: int, channels: int) -> Examples:
-        """Return the images and their labels; RequestError where the file is not as described."""
+        """Returns the images and their labels; RequestError where the file is not as described."""
         images, labels = self._read()
         self._check_images(images)
         sample = fit_all(images, size, channels)
@@ -112,7 +112,7 @@ class Arrays(Source):
 def fit_all(
     images: UInt8[np.ndarray, "number height width *channels"], size: int, channels: int
 ) -> UInt8[np.ndarray, "number size size channels"]:
-    """Return images of one shape scaled, cropped and converted as `decode.fit` does each."""
+    """Returns images of one shape scaled, cropped and converted as `decode.fit` does each."""
     if images.ndim == 3:
         images = images[..., None]
     number, *shape = images.shape

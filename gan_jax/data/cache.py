@@ -41,20 +41,20 @@ def cached(
     class_names: tuple[str, ...],
     decoder: Decoder,
 ) -> tuple[Examples, list[str]]:
-    """Return decoded images from a file in `folder`, which is written where it is missing.
+    """Returns decoded images from a file in `folder`, which is written where it is missing.
 
     The file is written under another name and then renamed, so that processes may do this at the
     same time. A damaged file is written anew. Where none can be written, the images are decoded
     into memory.
 
     Args:
-        folder: Where the files lie.
-        slot: What is decoded, as JSON; a new file of a slot replaces the old one.
-        state: All else that the pixels depend on, as JSON. This package's way of decoding and the
+        folder: where the files lie.
+        slot: what is decoded, as JSON; a new file of a slot replaces the old one.
+        state: all else that the pixels depend on, as JSON. This package's way of decoding and the
             version of Pillow are added.
-        shape: Shape of each image, (size, size, channels).
-        class_names: Name of each class; empty for images without labels.
-        decoder: Yields pixels and label of each image, and appends to the list that it is given a
+        shape: shape of each image, (size, size, channels).
+        class_names: name of each class; empty for images without labels.
+        decoder: yields pixels and label of each image, and appends to the list that it is given a
             note on each image that it leaves out.
 
     Returns:
@@ -113,7 +113,7 @@ def _write_images(file: Any, decoder: Decoder) -> None:
 def _read(
     path: Path, shape: tuple[int, int, int], class_names: tuple[str, ...]
 ) -> tuple[Examples, list[str]]:
-    """Return what `_write` wrote; raise ValueError or OSError where the file is another one."""
+    """Returns what `_write` wrote; raise ValueError or OSError where the file is another one."""
     content = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
     end = len(content) - _TRAILER.size
     magic, length, crc = _TRAILER.unpack(content[max(end, 0) :].tobytes().ljust(_TRAILER.size))

@@ -15,7 +15,7 @@ class UnreadableError(Exception):
 
 
 def open_image(path: Path) -> Image.Image:
-    """Return the decoded image, turned the way its camera says.
+    """Returns the decoded image, turned the way its camera says.
 
     Raises:
         UnreadableError: The file is missing, or no PNG or JPEG, or damaged.
@@ -29,7 +29,7 @@ def open_image(path: Path) -> Image.Image:
 
 
 def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
-    """Return an image's pixels, its shorter side scaled to `size` and its longer side cropped.
+    """Returns an image's pixels, its shorter side scaled to `size` and its longer side cropped.
 
     The crop is central. Where the shorter side is `size` already nothing is resampled, else the
     filter is Lanczos with antialiasing. Transparent parts become white, 16-bit grey is scaled to 8
@@ -37,8 +37,8 @@ def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "size
     repeats itself.
 
     Args:
-        image: An image of any mode and size.
-        size: Height and width of the result.
+        image: an image of any mode and size.
+        size: height and width of the result.
         channels: 1 or 3.
 
     Returns:
@@ -54,7 +54,7 @@ def fit(image: Image.Image, size: int, channels: int) -> UInt8[np.ndarray, "size
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the image without transparency and with 8 bits a channel."""
+    """Returns the image without transparency and with 8 bits a channel."""
     if image.mode.startswith("I;16"):
         deep = np.asarray(image).astype(np.uint32)
         # 65535 = 255 * 257, so this maps the full range onto the full range, rounded.

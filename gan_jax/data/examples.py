@@ -12,10 +12,10 @@ class Examples:
     """All examples of a data set, decoded.
 
     Attributes:
-        sample: Pixels, uint8 [number, size, size, channels]; may be a memory map, so read only.
-        label: Class of each example, int32 [number] in [0, len(class_names)), or None where the
+        sample: pixels, uint8 [number, size, size, channels]; may be a memory map, so read only.
+        label: class of each example, int32 [number] in [0, len(class_names)), or None where the
             data has no labels.
-        class_names: Name of each class; empty where the data has no labels.
+        class_names: name of each class; empty where the data has no labels.
     """
 
     sample: UInt8[np.ndarray, "number size size channels"]
@@ -32,4 +32,4 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def examples(self, size: int, channels: int) -> Examples:
-        """Return all images, each of shape (size, size, channels)."""
+        """Returns all images, each of shape (size, size, channels)."""

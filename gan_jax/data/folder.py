@@ -32,8 +32,8 @@ class Folder(Source):
     itself, the whole of it has no labels. Hidden files and folders do not count.
 
     Attributes:
-        path: The folder.
-        corrupt: What is done about a file that cannot be read as an image: 'skip' leaves it out
+        path: the folder.
+        corrupt: what is done about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
     """
 
@@ -45,7 +45,7 @@ class Folder(Source):
         check_not_empty(self, "path")
 
     def examples(self, size: int, channels: int) -> Examples:
-        """Return the images and, where they lie in sub-folders, their labels."""
+        """Returns the images and, where they lie in sub-folders, their labels."""
         root = self._root()
         files = _image_files(root)
         if not files:
@@ -115,7 +115,7 @@ def _refusal(note: str) -> RequestError:
 
 
 def _image_files(root: Path) -> list[str]:
-    """Return the paths of all images below a folder, relative to it, with '/', sorted."""
+    """Returns the paths of all images below a folder, relative to it, with '/', sorted."""
     files = []
     seen = set()
     try:
@@ -143,7 +143,7 @@ def _raise(error: OSError) -> None:
 
 
 def _state(path: Path) -> list[int] | None:
-    """Return what changes whenever a file does; None for one that is not there."""
+    """Returns what changes whenever a file does; None for one that is not there."""
     try:
         status = path.stat()
     except OSError:
@@ -154,7 +154,7 @@ def _state(path: Path) -> list[int] | None:
 
 
 def _in_parallel(function, items: list[str]) -> Iterator:
-    """Yield the function of each item, in order; in parts, lest results pile up in memory."""
+    """Yields the function of each item, in order; in parts, lest results pile up in memory."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(items), 256):
             yield from pool.map(function, items[start : start + 256])

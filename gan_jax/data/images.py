@@ -26,10 +26,10 @@ class Images:
     """A data set of square images: plain values that say what it is, loaded when first used.
 
     Attributes:
-        source: Where the images come from.
-        size: Height and width to which the images are scaled and cropped, in pixels.
+        source: where the images come from.
+        size: height and width to which the images are scaled and cropped, in pixels.
         channels: 1 for grey, 3 for colour.
-        labels: Whether batches carry the class of each image as their condition.
+        labels: whether batches carry the class of each image as their condition.
     """
 
     source: Source
@@ -57,7 +57,7 @@ class Images:
         return len(self.load().class_names)
 
     def load(self) -> Examples:
-        """Return all images, decoded on first use and kept for the life of the process.
+        """Returns all images, decoded on first use and kept for the life of the process.
 
         Raises:
             RequestError: The data is missing, unreadable, or lacks the labels asked for.
@@ -67,15 +67,15 @@ class Images:
             raise RequestError(f"labels is True, but there are none in {self.source}")
         return examples
 
-    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
-        """Return which images form a batch; see `order.batch_indices`."""
+    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
+        """Returns which images form a batch; see `order.batch_indices`."""
         return batch_indices(self.count, seed, step, batch_size)
 
-    def gather(self, indices: Integer[np.ndarray, " batch"]) -> dict[str, Any]:
-        """Return images as stored.
+    def gather(self, indices: Integer[np.ndarray, "batch"]) -> dict[str, Any]:
+        """Returns images as stored.
 
         Args:
-            indices: Positions in the data set, as `indices` returns them.
+            indices: positions in the data set, as `indices` returns them.
 
         Returns:
             'sample', uint8 [batch, size, size, channels], and 'label', int32 [batch] or None where
@@ -86,7 +86,7 @@ class Images:
         return {"sample": examples.sample[indices], "label": label}
 
     def prepare(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """Return a gathered batch as networks take it: pure, for NumPy and JAX arrays alike.
+        """Returns a gathered batch as networks take it: pure, for NumPy and JAX arrays alike.
 
         Args:
             raw: 'sample' uint8 [batch, size, size, channels] and 'label' int32 [batch] or None.
@@ -102,7 +102,7 @@ class Images:
         return {"sample": sample, "condition": raw["label"] if self.labels else None}
 
     def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files size size channels"]:
-        """Return image files as the networks take the images of this data set, in [-1, 1].
+        """Returns image files as the networks take the images of this data set, in [-1, 1].
 
         Raises:
             RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
@@ -114,20 +114,20 @@ class Images:
         return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
-        """Return the prepared batch of one step in NumPy: a pure function of its arguments."""
+        """Returns the prepared batch of one step in NumPy: a pure function of its arguments."""
         return self.prepare(self.gather(self.indices(seed, step, batch_size)))
 
 
 def mnist_sample(
     split: str = "train", channels: int = 1, size: int = 28, labels: bool = False
 ) -> Images:
-    """Describe the bundled part of MNIST: 10,000 training and 2,000 test images of digits.
+    """Describes the bundled part of MNIST: 10,000 training and 2,000 test images of digits.
 
     Args:
         split: 'train' or 'test'.
         channels: 1 for grey, 3 for grey repeated.
-        size: Height and width in pixels; 28 is the original.
-        labels: Whether batches carry the digit of each image as their condition.
+        size: height and width in pixels; 28 is the original.
+        labels: whether batches carry the digit of each image as their condition.
 
     Raises:
         RequestError: An argument has the wrong type or value.
@@ -143,7 +143,7 @@ def tfds(
     labels: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
-    """Describe an image data set of tensorflow-datasets.
+    """Describes an image data set of tensorflow-datasets.
 
     MNIST and Fashion-MNIST are downloaded and prepared when first used, without TensorFlow; any
     other is read where it is prepared, in the ArrayRecord format.
@@ -151,10 +151,10 @@ def tfds(
     Args:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
         split: 'train', 'train[:1000]' or 'train+test' for example.
-        size: Height and width in pixels to which the images are scaled and cropped.
+        size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
-        labels: Whether batches carry the class of each image as their condition.
-        data_dir: Root of all prepared data sets; None is the default of tensorflow-datasets, which
+        labels: whether batches carry the class of each image as their condition.
+        data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
             the environment variable TFDS_DATA_DIR sets.
 
     Raises:
@@ -171,14 +171,14 @@ def folder(
     labels: bool = False,
     corrupt: str = "skip",
 ) -> Images:
-    """Describe the PNG and JPEG images of a folder, with one sub-folder per class.
+    """Describes the PNG and JPEG images of a folder, with one sub-folder per class.
 
     Args:
-        path: The folder; where images lie in it directly, none of them has a label.
-        size: Height and width in pixels to which the images are scaled and cropped.
+        path: the folder; where images lie in it directly, none of them has a label.
+        size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
-        labels: Whether batches carry the class of each image as their condition.
-        corrupt: What is done about a file that cannot be read as an image: 'skip' leaves it out
+        labels: whether batches carry the class of each image as their condition.
+        corrupt: what is done about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
 
     Raises:
@@ -189,14 +189,14 @@ def folder(
 
 
 def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool = False) -> Images:
-    """Describe the images of an .npz file.
+    """Describes the images of an .npz file.
 
     Args:
-        path: File with `images`, uint8 [number, height, width] or [number, height, width,
+        path: file with `images`, uint8 [number, height, width] or [number, height, width,
             channels], and optionally `labels`, integers [number] from 0 on.
-        size: Height and width in pixels to which the images are scaled and cropped.
+        size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
-        labels: Whether batches carry the label of each image as their condition.
+        labels: whether batches carry the label of each image as their condition.
 
     Raises:
         RequestError: An argument has the wrong type or value. A file that is missing or wrong is

@@ -9,18 +9,18 @@ from jaxtyping import Int32
 from gan_jax.errors import RequestError
 
 
-def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
-    """Return which of `count` examples form the batch of one step.
+def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
+    """Returns which of `count` examples form the batch of one step.
 
     The examples are visited in an infinite sequence of epochs, each a fresh permutation of all of
     them; batch `step` is positions `step * batch_size` up to `(step + 1) * batch_size` of it. A
     batch may therefore span the border of two epochs. The cost does not depend on `step`.
 
     Args:
-        count: Number of examples in the data set.
-        seed: Any non-negative integer; another seed is another order.
-        step: Any non-negative integer.
-        batch_size: Between 1 and `count`.
+        count: number of examples in the data set.
+        seed: any non-negative integer; another seed is another order.
+        step: any non-negative integer.
+        batch_size: between 1 and `count`.
 
     Returns:
         Indices in [0, count), int32 [batch_size].

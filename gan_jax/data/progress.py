@@ -11,13 +11,13 @@ FIRST, NEXT = 1.0, 30.0  # seconds
 
 
 def announced(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Yield from `items`, saying on stderr what is being done and how long it will still take.
+    """Yields from `items`, saying on stderr what is being done and how long it will still take.
 
     Nothing is printed for work of about a second; else a line, and one more every 30 seconds.
 
     Args:
-        items: What is being worked through.
-        total: How many there are.
+        items: what is being worked through.
+        total: how many there are.
         what: 'Decoding the images of cats' for example.
     """
     start = time.monotonic()

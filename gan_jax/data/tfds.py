@@ -26,7 +26,7 @@ class Tfds(Source):
     Attributes:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
         split: 'train', 'train[:1000]' or 'train+test' for example.
-        data_dir: Root of all prepared data sets; None is the default of tensorflow-datasets, which
+        data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
             the environment variable TFDS_DATA_DIR sets.
     """
 
@@ -39,7 +39,7 @@ class Tfds(Source):
         check_not_empty(self, "name split data_dir")
 
     def examples(self, size: int, channels: int) -> Examples:
-        """Return the images and, where the data set has one class for each, their labels."""
+        """Returns the images and, where the data set has one class for each, their labels."""
         builder = self._prepared()
         self._check_slice(builder)
         image, label = _keys(builder)
@@ -146,7 +146,7 @@ def _in_parts(records: Any) -> Iterator[Any]:
 
 
 def _keys(builder: Any) -> tuple[str, str | None]:
-    """Return the names of the features that hold the image and, or None, its class."""
+    """Returns the names of the features that hold the image and, or None, its class."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -165,6 +165,6 @@ def _keys(builder: Any) -> tuple[str, str | None]:
 
 
 def _state(folder: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of the files of a prepared data set."""
+    """Returns names, sizes and times of the files of a prepared data set."""
     files = [file for file in folder.iterdir() if not file.name.startswith("gan_jax-")]
     return sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)

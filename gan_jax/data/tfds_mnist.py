@@ -27,14 +27,14 @@ TIMEOUT = 5.0  # seconds
 
 
 def prepare(stock: Any, data_dir: Path) -> None:
-    """Write a data set where `tfds.data_source` finds it, downloading what is missing.
+    """Writes a data set where `tfds.data_source` finds it, downloading what is missing.
 
     The original files are looked for in `data_dir/downloads/manual`, in its sub-folder of the data
     set's name (for both data sets use the same file names), and among earlier downloads.
 
     Args:
-        stock: Builder of 'mnist' or 'fashion_mnist' that is not prepared.
-        data_dir: Root of all prepared data sets.
+        stock: builder of 'mnist' or 'fashion_mnist' that is not prepared.
+        data_dir: root of all prepared data sets.
 
     Raises:
         RequestError: Neither files nor network are there, or the folder cannot be written.
@@ -57,7 +57,7 @@ def prepare(stock: Any, data_dir: Path) -> None:
 
 
 def _find(stock: Any, downloads: Path) -> dict[str, Path]:
-    """Return the original files that are there, known by their checksums, by URL."""
+    """Returns the original files that are there, known by their checksums, by URL."""
     folders = ["manual", f"manual/{stock.name}", stock.name, "."]
     there = [file for folder in folders for file in (downloads / folder).glob("*.gz")]
     found = {}
@@ -76,7 +76,7 @@ def _is(file: Path, original: Any) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Return whether a server answers at once; tensorflow-datasets would try for minutes."""
+    """Returns whether a server answers at once; tensorflow-datasets would try for minutes."""
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT).close()
     except urllib.error.HTTPError:
@@ -87,12 +87,12 @@ def _answers(url: str) -> bool:
 
 
 def write(stock: Any, data_dir: Path, files: dict[str, Path]) -> None:
-    """Write a data set from its IDX files; one that another process wrote meanwhile stays.
+    """Writes a data set from its IDX files; one that another process wrote meanwhile stays.
 
     Args:
-        stock: Builder of 'mnist' or 'fashion_mnist' that is not prepared.
-        data_dir: Root of all prepared data sets.
-        files: Original files by their URL; what is not among them is downloaded.
+        stock: builder of 'mnist' or 'fashion_mnist' that is not prepared.
+        data_dir: root of all prepared data sets.
+        files: original files by their URL; what is not among them is downloaded.
 
     Raises:
         OSError: A file cannot be read, written or downloaded.
@@ -121,7 +121,7 @@ def write(stock: Any, data_dir: Path, files: dict[str, Path]) -> None:
 
 
 def _builder_class(stock: Any, files: dict[str, Path]) -> Any:
-    """Return a builder class of the stock's name and format that does without TensorFlow."""
+    """Returns a builder class of the stock's name and format that does without TensorFlow."""
     from tensorflow_datasets.core import registered
 
     with registered.skip_registration():
@@ -149,7 +149,7 @@ def _builder_class(stock: Any, files: dict[str, Path]) -> Any:
 
 
 def read_idx(path: os.PathLike[str]) -> UInt8[np.ndarray, "number ..."]:
-    """Return the array of a gzipped IDX file of bytes, the format that MNIST is published in."""
+    """Returns the array of a gzipped IDX file of bytes, the format that MNIST is published in."""
     with gzip.open(path) as file:
         content = file.read()
     rank = content[3]

@@ -6,6 +6,7 @@ are Keras's.
 """
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -33,7 +34,6 @@ class Generator(nn.Module):
     image_channels: int = 1
 
     def __post_init__(self) -> None:
-        """Validates the sizes."""
         check_types(self)
         check_bounds(self, "width", at_least=1)
         if self.image_size < 4 or self.image_size % 4:
@@ -44,9 +44,10 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, latent: Float[Array, "batch latent"], condition: None = None, *, training: bool
+        self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch image_size image_size image_channels"]:
         """Maps latents to images; the recipe is unconditional."""
+        _refuse(condition)
         base = self.image_size // 4
         x = Dense(base * base * 4 * self.width, use_bias=False)(latent)
         x = leaky_relu(BatchNorm(use_running_average=not training)(x))
@@ -71,7 +72,6 @@ class Discriminator(nn.Module):
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        """Validates the sizes."""
         check_types(self)
         check_bounds(self, "width", at_least=1)
         check_bounds(self, "dropout", at_least=0, below=1)
@@ -81,14 +81,20 @@ class Discriminator(nn.Module):
     def __call__(
         self,
         sample: Float[Array, "batch height width channels"],
-        condition: None = None,
+        condition: Any = None,
         *,
         training: bool,
     ) -> Float[Array, "batch"]:
         """Maps images in [-1, 1] to logits; the recipe is unconditional."""
+        _refuse(condition)
         x = leaky_relu(Conv(self.width, 5, stride=2)(sample))
         x = nn.Dropout(self.dropout, deterministic=not training)(x)
         x = leaky_relu(Conv(2 * self.width, 5, stride=2)(x))
         x = nn.Dropout(self.dropout, deterministic=not training)(x)
         x = x.reshape(x.shape[0], -1)
         return Dense(1)(x)[:, 0]
+
+
+def _refuse(condition: Any) -> None:
+    if condition is not None:
+        raise RequestError("the classic DCGAN takes no condition: give the data labels=False")

@@ -26,7 +26,7 @@ class Conv(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch coarse_height coarse_width {self.features}"]:
-        """Give maps of ceil(height / stride) x ceil(width / stride)."""
+        """Gives maps of ceil(height / stride) x ceil(width / stride)."""
         return _apply(self, conv, x)
 
 
@@ -48,7 +48,7 @@ class ConvTranspose(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
-        """Give maps of height * stride x width * stride."""
+        """Gives maps of height * stride x width * stride."""
         return _apply(self, conv_transpose, x)
 
 

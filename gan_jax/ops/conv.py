@@ -36,7 +36,7 @@ def conv(
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
     stride: int = 1,
 ) -> Float[Array, "batch coarse_height coarse_width outputs"]:
-    """Convolve maps with a kernel, zero-padded to "SAME": the operation of `flax.linen.Conv`.
+    """Convolves maps with a kernel, zero-padded to "SAME": the operation of `flax.linen.Conv`.
 
     The result has the dtype of `x` (which `kernel` must share) and maps of ceil(height / stride) x
     ceil(width / stride). Reverse mode works to any order, under `vmap` of either argument as well;
@@ -50,7 +50,7 @@ def conv_transpose(
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
     stride: int = 1,
 ) -> Float[Array, "batch fine_height fine_width outputs"]:
-    """Apply the transposed convolution of `flax.linen.ConvTranspose` with padding "SAME".
+    """Applies the transposed convolution of `flax.linen.ConvTranspose` with padding "SAME".
 
     The result has the dtype of `x` (which `kernel` must share) and maps of height * stride x
     width * stride. Reverse mode works to any order, under `vmap` of either argument as well;
@@ -179,7 +179,7 @@ def _padding(geometry: Geometry) -> list[Pair]:
 def _canonical_convolution(
     x: Array, kernel: Array, *, dimension_numbers: tuple[str, str, str], **options
 ) -> Array:
-    """Convolve with operands transposed to the order that XLA's fast path on CPU demands.
+    """Convolves with operands transposed to the order that XLA's fast path on CPU demands.
 
     XLA does this by itself, except in the bodies of loops (`lax.scan`), where any other order costs
     up to a hundred times the time.

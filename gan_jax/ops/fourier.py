@@ -50,7 +50,7 @@ def down(
     fine: Float[Array, "batch fine_height fine_width inputs"],
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
 ) -> Float[Array, "batch coarse_height coarse_width outputs"]:
-    """Contract over fine map and kernel: a strided convolution."""
+    """Contracts over fine map and kernel: a strided convolution."""
     product = _fine_spectrum(geometry, fine) @ _kernel_spectrum(geometry, kernel)
     rank, batch, channels = product.shape
     coarse = _constant(_transforms(geometry).coarse.T, fine) @ product.reshape(rank, -1)
@@ -62,7 +62,7 @@ def up(
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
 ) -> Float[Array, "batch fine_height fine_width inputs"]:
-    """Contract over coarse map and kernel: the gradient of `down` by its map."""
+    """Contracts over coarse map and kernel: the gradient of `down` by its map."""
     spectrum = _kernel_spectrum(geometry, kernel).swapaxes(1, 2)
     product = _coarse_spectrum(geometry, coarse) @ spectrum
     rank, batch, _ = product.shape
@@ -75,7 +75,7 @@ def filter_gradient(
     fine: Float[Array, "batch fine_height fine_width inputs"],
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
 ) -> Float[Array, "kernel_height kernel_width inputs outputs"]:
-    """Contract over both maps: the gradient of `down` by its kernel."""
+    """Contracts over both maps: the gradient of `down` by its kernel."""
     product = _fine_spectrum(geometry, fine).swapaxes(1, 2) @ _coarse_spectrum(geometry, coarse)
     matrix = _transforms(geometry).kernel
     rank, phases, taps = matrix.shape
