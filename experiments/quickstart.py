@@ -2,10 +2,11 @@
 
     gan-jax train experiments/quickstart.py
 
-Against the reference recipe, many cheap steps: half the width, batch 32 and no dropout. Fast
-learning rates, the discriminator's twice the generator's, with b1 = 0.5 for stability; they fall
-linearly to 0, which sharpens the samples at the end, as the short moving average does. Fewer
-latent numbers make an easier map.
+Against the reference recipe, many cheap steps: batch 32, about half the width, no dropout. Fast
+learning rates, with b1 = 0.5 for stability, fall linearly to 0, which settles the samples at the
+end. The discriminator learns faster and is wider than the generator, since it sees parts of a
+digit only and is what limits the samples. 16 numbers in a latent are an easier map than 100, and a
+short moving average suits a short run.
 
 Measured: not yet.
 """
@@ -17,16 +18,16 @@ from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, from_optax
 
-STEPS = 6000
+STEPS = 5500
 to_zero = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=STEPS)
 
 experiment = Experiment(
     generator=dcgan.Generator(width=32),
-    discriminator=dcgan.Discriminator(width=32, dropout=0.0),
+    discriminator=dcgan.Discriminator(width=48, dropout=0.0),
     data=images.mnist_sample(),
-    generator_optimizer=Adam(5e-4, b1=0.5, schedule=to_zero),
-    discriminator_optimizer=Adam(1e-3, b1=0.5, schedule=to_zero),
-    latent_size=64,
+    generator_optimizer=Adam(1e-3, b1=0.5, schedule=to_zero),
+    discriminator_optimizer=Adam(1.5e-3, b1=0.5, schedule=to_zero),
+    latent_size=16,
     batch_size=32,
     ema_decay=0.998,
     steps=STEPS,

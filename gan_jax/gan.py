@@ -314,8 +314,8 @@ def discriminate(
     state: GANState,
     sample: Float[Array, "batch ..."],
     condition: Any = None,
-) -> Logits:
-    """Logits of prepared samples in inference mode; the probability of being real is sigmoid."""
+) -> Float[Array, "batch ..."]:
+    """Logits [batch] of prepared samples in inference mode; P(real) is their sigmoid."""
     variables = {"params": state.discriminator.params, **state.discriminator.variables}
     return experiment.discriminator.apply(variables, sample, condition, training=False)
 
