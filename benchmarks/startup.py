@@ -24,6 +24,7 @@ from gan_jax.loop import run_steps
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "gan_jax"]
 REPEATS = 5
+STEPS_TIMED = 10  # long enough for a save to end among them
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def save_cost() -> None:
     state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
     shape = (experiment.batch_size, *experiment.data.sample_shape)
     pool = {"sample": np.zeros(shape, np.uint8), "label": None}
-    positions = np.arange(experiment.batch_size, dtype=np.int32)[None].repeat(5, 0)
+    positions = np.arange(experiment.batch_size, dtype=np.int32)[None].repeat(STEPS_TIMED, 0)
     plain, saving = [], []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -78,11 +79,11 @@ def save_cost() -> None:
             start = time.perf_counter()
             if repeat % 2:
                 saver.save(repeat, state)
-            state, _ = run_steps(experiment, mesh, state, pool, positions, 5)
+            state, _ = run_steps(experiment, mesh, state, pool, positions, STEPS_TIMED)
             jax.block_until_ready(state)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)
-    step = statistics.median(plain) / 5
+    step = statistics.median(plain) / STEPS_TIMED
     extra = statistics.median(s - p for s, p in zip(saving, plain, strict=True))
     share = extra / (experiment.save_every * step)
     print(f"reference recipe: {step * 1000:.0f} ms a step; one save adds {extra:.2f} s, which is")

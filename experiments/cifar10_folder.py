@@ -3,8 +3,9 @@
     gan-jax train experiments/cifar10_folder.py --data.source.path path/to/cifar10/train
 
 The folder holds a sub-folder for each class; any other folder of images will do. The DCGAN is the
-reference's with the constants of Radford, Metz, Chintala (2016) for natural images: Adam 2e-4 with
-b1 = 0.5, batches of 128, and a moving average of the generator.
+reference's, with the learning rate, b1 and batch size of Radford, Metz, Chintala (2016): Adam 2e-4,
+b1 = 0.5, batches of 128. Their latents, initialisers, slope 0.2 and BatchNorm in the discriminator
+are not taken; the moving average is an addition.
 
 Measured: not yet.
 """

@@ -117,7 +117,10 @@ def init(experiment: Experiment, seed: int) -> GANState:
 
 
 def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
-    """One step of adversarial training (Goodfellow et al., 2014, algorithm 1).
+    """One step of adversarial training, in the experiment's update order.
+
+    "alternating" is algorithm 1 of Goodfellow et al. (2014); "simultaneous" takes both players'
+    gradients at the same parameters, from one forward pass.
 
     Args:
         experiment: what the run is.

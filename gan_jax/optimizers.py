@@ -18,8 +18,8 @@ class Adam:
 
     Kingma and Ba (2015), the reformulation at the end of section 2: eps is added to the root of
     the second moment *before* its bias correction, so that at step t it counts as
-    eps / sqrt(1 - b2^t) does in algorithm 1 and in `optax.adam`. In the first steps, where a
-    GAN's gradients may be as small, the two forms differ by several percent.
+    eps / sqrt(1 - b2^t) does in algorithm 1 and in `optax.adam`: 32 times at the first update and
+    10 times at the tenth (b2 = 0.999), which shows where gradients are as small as 1e-6.
 
     Attributes:
         learning_rate: step size alpha.

@@ -2,7 +2,7 @@
 
 A penalty is a frozen dataclass that is called as `penalty(logits_fn, real, fake, key)` and returns
 `[batch]`; `logits_fn` maps samples to logits with the discriminator's parameters and the condition
-closed over. Samples are of any rank.
+closed over, in training mode with the dropout masks of the real pass. Samples are of any rank.
 """
 
 import dataclasses
@@ -41,5 +41,6 @@ class R1:
     ) -> Float[Array, "batch"]:
         """Returns gamma / 2 * |d logit / d x|^2 for each real example x."""
         # Each logit depends on its own example only, so the gradient of the sum holds them all.
+        # (BatchNorm in a discriminator breaks that in training mode.)
         gradient = jax.grad(lambda sample: logits_fn(sample).sum())(real)
         return 0.5 * self.gamma * jnp.square(gradient).sum(axis=tuple(range(1, real.ndim)))

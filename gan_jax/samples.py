@@ -61,8 +61,8 @@ def interpolate(
 ) -> Float[Array, "points latent"]:
     """Latents on paths between random pairs, a row each, from one end to the other.
 
-    Spherical for normal latents, whose norm concentrates, so that every point of the path is as
-    likely as its ends (White, 2016, section 2.1); straight for uniform ones.
+    Spherical for normal latents, whose norm concentrates, so that the points keep about the norm
+    of their ends (White, 2016, section 2.1); straight for uniform ones, and for opposite ends.
     """
     start_key, end_key = jax.random.split(_key(key))
     start = gan.draw_latent(experiment, start_key, rows)[:, None]
@@ -71,9 +71,9 @@ def interpolate(
     path = start + position * (end - start)
     if experiment.latent_distribution == "normal":
         lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
-        angle = jnp.arccos((start * end).sum(-1) / lengths)[..., None]
-        path = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
-        path = path / jnp.sin(angle)
+        angle = jnp.arccos(jnp.clip((start * end).sum(-1) / lengths, -1, 1))[..., None]
+        sphere = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
+        path = jnp.where(jnp.sin(angle) > 1e-3, sphere / jnp.sin(angle), path)
     return path.reshape(rows * columns, -1)
 
 

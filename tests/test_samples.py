@@ -39,6 +39,11 @@ def test_spherical_paths_keep_the_norm_between_that_of_their_ends():
     assert (angles.std(axis=1) < 0.15 * angles.mean(axis=1)).all()
 
 
+def test_paths_of_a_single_number_are_finite():
+    path = samples.interpolate(tiny(latent_size=1), 0, rows=8, columns=4)
+    assert np.isfinite(np.asarray(path)).all()
+
+
 def test_uniform_paths_are_straight():
     experiment = tiny(latent_distribution="uniform")
     path = np.asarray(samples.interpolate(experiment, 0, rows=2, columns=5)).reshape(2, 5, 4)

@@ -95,9 +95,8 @@ class Images:
             'sample', float32 of the same shape in [-1, 1], and 'condition', the labels where
             `labels` is True, else None.
         """
-        # Equal to sample / 127.5 - 1, but rounded only once, in the product: XLA turns that
-        # division into another product and fuses the subtraction, so its bits would differ from
-        # NumPy's.
+        # sample / 127.5 - 1 to within 1e-7, in a form that has the same bits in NumPy and XLA,
+        # which turns that division into a product and fuses the subtraction.
         sample = (raw["sample"].astype("float32") * 2 - 255) * (1 / 255)
         return {"sample": sample, "condition": raw["label"] if self.labels else None}
 
