@@ -2,13 +2,18 @@
 
     gan-jax train experiments/quickstart.py
 
-Against the reference recipe, many cheap steps: batch 32, about half the width, no dropout. Fast
-learning rates, with b1 = 0.5 for stability, fall linearly to 0, which settles the samples at the
-end. The discriminator learns faster and is wider than the generator, since it sees parts of a
-digit only and is what limits the samples. 16 numbers in a latent are an easier map than 100, and a
-short moving average suits a short run.
+Against the reference recipe, many cheap steps: batch 32, a generator of half and a discriminator of
+three quarters the width, no dropout; higher learning rates with b1 = 0.5 that fall linearly to 0;
+16 numbers in a latent; a moving average. Chosen among 17 recipes by a classifier's opinion of
+samples and by looking at them, mostly after short runs of one seed.
 
-Measured: not yet.
+The schedule ends at STEPS: to train longer change STEPS, not --steps.
+
+Measured at commit 6de0434 with the command above, and with --seed 1: 4 min 30 s each on two x86
+cores with another job on them (30 to 33 ms a step where they were free). Strict and generous eyes
+count 8 to 12 (seed 0) and 13 to 15 (seed 1) digits among the 16 samples, about 80 among 100; all ten
+classes are there. A classifier of 98 % accuracy is sure (0.95) of 0.57 of 1,000 samples, and of 0.92
+of real test digits.
 """
 
 import optax
