@@ -4,7 +4,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -30,18 +30,36 @@ class Checkpointer:
             preservation_policy=ocp.training.preservation_policies.LatestN(keep),
             cleanup_tmp_directories=True,
         )
+        self._saving: Any = None
 
     def save(self, step: int, state: PyTree) -> None:
         """Starts to save; the state may be donated as soon as this returns."""
+        self.wait()
         state = jax.tree.map(jnp.copy, state)
         metadata = {DIGESTS: _digests(state)}
-        self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
+        self._saving = self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
+
+    def wait(self) -> None:
+        """Waits until the last save is on disk; this also frees its thread and files.
+
+        Raises:
+            OSError: it failed.
+        """
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            try:
+                saving.result()
+            except Exception as error:  # Orbax raises whatever its storage layers raise
+                raise OSError(f"a checkpoint could not be saved: {_first_line(error)}") from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._orbax.close()
+        try:
+            self.wait()
+        finally:
+            self._orbax.close()
 
 
 def steps(directory: Path) -> list[int]:

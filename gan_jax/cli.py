@@ -12,7 +12,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from gan_jax.errors import RequestError
 from gan_jax.files import write_atomically
 
-FINISHED, WRONG_REQUEST, DIVERGED, STOPPED, INTERRUPTED = 0, 2, 3, 75, 130
+FINISHED, FAILED, WRONG_REQUEST, DIVERGED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 75, 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +81,9 @@ def _run(arguments: list[str]) -> int:
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("interrupted; a run goes on from its newest checkpoint", file=sys.stderr)
         return INTERRUPTED
@@ -155,8 +158,9 @@ def _sample(command: Sample) -> int:
         raise RequestError(f"--out {out}: must end in .png or .npz")
     if not out.parent.is_dir():
         raise RequestError(f"--out {out}: there is no folder {out.parent}")
-    if command.count < 1 or command.key < 0:
-        raise RequestError(f"--count {command.count} --key {command.key}: at least 1 and 0")
+    if command.count < 1 or not 0 <= command.key < 2**32:
+        given = f"--count {command.count} --key {command.key}"
+        raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
     run = runs.load(command.run)
     if command.seed not in (None, run.experiment.seed):
         raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")

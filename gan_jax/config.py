@@ -142,14 +142,15 @@ def _build(**encoded: Any) -> Any:
 
 def _reference(value: Any) -> str:
     """Where to find a class or function again: in the outermost package that has it."""
-    name, parts = value.__qualname__, value.__module__.split(".")
+    name = getattr(value, "__qualname__", repr(value))
+    parts = getattr(value, "__module__", type(value).__module__).split(".")
     for length in range(1, len(parts) + 1):
         reference = f"{'.'.join(parts[:length])}:{name}"
         with contextlib.suppress(RequestError):
             if _resolve(reference) is value:
                 return reference
     raise RequestError(
-        f"{value!r} cannot be found again as {value.__module__}:{name}: "
+        f"{value!r} cannot be found again as {'.'.join(parts)}:{name}: "
         "define it by name at the top level of a module"
     )
 

@@ -285,7 +285,11 @@ def update_ema(experiment: Experiment, state: GANState, generator: Player) -> Py
         return None
     decay = jnp.minimum(experiment.ema_decay, (1 + state.step) / (10 + state.step))
     newest = (generator.params, generator.variables)
-    return optax.incremental_update(newest, state.ema, 1 - decay)
+
+    def moved(new, old):
+        return (old + (1 - decay) * (new - old)).astype(old.dtype)
+
+    return jax.tree.map(moved, newest, state.ema)
 
 
 def generate(

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import time
 from pathlib import Path
 from typing import Self
@@ -98,11 +99,15 @@ def _tensorboard(folder: Path, first_step: int):
 
 
 def _drop_later_metrics(path: Path, step: int) -> None:
-    """Drops lines of later steps, and a last line that a crash has cut short."""
+    """Drops lines of later steps, and lines that a crash or another hand has damaged."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        if line.endswith("\n") and json.loads(line)["step"] <= step:
-            kept.append(line)
+    kept = [line for line in path.read_text().splitlines(keepends=True) if _step_of(line) <= step]
     write_atomically(path, "".join(kept).encode())
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"] if line.endswith("\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -115,9 +115,10 @@ def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
     """
     experiment, last_step = running.experiment, running.last_step
     source = feed.make_feed(experiment, running.mesh, step, last_step)
-    if step == 0:
+    if not checkpoints.steps(running.directory.checkpoints):
         pictures.save_step(experiment, state, running.directory, 0)
         running.saver.save(0, state)
+        running.saver.wait()  # so that there is never a line of metrics without a checkpoint
     clock = _Clock()
     waiting = None  # metrics that may still be computed
     stopped = False
@@ -140,12 +141,12 @@ def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
             waiting = None
             if sampling:
                 pictures.save_step(experiment, state, running.directory, step)
-            if step == last_step:
-                pictures.save_final(experiment, running.directory)
             if saving:
                 if not _is_finite(state):
                     raise _diverged(running, step, "not all parameters are finite")
                 running.saver.save(step, state)
+            if step == last_step:
+                pictures.save_final(experiment, running.directory, running.reporter.say)
             clock.restart()
     if step < last_step:
         running.reporter.say(f"stopped at step {step} and saved; run the same command to go on")

@@ -1,6 +1,7 @@
 """Pictures: grids of samples, film strips, PNG files, and those that a run makes of itself."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,21 @@ def save_step(
     save_png(grid(pixels, SHOWN_COLUMNS), directory.step_picture(step))
 
 
-def save_final(experiment: Experiment, directory: RunDirectory) -> None:
-    """Saves the last grid's first pictures, and the film strip of all grids."""
+def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[str], None]) -> None:
+    """Saves the last grid's first pictures, and the film strip; leaves out what it cannot read."""
     shape = experiment.data.sample_shape
-    grids = [read_png(path) for path in directory.step_pictures()]
-    last = [cell(grids[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
-    save_png(grid(np.stack(last), FINAL_COLUMNS), directory.final_picture)
-    save_png(film_strip(grids, shape, SHOWN_COLUMNS), directory.film_strip)
+    paths = directory.step_pictures()
+    chosen = np.unique(np.linspace(0, len(paths) - 1, STRIP_COLUMNS).round().astype(int))
+    grids = []
+    for path in (paths[i] for i in chosen):
+        try:
+            grids.append(read_png(path))
+        except OSError as error:
+            say(f"left out of the film strip: {path}: {error}")
+    if grids:
+        last = [cell(grids[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
+        save_png(grid(np.stack(last), FINAL_COLUMNS), directory.final_picture)
+        save_png(film_strip(grids, shape, SHOWN_COLUMNS), directory.film_strip)
 
 
 def to_pixels(samples: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
@@ -61,15 +70,14 @@ def film_strip(
     """Shows how the same latents change over training: a row for each, time from left to right.
 
     Args:
-        grids: pages of `grid`, in order of time; at most STRIP_COLUMNS of them are taken, evenly.
+        grids: pages of `grid`, in order of time.
         shape: of one picture in them.
         columns: of those grids.
     """
-    chosen = np.unique(np.linspace(0, len(grids) - 1, STRIP_COLUMNS).round().astype(int))
     cells = []
     for latent in range(STRIP_ROWS):
-        cells += [cell(grids[i], latent, columns, shape) for i in chosen]
-    return grid(np.stack(cells), len(chosen))
+        cells += [cell(page, latent, columns, shape) for page in grids]
+    return grid(np.stack(cells), len(grids))
 
 
 def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | str) -> None:

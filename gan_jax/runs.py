@@ -17,6 +17,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
 LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
 
 
@@ -67,7 +68,8 @@ class RunDirectory:
 
     def step_pictures(self) -> list[Path]:
         """All grids that are there, in order of their steps."""
-        return sorted(self.samples.glob("step_*.png"), key=lambda p: int(p.stem.split("_")[1]))
+        steps = {p: p.stem.removeprefix("step_") for p in self.samples.glob("step_*.png")}
+        return sorted((p for p in steps if steps[p].isdecimal()), key=lambda p: int(steps[p]))
 
     @property
     def lock(self) -> Path:
@@ -101,13 +103,16 @@ def load(path: Path | str, step: int | None = None) -> Run:
         wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
         raise RequestError(f"no {wanted} in {path}: {have}")
     template = abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
-    for candidate in [step] if step is not None else reversed(saved):
-        try:
-            state = checkpoints.load(directory.checkpoints, candidate, template)
-        except checkpoints.DamagedError as error:
-            print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
-            continue
-        return Run(directory, experiment, state)
+    for _ in range(LOOKS):
+        saved = [step] if step is not None else checkpoints.steps(directory.checkpoints)
+        for candidate in reversed(saved):
+            try:
+                state = checkpoints.load(directory.checkpoints, candidate, template)
+            except checkpoints.DamagedError as error:
+                if (directory.checkpoints / str(candidate)).exists():
+                    print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
+                continue
+            return Run(directory, experiment, state)
     raise RequestError(f"no intact checkpoint in {directory.checkpoints}")
 
 
@@ -159,7 +164,7 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise RequestError(f"{directory.config} is no JSON: {error}") from error
-    if not isinstance(record, dict) or "experiment" not in record:
+    if not isinstance(record, dict) or not {"experiment", "init_from", "file"} <= record.keys():
         raise RequestError(f"{directory.config} is not the record of a gan-jax run")
     return record
 

@@ -52,7 +52,8 @@ def from_latents(
         if experiment.data.labels:
             condition = jnp.asarray(positions % experiment.data.classes, jnp.int32)
         latent = latents[jnp.minimum(positions, count - 1)]
-        batches.append(np.asarray(_generate(experiment, state, latent, condition, raw)))
+        drawn = _generate(experiment, state, latent, condition, raw)
+        batches.append(np.asarray(drawn, np.float32))
     return np.concatenate(batches)[:count]
 
 

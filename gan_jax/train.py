@@ -10,7 +10,7 @@ import filelock
 import jax
 from jax.sharding import Mesh
 
-from gan_jax import checkpoints, devices, gan, runs
+from gan_jax import checkpoints, devices, gan, pictures, runs
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
@@ -58,18 +58,21 @@ def train(
         stack.enter_context(_locked(directory))
         # Once more, as another process may have come first.
         earlier = runs.claim(directory, record)
-        if checkpoints.steps(directory.checkpoints):
+        restored = bool(checkpoints.steps(directory.checkpoints))
+        if restored:
             step, state = _restore(experiment, mesh, directory, said.append)
         else:
+            _refuse_lost_checkpoints(directory)
             step, state = 0, start
         if step < last_step:
             runs.write_record(directory, runs.extend_record(earlier, record))
         directory.samples.mkdir(exist_ok=True)
         reporter = stack.enter_context(Reporter(directory, experiment.seed, step, last_step))
-        said.append(_first_words(directory, earlier is not None, step, last_step))
+        said.append(_first_words(directory, restored, step, last_step))
         for message in said:
             reporter.say(message)
         if step >= last_step:
+            pictures.save_final(experiment, directory, reporter.say)
             return Outcome.FINISHED
         saver = stack.enter_context(
             checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
@@ -80,11 +83,22 @@ def train(
 
 
 def check_shapes(experiment: Experiment) -> None:
-    """Checks, without computing, that both networks fit each other and the data.
+    """Checks, without computing, that networks, data, losses and optimizers fit each other.
 
     Raises:
-        RequestError: names the network and both shapes.
+        RequestError: says which does not, with both shapes.
     """
+    try:
+        _check_networks(experiment)
+        _check_update(experiment)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever the experiment's own code raises
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RequestError(f"the networks, loss or penalties fail: {reason}") from error
+
+
+def _check_networks(experiment: Experiment) -> None:
     batch, shape = 2, experiment.data.sample_shape
     latent, _, condition = gan.blank_inputs(experiment, batch)
     state = jax.eval_shape(lambda: gan.init(experiment, 0))
@@ -100,6 +114,22 @@ def check_shapes(experiment: Experiment) -> None:
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
             f"returns {list(logits.shape)}"
         )
+
+
+def _check_update(experiment: Experiment) -> None:
+    _, sample, condition = gan.blank_inputs(experiment, experiment.examples_per_step)
+    batch = {"sample": sample, "condition": condition}
+    before = jax.eval_shape(lambda: gan.init(experiment, 0))
+    after, _ = jax.eval_shape(lambda state: gan.update(experiment, state, batch), before)
+    for (path, old), new in zip(
+        jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
+    ):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            raise RequestError(
+                f"an update turns {name} from {old.dtype}{list(old.shape)} into "
+                f"{new.dtype}{list(new.shape)}"
+            )
 
 
 def _initialise(
@@ -165,10 +195,17 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _first_words(directory: runs.RunDirectory, known: bool, step: int, last_step: int) -> str:
+def _refuse_lost_checkpoints(directory: runs.RunDirectory) -> None:
+    if directory.metrics.exists() and directory.metrics.stat().st_size:
+        raise RequestError(
+            f"{directory.path} has metrics, but its checkpoints are gone; to start over, "
+            "remove the directory or give another --workdir"
+        )
+
+
+def _first_words(directory: runs.RunDirectory, restored: bool, step: int, last_step: int) -> str:
     if step >= last_step:
         return f"{directory.path} is finished, at step {step}; --steps N extends it"
-    if step:
+    if restored:
         return f"resuming {directory.path} at step {step} of {last_step}"
-    again = ", once more from the start: there was no checkpoint yet" if known else ""
-    return f"training {last_step} steps in {directory.path}{again}"
+    return f"training {last_step} steps in {directory.path}"

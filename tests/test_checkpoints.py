@@ -1,3 +1,5 @@
+import os
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -56,6 +58,17 @@ def test_the_state_may_be_donated_while_it_is_saved(tmp_path):
         spend(state)
     loaded = checkpoints.load(tmp_path, 1, template({"x": jnp.zeros(100_000)}))
     assert_same_bits(loaded, {"x": jnp.arange(100_000.0)})
+
+
+def test_saves_leave_no_files_open_and_no_threads(tmp_path):
+    with checkpoints.Checkpointer(tmp_path, 2) as saver:
+        saver.save(0, STATE)
+        saver.wait()
+        before = len(os.listdir("/proc/self/fd"))
+        for step in range(1, 12):
+            saver.save(step, STATE)
+        saver.wait()
+        assert len(os.listdir("/proc/self/fd")) <= before + 5
 
 
 def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):

@@ -1,3 +1,4 @@
+import functools
 import json
 import textwrap
 
@@ -48,6 +49,8 @@ def test_experiments_survive_json(changes):
 def test_what_cannot_be_found_again_is_refused():
     with pytest.raises(RequestError, match="define it by name at the top level"):
         config.encode(from_optax(lambda: None))
+    with pytest.raises(RequestError, match="define it by name at the top level"):
+        config.encode(functools.partial(print, end=""))
 
 
 def test_a_field_that_is_gone_is_named():

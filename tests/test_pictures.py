@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from gan_jax import pictures
+from gan_jax.runs import RunDirectory
+from tests.tiny import tiny
 
 
 def numbered(count, height=3, width=4, channels=1):
@@ -39,12 +41,21 @@ def test_film_strip_has_time_from_left_to_right():
             assert (cell == latent + 64 * time).all()
 
 
-def test_film_strip_of_many_moments_keeps_the_first_and_the_last():
-    grids = [np.full((30, 46, 1), time, np.uint8) for time in range(100)]
-    strip = pictures.film_strip(grids, (3, 4, 1), 8)
-    columns = pictures.STRIP_COLUMNS
-    assert strip[0, 0, 0] == 0
-    assert pictures.cell(strip, columns - 1, columns, (3, 4, 1)).max() == 99
+def test_film_strip_of_many_moments_keeps_the_first_and_the_last(tmp_path):
+    directory, experiment = RunDirectory(tmp_path), tiny()
+    directory.samples.mkdir()
+    for step in range(100):
+        page = pictures.grid(numbered(64, 8, 8) * 0 + step, 8)
+        pictures.save_png(page, directory.step_picture(step))
+    directory.step_picture(10).write_bytes(b"damaged, and not among those chosen")
+    directory.step_picture(18).write_bytes(b"damaged, and chosen")
+    (directory.samples / "step_best.png").write_bytes(b"of somebody else")
+    said = []
+    pictures.save_final(experiment, directory, said.append)
+    assert len(said) == 1 and "step_18.png" in said[0]
+    strip, columns = pictures.read_png(directory.film_strip), pictures.STRIP_COLUMNS - 1
+    assert pictures.cell(strip, 0, columns, (8, 8, 1)).max() == 0
+    assert pictures.cell(strip, columns - 1, columns, (8, 8, 1)).max() == 99
 
 
 @pytest.mark.parametrize("channels", [1, 3])

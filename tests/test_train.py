@@ -238,6 +238,26 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
     assert_same_run(whole, killed)
 
 
+def test_killed_before_the_first_interval_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    assert train(tiny(), copy) is Outcome.FINISHED
+    for step in checkpoints.steps(copy / "checkpoints"):
+        shutil.rmtree(copy / "checkpoints" / str(step))
+    with checkpoints.Checkpointer(copy / "checkpoints", 3) as saver:
+        saver.save(0, gan.init(tiny(), 0))
+    assert train(tiny(), copy) is Outcome.FINISHED
+    assert_same_run(uninterrupted, copy)
+
+
+def test_lost_checkpoints_are_no_reason_to_start_over_silently(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    shutil.rmtree(copy / "checkpoints")
+    with pytest.raises(RequestError, match="its checkpoints are gone"):
+        train(tiny(), copy)
+    assert (copy / "metrics.jsonl").read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
+
+
 def test_sigterm_saves_and_exits_75(tmp_path):
     process = start(tmp_path / "run", steps=100_000)
     wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
