@@ -2,10 +2,11 @@
 
     gan-jax train experiments/quickstart.py
 
-Against the reference recipe, many cheap steps: batch 32, a generator of half and a discriminator of
-three quarters the width, no dropout; higher learning rates with b1 = 0.5 that fall linearly to 0;
-16 numbers in a latent; a moving average. Chosen among 17 recipes by a classifier's opinion of
-samples and by looking at them, mostly after short runs of one seed.
+Against the reference recipe, many cheap steps: batch 32, half the width; higher learning rates with
+b1 = 0.5 that fall linearly to 0; 8 numbers in a latent; a moving average. The discriminator has
+BatchNorm (Radford, Metz, Chintala, 2016) and a hidden layer that sees the whole image, and no
+dropout. Chosen among 30 recipes by a classifier's opinion of samples and by looking at them, mostly
+after short runs of one seed.
 
 The schedule ends at STEPS: to train longer change STEPS, not --steps.
 
@@ -23,16 +24,16 @@ from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, from_optax
 
-STEPS = 5500
+STEPS = 6000
 to_zero = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=STEPS)
 
 experiment = Experiment(
     generator=dcgan.Generator(width=32),
-    discriminator=dcgan.Discriminator(width=48, dropout=0.0),
+    discriminator=dcgan.Discriminator(width=32, dropout=0.0, hidden=128, batch_norm=True),
     data=images.mnist_sample(),
     generator_optimizer=Adam(1e-3, b1=0.5, schedule=to_zero),
     discriminator_optimizer=Adam(1.5e-3, b1=0.5, schedule=to_zero),
-    latent_size=16,
+    latent_size=8,
     batch_size=32,
     ema_decay=0.998,
     steps=STEPS,

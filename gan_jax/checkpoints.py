@@ -1,5 +1,6 @@
 """Checkpoints of the whole train state: the only file that imports Orbax."""
 
+import json
 import shutil
 import zlib
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from orbax.checkpoint import v1 as ocp
 from gan_jax.errors import RequestError
 
 DIGESTS = "digests"
+CHECKSUM = "checksum"  # of the digests
 
 
 class Checkpointer:
@@ -36,7 +38,8 @@ class Checkpointer:
         """Starts to save; the state may be donated as soon as this returns."""
         self.wait()
         state = jax.tree.map(jnp.copy, state)
-        metadata = {DIGESTS: _digests(state)}
+        digests = _digests(state)
+        metadata = {DIGESTS: digests, CHECKSUM: _checksum(digests)}
         self._saving = self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
 
     def wait(self) -> None:
@@ -83,9 +86,12 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     """
     path = directory.resolve() / str(step)
     try:
-        digests = ocp.metadata(path).custom_metadata[DIGESTS]
+        metadata = ocp.metadata(path).custom_metadata
+        digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
     except Exception as error:  # Orbax raises whatever its storage layers raise
         raise DamagedError(f"{path}: {_first_line(error)}") from error
+    if _checksum(digests) != checksum:
+        raise DamagedError(f"{path}: the names or checksums of its arrays have changed")
     expected, found = _shapes(template), {name: shape for name, (shape, _) in digests.items()}
     if expected != found:
         differing = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
@@ -148,6 +154,10 @@ def _digests(state: PyTree) -> dict[str, tuple[str, int]]:
         name: (shape, zlib.crc32(np.asarray(_raw(leaf)).tobytes()))
         for (name, shape), leaf in zip(_shapes(state).items(), jax.tree.leaves(state), strict=True)
     }
+
+
+def _checksum(digests: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(digests, sort_keys=True).encode())
 
 
 def _shapes(tree: PyTree) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
 
+import collections.abc
 import dataclasses
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from gan_jax.errors import RequestError
 from gan_jax.files import write_atomically
@@ -93,12 +96,32 @@ def _parse(arguments: list[str]) -> Train | Sample | Score:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
-    return tyro.extras.subcommand_cli_from_dict(
-        {"train": train, "sample": Sample, "score": Score},
-        args=arguments,
-        prog="gan-jax",
-        description="Train generative adversarial networks, and use what was trained.",
-        config=(FlagCreatePairsOff,),
+    with _functions_by_name:
+        return tyro.extras.subcommand_cli_from_dict(
+            {"train": train, "sample": Sample, "score": Score},
+            args=arguments,
+            prog="gan-jax",
+            description="Train generative adversarial networks, and use what was trained.",
+            config=(FlagCreatePairsOff,),
+        )
+
+
+_functions_by_name = ConstructorRegistry()
+
+
+@_functions_by_name.primitive_rule
+def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    """Lets fields that hold functions be given as module:function, jax.nn:gelu for example."""
+    if collections.abc.Callable not in (field.type, field.type_origin):
+        return None
+    from gan_jax.config import decode, encode
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODULE:FUNCTION",
+        instance_from_str=lambda words: decode({"function": words[0]}),
+        is_instance=callable,
+        str_from_instance=lambda function: [encode(function)["function"]],
     )
 
 
@@ -140,11 +163,15 @@ def _train(command: Any) -> int:
         players = PLAYERS if command.init_players == "both" else (command.init_players,)
         init_from = InitFrom(command.init_from, players, command.init_partial)
     workdir = command.workdir or Path("runs") / command.file.stem
+    # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     try:
         outcome = train(command.experiment, workdir, file=command.file, init_from=init_from)
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return FINISHED if outcome is Outcome.FINISHED else STOPPED
 
 

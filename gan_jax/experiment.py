@@ -76,7 +76,7 @@ class Experiment:
         for field, methods in {
             "generator": "init apply",
             "discriminator": "init apply",
-            "data": "load indices gather prepare",
+            "data": "load fingerprint indices gather prepare",
             "loss": "discriminator generator",
             "generator_optimizer": "build",
             "discriminator_optimizer": "build",

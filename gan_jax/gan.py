@@ -74,11 +74,11 @@ def stream_key(
 def draw_latent(
     experiment: Experiment, key: PRNGKeyArray, count: int
 ) -> Float[Array, "count latent"]:
-    """Draws latents from the experiment's distribution."""
+    """Draws latents from the experiment's distribution, the same whether or not JAX has float64."""
     shape = (count, experiment.latent_size)
     if experiment.latent_distribution == "uniform":
-        return jax.random.uniform(key, shape, minval=-1.0)
-    return jax.random.normal(key, shape)
+        return jax.random.uniform(key, shape, jnp.float32, minval=-1.0)
+    return jax.random.normal(key, shape, jnp.float32)
 
 
 def blank_inputs(experiment: Experiment, count: int) -> tuple[Array, Array, Array | None]:

@@ -173,7 +173,12 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
     """Builds the experiment that a record holds; its own classes come from its file's folder."""
     if record["file"] and (folder := str(Path(record["file"]).parent)) not in sys.path:
         sys.path.insert(0, folder)
-    return config.decode(record["experiment"])
+    try:
+        return config.decode(record["experiment"])
+    except RequestError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RequestError(f"the experiment in config.json cannot be read: {error!r}") from error
 
 
 def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -183,7 +188,8 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
         The record of the run that is there already, or None for a new or empty directory.
 
     Raises:
-        RequestError: something else is there, or a run with another experiment.
+        RequestError: something else is there, or a run with another experiment, or the run's data
+            have changed since (compared once both records have their fingerprint).
     """
     old = read_record(directory)
     if old is None:
@@ -199,6 +205,8 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             )
         return None
     changed = config.differences(old["init_from"], record["init_from"], "init_from")
+    if "data" in old and "data" in record:
+        changed += config.differences(old["data"], record["data"], "examples of the data")
     for line in config.differences(old["experiment"], record["experiment"]):
         if line.split(":")[0] not in LENGTH_FIELDS:
             changed.append(line)

@@ -1,7 +1,9 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
 from gan_jax.loop import Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
+
+ECHO_SECONDS = 1.0  # wrappers pass a Ctrl-C on that the terminal has sent as well: that is one
 
 
 def train(
@@ -46,6 +50,7 @@ def train(
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
+    record["data"] = experiment.data.fingerprint()
     devices.use_compilation_cache()
     mesh = devices.make_mesh(experiment.batch_size)
 
@@ -56,7 +61,7 @@ def train(
 
     with ExitStack() as stack:
         stack.enter_context(_locked(directory))
-        # Once more, as another process may have come first.
+        # Once more, now with the data, and as another process may have come first.
         earlier = runs.claim(directory, record)
         restored = bool(checkpoints.steps(directory.checkpoints))
         if restored:
@@ -171,24 +176,26 @@ def _locked(directory: runs.RunDirectory) -> Iterator[None]:
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGTERM or SIGINT into a flag; a second one acts as it always does."""
+    """Turns the first SIGTERM or SIGINT into a flag; a later one acts as it always does."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set  # only the main thread may handle signals
         return
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in signals}
+    first = math.inf
 
     def restore():
         for number, handler in before.items():
             signal.signal(number, handler)
 
     def handle(number, frame):
+        nonlocal first
         stop.set()
-        restore()
+        first = min(first, time.monotonic())
+        if time.monotonic() - first > ECHO_SECONDS:
+            restore()
+            signal.raise_signal(number)
 
-    for number in signals:
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop.is_set
     finally:

@@ -85,6 +85,16 @@ def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):
     assert checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)[0] == 3
 
 
+def test_changed_names_are_damage_no_other_network(tmp_path):
+    saved(tmp_path, 1, 2)
+    file = tmp_path / "2" / "_CHECKPOINT_METADATA"
+    changed = file.read_text().replace('"weights"', '"weighty"')
+    assert changed != file.read_text()
+    file.write_text(changed)
+    step, _ = checkpoints.load_newest_intact(tmp_path, template(STATE), [].append)
+    assert step == 1
+
+
 def test_with_no_intact_checkpoint_nothing_is_changed(tmp_path):
     flip_a_bit(saved(tmp_path, 1) / "1")
     with pytest.raises(RequestError, match="no intact checkpoint"):

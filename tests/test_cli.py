@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import flax.linen as nn
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -212,3 +215,29 @@ def test_help_needs_neither_jax_nor_matplotlib():
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, capture_output=True)
+
+
+class Dense(nn.Module):
+    """A generator with a field that holds a function."""
+
+    activation: Callable = nn.relu
+
+    @nn.compact
+    def __call__(self, latent, condition=None, *, training):
+        return self.activation(nn.Dense(64)(latent)).reshape(-1, 8, 8, 1)
+
+
+def test_functions_are_given_by_name(capsys, tmp_path):
+    file = tmp_path / "with_a_function.py"
+    file.write_text(
+        "from tests.test_cli import Dense\n"
+        "from tests.tiny import tiny\n"
+        "experiment = tiny(generator=Dense())\n"
+    )
+    arguments = ("train", file, "--workdir", tmp_path / "run", "--generator.activation")
+    code, _, err = gan_jax(capsys, *arguments, "jax.numpy:tanhh")
+    assert code == 2
+    assert "jax.numpy:tanhh" in err
+    code, _, err = gan_jax(capsys, *arguments, "jax.numpy:tanh")
+    assert code == 0, err
+    assert runs.load(tmp_path / "run").experiment.generator == Dense(jnp.tanh)

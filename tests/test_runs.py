@@ -47,3 +47,10 @@ def test_loading_says_what_is_missing(tmp_path):
     runs.write_record(runs.RunDirectory(tmp_path), runs.make_record(tiny(), None, None))
     with pytest.raises(RequestError, match=r"no checkpoint in .*: there is none yet"):
         runs.load(tmp_path)
+
+
+def test_a_damaged_experiment_is_called_so(tmp_path):
+    record = runs.make_record(tiny(), None, None)
+    record["experiment"]["generator"] = {"width": 3}
+    with pytest.raises(RequestError, match=r"config\.json"):
+        runs.experiment_of(record)

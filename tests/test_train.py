@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from gan_jax import checkpoints, devices, gan, losses, runs
+from gan_jax.data.images import _load, arrays
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.train import check_shapes, train
@@ -174,6 +175,24 @@ def test_another_experiment_in_the_same_directory_is_refused(uninterrupted):
     assert sorted(uninterrupted.rglob("*")) == before
 
 
+def test_data_that_have_changed_under_a_run_are_refused(tmp_path):
+    file = tmp_path / "images.npz"
+    pixels = np.zeros((8, 8, 8), np.uint8)
+
+    def go_on(steps, images):
+        np.savez(file, images=images)
+        _load.cache_clear()  # as a new process would
+        train(tiny(data=arrays(file, 8, 1), batch_size=4, steps=steps), tmp_path / "run")
+
+    go_on(2, pixels)
+    go_on(3, pixels)
+    with pytest.raises(RequestError, match=r"examples of the data: '8 images.*' -> '9 images"):
+        go_on(4, np.concatenate([pixels, pixels[:1]]))
+    with pytest.raises(RequestError, match="examples of the data"):
+        go_on(4, pixels + np.uint8(1))
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == 3
+
+
 def test_a_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RequestError, match=r"holds something else than a run \(thesis.txt\)"):
@@ -269,6 +288,16 @@ def test_sigterm_saves_and_exits_75(tmp_path):
     code, message = end(start(tmp_path / "run", steps=step + 3))
     assert code == 0
     assert f"resuming {tmp_path / 'run'} at step {step}" in message
+
+
+def test_two_signals_at_once_are_one(tmp_path):
+    process = start(tmp_path / "run", steps=100_000)
+    wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    code, message = end(process)
+    assert code == 75
+    assert "stopped at step" in message
 
 
 def test_a_batch_of_all_devices_equals_one_device(tmp_path):

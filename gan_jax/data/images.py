@@ -1,8 +1,10 @@
 """Images: one function per kind of data, each returning the frozen description `Images`."""
 
 import functools
+import math
 import os
 import threading
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from gan_jax.data.folder import Folder
 from gan_jax.data.order import batch_indices
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
+
+FINGERPRINTED_BYTES = 2**28  # read in half a second
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,19 @@ class Images:
         if self.labels and examples.label is None:
             raise RequestError(f"labels is True, but there are none in {self.source}")
         return examples
+
+    def fingerprint(self) -> str:
+        """Returns number and checksum of the images and labels.
+
+        Where the images take more than FINGERPRINTED_BYTES, the checksum is of every second, or
+        third, and so on, until no more than that many are read.
+        """
+        examples = self.load()
+        every = max(1, math.ceil(examples.sample.nbytes / FINGERPRINTED_BYTES))
+        checksum = zlib.crc32(np.ascontiguousarray(examples.sample[::every]))
+        if examples.label is not None:
+            checksum = zlib.crc32(examples.label, checksum)
+        return f"{self.count} images, checksum {checksum:08x}"
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
         """Returns which images form a batch; see `order.batch_indices`."""

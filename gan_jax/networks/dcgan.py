@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.checks import check_bounds, check_types
 from gan_jax.errors import RequestError
-from gan_jax.networks.layers import Conv, ConvTranspose
+from gan_jax.networks.layers import Conv, ConvTranspose, Dropout
 
 Dense = functools.partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
 BatchNorm = functools.partial(nn.BatchNorm, momentum=0.99, epsilon=1e-3)
@@ -66,15 +66,21 @@ class Discriminator(nn.Module):
     Attributes:
         width: channels of the first convolution; the second has twice as many.
         dropout: probability that an activation is dropped in training.
+        hidden: units of a dense layer before the logit; 0, the classic, is none.
+        batch_norm: normalise all hidden layers but the first, as Radford et al. do; real and
+            generated images are normalised apart.
     """
 
     width: int = 64
     dropout: float = 0.3
+    hidden: int = 0
+    batch_norm: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "width", at_least=1)
         check_bounds(self, "dropout", at_least=0, below=1)
+        check_bounds(self, "hidden", at_least=0)
         super().__post_init__()
 
     @nn.compact
@@ -87,11 +93,17 @@ class Discriminator(nn.Module):
     ) -> Float[Array, "batch"]:
         """Maps images in [-1, 1] to logits; the recipe is unconditional."""
         _refuse(condition)
+
+        def normalise(x):
+            return BatchNorm(use_running_average=not training)(x) if self.batch_norm else x
+
         x = leaky_relu(Conv(self.width, 5, stride=2)(sample))
-        x = nn.Dropout(self.dropout, deterministic=not training)(x)
-        x = leaky_relu(Conv(2 * self.width, 5, stride=2)(x))
-        x = nn.Dropout(self.dropout, deterministic=not training)(x)
+        x = Dropout(self.dropout)(x, training=training)
+        x = leaky_relu(normalise(Conv(2 * self.width, 5, stride=2)(x)))
+        x = Dropout(self.dropout)(x, training=training)
         x = x.reshape(x.shape[0], -1)
+        if self.hidden:
+            x = leaky_relu(normalise(Dense(self.hidden)(x)))
         return Dense(1)(x)[:, 0]
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from gan_jax.ops.conv import conv, conv_transpose
@@ -50,6 +52,27 @@ class ConvTranspose(nn.Module):
     ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
         """Gives maps of height * stride x width * stride."""
         return _apply(self, conv_transpose, x)
+
+
+class Dropout(nn.Module):
+    """Dropout (Srivastava et al., 2014) that spends 16 random bits on each activation.
+
+    It drops with the multiple of 2^-16 next to `rate`, strictly between 0 and 1, and divides what
+    it keeps by the exact share that is kept, so the expectation is the input's. Flax's own spends
+    32 bits, which on CPU takes several times as long. A rate of 0 drops nothing.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*shape"], *, training: bool) -> Float[Array, "*shape"]:
+        """Draws the mask from the random stream "dropout", in training only."""
+        if not training or self.rate == 0:
+            return x
+        kept = min(max(round((1 - self.rate) * 2**16), 1), 2**16 - 1)
+        words = jax.random.bits(self.make_rng("dropout"), ((x.size + 1) // 2,), jnp.uint32)
+        halves = lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: x.size]
+        return jnp.where(halves.reshape(x.shape) < kept, x * (2**16 / kept), 0)
 
 
 def _apply(

@@ -46,6 +46,23 @@ def test_dropout_only_in_training():
     assert not np.array_equal(logits(True, KEY), logits(True, jax.random.key(1)))
 
 
+def test_batch_norm_centres_all_hidden_layers_but_the_first():
+    """Behind BatchNorm, adding a constant to what a layer gives changes nothing."""
+    images = jax.random.normal(KEY, (16, 8, 8, 1))
+    discriminator = dcgan.Discriminator(width=2, dropout=0.0, hidden=5, batch_norm=True)
+    variables = discriminator.init(KEY, images, training=False)
+
+    def logits(layer):
+        shifted = jax.tree.map(jnp.copy, variables)
+        shifted["params"][layer]["bias"] += 3.0
+        return discriminator.apply(shifted, images, training=True, mutable=["batch_stats"])[0]
+
+    with_first, with_second, with_hidden = map(logits, ("Conv_0", "Conv_1", "Dense_0"))
+    np.testing.assert_allclose(with_second, with_hidden, atol=1e-4)
+    assert jnp.abs(with_first - with_second).max() > 0.1
+    assert variables["params"]["Dense_0"]["kernel"].shape == (2 * 2 * 4, 5)
+
+
 @pytest.mark.parametrize(
     ("network", "arguments"),
     [
@@ -54,6 +71,7 @@ def test_dropout_only_in_training():
         (dcgan.Generator, {"image_channels": 2}),
         (dcgan.Discriminator, {"width": -1}),
         (dcgan.Discriminator, {"dropout": 1.0}),
+        (dcgan.Discriminator, {"hidden": -1}),
     ],
 )
 def test_wrong_sizes_are_named(network, arguments):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.networks.layers import Conv, ConvTranspose
+from gan_jax.networks.layers import Conv, ConvTranspose, Dropout
 
 PAIRS = [(Conv, nn.Conv), (ConvTranspose, nn.ConvTranspose)]
 
@@ -50,3 +50,35 @@ def test_computes_in_the_dtype_of_its_input_with_float32_parameters(layer, dtype
         y, variables = layer(5, 3, 2).init_with_output(jax.random.key(0), x)
     assert y.dtype == dtype
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.9])
+def test_dropout_keeps_the_expectation_and_drops_independently(rate):
+    """Against the binomial distribution, to 5 standard deviations."""
+    x = jnp.full((1001, 999), 2.0)
+    y = np.asarray(Dropout(rate).apply({}, x, training=True, rngs={"dropout": jax.random.key(0)}))
+    kept = y != 0
+    np.testing.assert_allclose(y[kept], 2 / (1 - rate), rtol=1e-4)
+    deviation = np.sqrt(rate * (1 - rate) / x.size)
+    assert abs(kept.mean() - (1 - rate)) < 5 * deviation
+    for neighbour in (kept[1:] & kept[:-1], kept[:, 1:] & kept[:, :-1]):
+        assert abs(neighbour.mean() - (1 - rate) ** 2) < 10 * deviation
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1 - 1e-9])
+def test_extreme_rates_of_dropout_stay_finite(rate):
+    y = Dropout(rate).apply({}, jnp.ones(7), training=True, rngs={"dropout": jax.random.key(0)})
+    assert jnp.isfinite(y).all()
+
+
+@pytest.mark.parametrize("rate, training", [(0.0, True), (0.7, False)])
+def test_without_dropout_nothing_changes_and_no_key_is_needed(rate, training):
+    x = jnp.arange(5.0)
+    assert np.array_equal(Dropout(rate).apply({}, x, training=training), x)
+
+
+def test_dropout_keeps_bfloat16():
+    y = Dropout(0.3).apply(
+        {}, jnp.ones((3, 5), jnp.bfloat16), training=True, rngs={"dropout": jax.random.key(0)}
+    )
+    assert y.dtype == jnp.bfloat16
