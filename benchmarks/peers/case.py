@@ -1,0 +1,72 @@
+"""What is trained, and how many floating-point operations a step of it takes, by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LATENT = 100
+WIDTH = 64
+KERNEL = 5 * 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """The reference recipe at one batch size and image shape.
+
+    Attributes:
+        batch: images in a batch.
+        size: height and width of an image.
+        channels: of an image.
+        r1_weight: gamma of the R1 penalty; 0 is none.
+    """
+
+    batch: int = 256
+    size: int = 28
+    channels: int = 1
+    r1_weight: float = 0.0
+
+
+CASES = {
+    "reference, batch 256": Case(),
+    "batch 64": Case(batch=64),
+    "3 channels": Case(channels=3),
+    "32 x 32 RGB, batch 128": Case(batch=128, size=32, channels=3),
+    "with R1": Case(r1_weight=10.0),
+}
+
+
+class Peer(NamedTuple):
+    """One implementation, ready to run; each call returns when its results are there.
+
+    Attributes:
+        train: does so many steps on the batch that it was built with.
+        sample: draws so many images in inference mode.
+    """
+
+    train: Callable[[int], object]
+    sample: Callable[[int], object]
+
+
+def step_operations(case: Case) -> float:
+    """Floating-point operations of the matrix products and convolutions of one step.
+
+    Each layer costs the same in the forward pass, for the gradient by its input and for that by its
+    weights. The generator needs all three, its first layer no gradient by the input. The
+    discriminator needs on real images forward and weights (the second layer its input as well), on
+    fakes the same and, for the generator's loss, the gradients by the inputs once more. R1 adds
+    to each layer the gradient by the input and the two gradients of that.
+    """
+    quarter, half = (case.size // 4) ** 2, (case.size // 2) ** 2
+    generator = (
+        2 * LATENT * quarter * 4 * WIDTH
+        + 3 * quarter * KERNEL * 4 * WIDTH * 2 * WIDTH
+        + 3 * quarter * KERNEL * 2 * WIDTH * WIDTH
+        + 3 * half * KERNEL * WIDTH * case.channels
+    )
+    penalty = 3 if case.r1_weight else 0
+    discriminator = (
+        (5 + penalty) * half * KERNEL * case.channels * WIDTH
+        + (7 + penalty) * quarter * KERNEL * WIDTH * 2 * WIDTH
+        + (7 + penalty) * quarter * 2 * WIDTH
+    )
+    return 2 * case.batch * (generator + discriminator)

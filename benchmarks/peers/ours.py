@@ -1,0 +1,37 @@
+"""This package: the compiled steps that `gan-jax train` runs, and `samples.draw`."""
+
+import jax
+import numpy as np
+
+from gan_jax import devices, gan, samples
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.loop import run_steps
+from gan_jax.networks import dcgan
+from gan_jax.penalties import R1
+from peers.case import Case, Peer
+
+
+def build(case: Case, batch: np.ndarray) -> Peer:
+    experiment = Experiment(
+        generator=dcgan.Generator(image_size=case.size, image_channels=case.channels),
+        discriminator=dcgan.Discriminator(),
+        data=images.mnist_sample(size=case.size, channels=case.channels),
+        penalties=(R1(case.r1_weight),) if case.r1_weight else (),
+        batch_size=case.batch,
+        steps=1,
+    )
+    devices.use_compilation_cache()
+    mesh = devices.make_mesh(case.batch)
+    start = jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)
+    state = jax.device_put(start, devices.replicated(mesh))
+    pixels = np.round((batch + 1) * 127.5).astype(np.uint8)
+    pool = jax.device_put({"sample": pixels, "label": None}, devices.replicated(mesh))
+    positions = np.tile(np.arange(case.batch, dtype=np.int32), (8, 1))
+
+    def train(steps: int) -> None:
+        nonlocal state
+        state, metrics = run_steps(experiment, mesh, state, pool, positions, steps)
+        jax.block_until_ready((state, metrics))
+
+    return Peer(train, lambda count: samples.draw(experiment, state, count))

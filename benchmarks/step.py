@@ -1,0 +1,188 @@
+"""One training step here and in other libraries, side by side in one run.
+
+    python benchmarks/step.py --rounds 5
+
+Each implementation has a process of its own and all take turns, so that the machine's drift hits
+them alike; who is not at work is stopped. Printed are medians over rounds, and the median, over
+rounds, of this package's time divided by the peer's in the same round. A peer whose library is not
+installed is left out, with a line that says how to install it.
+"""
+
+import importlib.util
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tyro
+from peers.case import CASES, step_operations
+
+from gan_jax.data import images
+
+WORKER = Path(__file__).parent / "peers" / "worker.py"
+OURS = "gan_jax"
+PEERS = {  # name: (module it needs, how to install that)
+    "Flax Linen": ("flax", "flax"),
+    "Keras, TensorFlow": ("tensorflow", "tensorflow-cpu"),
+    "Keras, JAX": ("keras", "keras"),
+    "PyTorch, eager": ("torch", "torch"),
+    "PyTorch, eager, channels last": ("torch", "torch"),
+    "PyTorch, compiled": ("torch", "torch"),
+    "PyTorch, compiled, channels last": ("torch", "torch"),
+}
+NO_SECOND_DERIVATIVES = "compiled"  # torch.compile refuses to differentiate twice
+NO_PENALTY_WRITTEN = "Keras, JAX"
+SAMPLES = 10_000
+STEPS_PER_TURN = 2
+
+
+class Worker:
+    """A peer's process."""
+
+    def __init__(self, name: str, case: str, batch: Path):
+        """Starts it and waits until it has done its first step; `built` is how long that took."""
+        self._process = subprocess.Popen(
+            [sys.executable, str(WORKER), name, case, str(batch)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.built = self._answer()
+        self._process.send_signal(signal.SIGSTOP)
+
+    def ask(self, question: str) -> float:
+        """Sends one line, with the process running only until it has answered."""
+        self._process.send_signal(signal.SIGCONT)
+        self._process.stdin.write(question + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        self._process.send_signal(signal.SIGSTOP)
+        return answer
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answer(self) -> float:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(map(str, self._process.args))} has died; run it by hand")
+        return float(line)
+
+
+def main(rounds: int = 5, cases: tuple[str, ...] = tuple(CASES), sampling: bool = True) -> None:
+    """Measures and prints a table for each case.
+
+    Args:
+        rounds: how often everybody has a turn.
+        cases: which of the cases.
+        sampling: time the drawing of 10,000 images as well, after the first case.
+    """
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+          f"Python {platform.python_version()}; {versions()}")  # fmt: skip
+    print(f"matrix products: {matmul_rate() / 1e9:.0f} GFLOP/s\n")
+    missing = {m: how for m, how in PEERS.values() if importlib.util.find_spec(m) is None}
+    for module, how in missing.items():
+        print(f"{module} is left out: pip install {how}")
+    present = [OURS, *(name for name, (module, _) in PEERS.items() if module not in missing)]
+    for position, case in enumerate(cases):
+        measure(case, present, rounds, sampling and position == 0)
+
+
+def measure(case: str, names: list[str], rounds: int, sampling: bool) -> None:
+    """Measures one case and prints its table."""
+    shape = CASES[case]
+    if shape.r1_weight:
+        names = [n for n in names if NO_SECOND_DERIVATIVES not in n and n != NO_PENALTY_WRITTEN]
+    with tempfile.TemporaryDirectory() as folder:
+        batch = Path(folder) / "batch.npy"
+        data = images.mnist_sample(size=shape.size, channels=shape.channels)
+        np.save(batch, data.batch(0, 0, shape.batch)["sample"])
+        workers = {name: Worker(name, case, batch) for name in names}
+        try:
+            seconds = take_turns(workers, f"train {STEPS_PER_TURN}", rounds)
+            seconds = {n: [s / STEPS_PER_TURN for s in times] for n, times in seconds.items()}
+            memory = {name: worker.ask("memory") for name, worker in workers.items()}
+            print(f"{case}: {step_operations(shape) / 1e9:.1f} GFLOP a step by hand count\n")
+            show(seconds, step_operations(shape), memory, {n: w.built for n, w in workers.items()})
+            if sampling:
+                print(f"{SAMPLES} samples\n")
+                take_turns(workers, f"sample {SAMPLES}", 1)  # compiles
+                show(take_turns(workers, f"sample {SAMPLES}", rounds))
+        finally:
+            for worker in workers.values():
+                worker.end()
+
+
+def take_turns(workers: dict[str, Worker], question: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each worker in each round, in another order every time."""
+    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    order = list(workers)
+    for index in range(rounds):
+        for name in order[index % len(order) :] + order[: index % len(order)]:
+            seconds[name].append(workers[name].ask(question))
+    return seconds
+
+
+def show(
+    seconds: dict[str, list[float]],
+    operations: float | None = None,
+    memory: dict[str, float] | None = None,
+    built: dict[str, float] | None = None,
+) -> None:
+    """Prints a table in Markdown, the fastest first."""
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    header = ["", "median ms", "min to max", "gan_jax's time / this"]
+    header += ["GFLOP/s", "peak MiB", "built in s"] if operations else []
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    for name in sorted(medians, key=medians.get):
+        times = seconds[name]
+        ratio = statistics.median(o / t for o, t in zip(seconds[OURS], times, strict=True))
+        cells = [name, f"{1e3 * medians[name]:.0f}"]
+        cells += [f"{1e3 * min(times):.0f} to {1e3 * max(times):.0f}", f"{ratio:.2f}"]
+        if operations:
+            rate = operations / medians[name] / 1e9
+            cells += [f"{rate:.0f}", f"{memory[name]:.0f}", f"{built[name]:.1f}"]
+        print("| " + " | ".join(cells) + " |")
+    print(flush=True)
+
+
+def matmul_rate() -> float:
+    """Operations a second of batched float32 matrix products of a convolution's usual size."""
+    code = (
+        "import time, jax\n"
+        "a = jax.random.normal(jax.random.key(0), (121, 256, 256))\n"
+        "product = jax.jit(lambda a: a @ a)\n"
+        "product(a).block_until_ready()\n"
+        "times = []\n"
+        "for _ in range(20):\n"
+        "    start = time.perf_counter()\n"
+        "    product(a).block_until_ready()\n"
+        "    times.append(time.perf_counter() - start)\n"
+        "print(2 * 121 * 256**3 / min(times))\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(out.stdout)
+
+
+def versions() -> str:
+    """Versions of what is compared."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("jax", "flax", "keras", "tensorflow-cpu", "tensorflow", "torch"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
