@@ -1,10 +1,11 @@
-"""How long a person waits: help, the first step of a second start, and what saving costs.
+"""How long a person waits: help, first steps, compiling, saving, and the loop around the steps.
 
     python benchmarks/startup.py
 
 Prints medians over REPEATS alternating runs, for the machine that it runs on.
 """
 
+import dataclasses
 import os
 import platform
 import statistics
@@ -17,13 +18,15 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax import checkpoints, devices, gan
+from gan_jax import checkpoints, devices, feed, gan, runs
 from gan_jax.config import load_experiment
-from gan_jax.loop import run_steps
+from gan_jax.logs import Reporter
+from gan_jax.loop import Running, run_loop, run_steps
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "gan_jax"]
 REPEATS = 5
+LOOP_STEPS = 500  # from one checkpoint and picture to the next
 STEPS_TIMED = 10  # long enough for a save to end among them
 
 
@@ -34,7 +37,12 @@ def main() -> None:
     first_step_seconds()  # fills the compilation cache
     seconds = statistics.median(first_step_seconds() for _ in range(REPEATS))
     print(f"quickstart, second start to the metrics of the first step: {seconds:.1f} s")
+    print("reference recipe, from the experiment to a compiled program of its steps: ", end="")
+    with tempfile.TemporaryDirectory() as cache:
+        cold, warm = compile_seconds(cache), compile_seconds(cache)
+    print(f"{cold:.1f} s, from the compilation cache {warm:.1f} s")
     save_cost()
+    loop_cost()
 
 
 def help_seconds() -> float:
@@ -60,6 +68,63 @@ def first_step_seconds() -> float:
         seconds = time.perf_counter() - start
         process.wait()
     return seconds
+
+
+def compile_seconds(cache: str) -> float:
+    """Traces and compiles the reference's steps in a process with this compilation cache."""
+    code = (
+        "import time, jax, numpy as np\n"
+        "from gan_jax import devices, gan\n"
+        "from gan_jax.config import load_experiment\n"
+        "from gan_jax.loop import run_steps\n"
+        "from pathlib import Path\n"
+        "experiment = load_experiment(Path('experiments/dcgan_mnist.py'))\n"
+        f"jax.config.update('jax_compilation_cache_dir', {cache!r})\n"
+        "mesh = devices.make_mesh(256)\n"
+        "state = jax.eval_shape(lambda: gan.init(experiment, 0))\n"
+        "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
+        "positions = np.zeros((20, 256), np.int32)\n"
+        "start = time.perf_counter()\n"
+        "run_steps.lower(experiment, mesh, state, pool, positions, 20).compile()\n"
+        "print(time.perf_counter() - start)\n"
+    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return float(out.stdout)
+
+
+def loop_cost() -> None:
+    """The quickstart's training loop against nothing but its compiled calls, in turns."""
+    experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
+    experiment = dataclasses.replace(experiment, steps=LOOP_STEPS)
+    mesh = devices.make_mesh(experiment.batch_size)
+    source = feed.make_feed(experiment, mesh, 0, LOOP_STEPS)
+    calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
+    ratios = []
+    for repeat in range(REPEATS + 1):
+        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        with tempfile.TemporaryDirectory() as folder:
+            directory = runs.RunDirectory(Path(folder))
+            directory.samples.mkdir()
+            with (
+                Reporter(directory, 0, 0, LOOP_STEPS) as reporter,
+                checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
+            ):
+                never = bool  # bool() is False: nothing stops it
+                running = Running(experiment, mesh, directory, reporter, saver, never, LOOP_STEPS)
+                start = time.perf_counter()
+                run_loop(running, state, 0)
+            whole = time.perf_counter() - start
+        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        start = time.perf_counter()
+        for pool, positions in calls:
+            state, _ = run_steps(experiment, mesh, state, pool, positions, source.limit)
+            jax.block_until_ready(state)
+        if repeat:  # the first compiles
+            ratios.append(whole / (time.perf_counter() - start))
+    print(f"quickstart, {LOOP_STEPS} steps: the whole loop with data, logs, pictures and saving")
+    print(f"  takes {statistics.median(ratios):.3f} of its compiled calls ({min(ratios):.3f} to")
+    print(f"  {max(ratios):.3f})")
 
 
 def save_cost() -> None:
