@@ -67,7 +67,7 @@ def test_the_reference_recipe_takes_11719_steps():
 
         def load(self): ...
 
-        indices = gather = prepare = load
+        indices = fingerprint = gather = prepare = load
 
     whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
     assert whole.total_steps() == 11_719
