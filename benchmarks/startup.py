@@ -5,7 +5,9 @@
 Prints medians over REPEATS alternating runs, for the machine that it runs on.
 """
 
+import contextlib
 import dataclasses
+import io
 import os
 import platform
 import statistics
@@ -100,9 +102,10 @@ def loop_cost() -> None:
     mesh = devices.make_mesh(experiment.batch_size)
     source = feed.make_feed(experiment, mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
+    init = jax.jit(gan.init, static_argnums=(0, 1))
     ratios = []
     for repeat in range(REPEATS + 1):
-        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        state = jax.device_put(init(experiment, 0), devices.replicated(mesh))
         with tempfile.TemporaryDirectory() as folder:
             directory = runs.RunDirectory(Path(folder))
             directory.samples.mkdir()
@@ -113,9 +116,10 @@ def loop_cost() -> None:
                 never = bool  # bool() is False: nothing stops it
                 running = Running(experiment, mesh, directory, reporter, saver, never, LOOP_STEPS)
                 start = time.perf_counter()
-                run_loop(running, state, 0)
+                with contextlib.redirect_stderr(io.StringIO()):
+                    run_loop(running, state, 0)
             whole = time.perf_counter() - start
-        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        state = jax.device_put(init(experiment, 0), devices.replicated(mesh))
         start = time.perf_counter()
         for pool, positions in calls:
             state, _ = run_steps(experiment, mesh, state, pool, positions, source.limit)
