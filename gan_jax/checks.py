@@ -56,20 +56,23 @@ def check_not_empty(instance: Any, names: str) -> None:
             raise RequestError(f"{type(instance).__name__}.{name} = '': must not be empty")
 
 
-def check_object(owner: str, field: str, value: Any, methods: str) -> None:
+def check_object(owner: str, field: str, value: Any, methods: str, right: str = "") -> None:
     """Checks that `value` is a hashable object (no class) with the named methods.
 
     Raises:
-        RequestError: names the field and what is missing.
+        RequestError: names the field, what is missing, and what would be `right`.
     """
-    wrong = f"{owner}.{field} = {value!r}"
-    if isinstance(value, type):
-        raise RequestError(
-            f"{wrong}: is a class; did you forget the parentheses, as in {value.__name__}()?"
-        )
+    shown = repr(value)
+    wrong = f"{owner}.{field} = {shown if len(shown) < 200 else shown[:200] + '...'}"
     missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
+    if isinstance(value, type) or (missing and isinstance(value, types.FunctionType)):
+        raise RequestError(
+            f"{wrong}: is a {'class' if isinstance(value, type) else 'function'}; did you forget "
+            f"the parentheses, as in {value.__name__}()?"
+        )
     if missing:
-        raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}")
+        advice = f"; give {right}" if right else ""
+        raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}{advice}")
     try:
         hash(value)
     except TypeError as error:
@@ -106,6 +109,8 @@ def _described(hint: Any) -> str:
         return "one of " + ", ".join(map(repr, typing.get_args(hint)))
     if hint is float:
         return "a finite number"
+    if typing.get_origin(hint) is tuple:
+        return "a tuple, as in (value,)"
     return str(getattr(hint, "__name__", hint) if not typing.get_args(hint) else hint)
 
 

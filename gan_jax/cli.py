@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import FlagConversionOff, FlagCreatePairsOff, Positional, arg
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from gan_jax.errors import RequestError
@@ -88,7 +88,7 @@ def _run(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("interrupted; a run goes on from its newest checkpoint", file=sys.stderr)
+        print("interrupted; a run that has saved goes on from there", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -96,13 +96,21 @@ def _parse(arguments: list[str]) -> Train | Sample | Score:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
+    commands = {"train": train, "sample": Sample, "score": Score}
     with _functions_by_name:
+        if arguments[:1] and arguments[0] in commands:
+            command, *rest = arguments
+            return tyro.cli(
+                commands[command],
+                prog=f"gan-jax {command}",
+                args=rest,
+                config=(FlagCreatePairsOff,),
+            )
         return tyro.extras.subcommand_cli_from_dict(
-            {"train": train, "sample": Sample, "score": Score},
+            commands,
             args=arguments,
             prog="gan-jax",
             description="Train generative adversarial networks, and use what was trained.",
-            config=(FlagCreatePairsOff,),
         )
 
 
@@ -136,11 +144,12 @@ def _with_fields(arguments: list[str]) -> type[Train]:
     # Either gives the length of a run: naming one takes the place of the other. The 1 is only there
     # to be overridden.
     named = {a.split("=")[0] for a in arguments}
-    if "--steps" in named and "--epochs" not in named:
+    if "--steps" in named and "--epochs" not in named and experiment.epochs:
         experiment = dataclasses.replace(experiment, steps=1, epochs=None)
-    if "--epochs" in named and "--steps" not in named:
+    if "--epochs" in named and "--steps" not in named and experiment.steps:
         experiment = dataclasses.replace(experiment, steps=None, epochs=1)
-    field = ("experiment", Annotated[type(experiment), arg(name="")], experiment)
+    named_by_path = Annotated[type(experiment), arg(name=""), FlagConversionOff]
+    field = ("experiment", named_by_path, experiment)
     parser = dataclasses.make_dataclass("Train", [field], bases=(Train,), frozen=True)
     parser.__doc__ = Train.__doc__
     return parser
@@ -211,6 +220,8 @@ def _sample(command: Sample) -> int:
 def _score(command: Score) -> int:
     from gan_jax import runs, samples
 
+    if not command.images:
+        raise RequestError("give at least one image file to score")
     run = runs.load(command.run)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(

@@ -57,7 +57,7 @@ def encode(value: Any) -> Any:
         }
     if callable(value):
         return {"function": _reference(value)}
-    raise RequestError(f"an experiment cannot hold {value!r}: no value, dataclass or function")
+    raise RequestError(f"an experiment cannot hold {value!r}: make its class a frozen dataclass")
 
 
 def decode(value: Any) -> Any:

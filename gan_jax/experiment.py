@@ -73,15 +73,16 @@ class Experiment:
             RequestError: names field, value and what would be right.
         """
         check_types(self)
-        for field, methods in {
-            "generator": "init apply",
-            "discriminator": "init apply",
-            "data": "load fingerprint indices gather prepare",
-            "loss": "discriminator generator",
-            "generator_optimizer": "build",
-            "discriminator_optimizer": "build",
+        optimizer = "build", "Adam(...) or from_optax(optax.rmsprop, 1e-4), for example"
+        for field, (methods, right) in {
+            "generator": ("init apply", "a Linen module"),
+            "discriminator": ("init apply", "a Linen module"),
+            "data": ("load fingerprint indices gather prepare", "what gan_jax.data.images makes"),
+            "loss": ("discriminator generator", "losses.NonSaturating(), for example"),
+            "generator_optimizer": optimizer,
+            "discriminator_optimizer": optimizer,
         }.items():
-            check_object("Experiment", field, getattr(self, field), methods)
+            check_object("Experiment", field, getattr(self, field), methods, right)
         for position, penalty in enumerate(self.penalties):
             check_object("Experiment", f"penalties[{position}]", penalty, "__call__")
         counts = "steps epochs discriminator_steps log_every sample_every save_every"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from gan_jax import gan, runs
@@ -65,7 +66,9 @@ def load_pretrained(
         if left:
             announce(f"{player}: left at random: {', '.join(left)}")
     if state.ema is not None:
-        state = state.replace(ema=(state.generator.params, state.generator.variables))
+        # Copies, as training donates every array of the state, each once.
+        started = (state.generator.params, state.generator.variables)
+        state = state.replace(ema=jax.tree.map(jnp.copy, started))
     return state
 
 

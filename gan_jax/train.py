@@ -1,9 +1,11 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
 import math
+import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -100,7 +102,23 @@ def check_shapes(experiment: Experiment) -> None:
         raise
     except Exception as error:  # whatever the experiment's own code raises
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise RequestError(f"the networks, loss or penalties fail: {reason}") from error
+        raise RequestError(
+            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}; networks "
+            "are called as module(x, condition, training=...)"
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """Where the user's own code was when it failed: the innermost frame outside libraries."""
+    package = Path(__file__).parent
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (path := Path(frame.filename)).is_file()
+        and package not in path.parents
+        and "site-packages" not in path.parts
+    ]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
 def _check_networks(experiment: Experiment) -> None:
@@ -119,6 +137,13 @@ def _check_networks(experiment: Experiment) -> None:
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
             f"returns {list(logits.shape)}"
         )
+    for player in ("discriminator", "generator"):
+        losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
+        if losses.shape != (batch,):
+            raise RequestError(
+                f"loss.{player} must return [batch], a loss for each example; for a batch of "
+                f"{batch} it returns {list(losses.shape)}"
+            )
 
 
 def _check_update(experiment: Experiment) -> None:
@@ -190,7 +215,9 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     def handle(number, frame):
         nonlocal first
         stop.set()
-        first = min(first, time.monotonic())
+        if math.isinf(first):
+            first = time.monotonic()
+            os.write(2, b"\nstopping: the state is saved when this call is done\n")
         if time.monotonic() - first > ECHO_SECONDS:
             restore()
             signal.raise_signal(number)

@@ -46,7 +46,7 @@ def run(tmp_path_factory):
     [
         (["--batch-siez", "3"], ["Perhaps you meant", "--batch-size INT"]),
         (["--generator.widht", "3"], ["--generator.width INT"]),
-        (["--steps", "many"], ["--steps", "'many'"]),
+        (["--steps", "many"], ["--steps", "'many'", "(default: 12)", "gan-jax train --help"]),
         (["--steps", "-3"], ["Experiment.steps = -3: must be at least 1"]),
         (["--batch-size", "5000"], ["batch_size must be between 1 and", "2000, not 5000"]),
         (["--update-order", "alternate"], ["alternate", "alternating"]),
@@ -74,6 +74,7 @@ def test_wrong_requests_say_what_is_right(capsys, tmp_path, arguments, messages)
         (["trian", TINY], "train"),
         (["sample", "nowhere"], "no run in nowhere"),
         (["score", "nowhere", "x.png"], "no run in nowhere"),
+        (["score", "nowhere"], "at least one image"),
     ],
 )
 def test_wrong_words_exit_with_2(capsys, arguments, message):

@@ -62,6 +62,12 @@ def test_a_run_that_starts_from_another_resumes_as_such(source, tmp_path):
     assert_same_bits(runs.load(whole).state, runs.load(tmp_path / "run").state)
 
 
+def test_training_with_an_average_goes_on_from_another_run(source, tmp_path):
+    start = InitFrom(source)
+    assert train(tiny(steps=2, ema_decay=0.9), tmp_path / "run", init_from=start)
+    assert int(runs.load(tmp_path / "run").state.step) == 2
+
+
 def test_the_average_starts_at_the_parameters_taken(source):
     state = load_pretrained(InitFrom(source), gan.init(tiny(ema_decay=0.9), 9), print)
     jax.tree.map(

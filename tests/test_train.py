@@ -218,6 +218,29 @@ def test_a_discriminator_must_return_one_logit_for_each_sample():
         check_shapes(tiny(discriminator=TwoAxes()))
 
 
+class Hasty:
+    """A loss with a misspelled attribute, or one number for the whole batch."""
+
+    margin = 1.0
+
+    def discriminator(self, real_logits, fake_logits):
+        return self.margn - real_logits
+
+    def generator(self, real_logits, fake_logits):
+        return -fake_logits
+
+
+def test_an_error_in_ones_own_code_is_placed():
+    with pytest.raises(RequestError, match=r"test_train\.py, line \d+\): AttributeError.*'margn'"):
+        check_shapes(tiny(loss=Hasty()))
+
+
+def test_a_loss_must_return_one_number_for_each_example(monkeypatch):
+    monkeypatch.setattr(Hasty, "discriminator", lambda self, real, fake: (fake - real).mean())
+    with pytest.raises(RequestError, match=r"loss\.discriminator must return \[batch\].* \[\]"):
+        check_shapes(tiny(loss=Hasty()))
+
+
 def test_divergence_stops_the_run_before_it_is_saved(tmp_path):
     from gan_jax.optimizers import Adam
 

@@ -73,7 +73,11 @@ class Folder(Source):
         if root.exists():
             raise RequestError(f"path: {str(root)!r} is a file; a folder of images is wanted")
         names = os.listdir(root.parent) if root.parent.is_dir() else ()
-        raise RequestError(f"path: there is no folder {str(root)!r}{nearest(root.name, names)}")
+        near = nearest(root.name, names)
+        raise RequestError(
+            f"path: there is no folder {str(root)!r}{near}; name one in the experiment's data or "
+            "with --data.source.path"
+        )
 
     def _decoder(
         self, root: Path, files: list[str], class_names: tuple[str, ...], size: int, channels: int
