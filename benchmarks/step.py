@@ -50,7 +50,6 @@ class Worker:
             [sys.executable, str(WORKER), name, case, str(batch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
         self.built = self._answer()
@@ -72,7 +71,7 @@ class Worker:
     def _answer(self) -> float:
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(map(str, self._process.args))} has died; run it by hand")
+            raise RuntimeError(f"{self._process.args[2]} has died; see what it wrote above")
         return float(line)
 
 
@@ -104,8 +103,10 @@ def measure(case: str, names: list[str], rounds: int, sampling: bool) -> None:
         batch = Path(folder) / "batch.npy"
         data = images.mnist_sample(size=shape.size, channels=shape.channels)
         np.save(batch, data.batch(0, 0, shape.batch)["sample"])
-        workers = {name: Worker(name, case, batch) for name in names}
+        workers: dict[str, Worker] = {}
         try:
+            for name in names:
+                workers[name] = Worker(name, case, batch)
             seconds = take_turns(workers, f"train {STEPS_PER_TURN}", rounds)
             seconds = {n: [s / STEPS_PER_TURN for s in times] for n, times in seconds.items()}
             memory = {name: worker.ask("memory") for name, worker in workers.items()}

@@ -124,12 +124,18 @@ def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
         return None
     from gan_jax.config import decode, encode
 
+    def found(words):
+        function = decode({"function": words[0]}) if ":" in words[0] else None
+        if not callable(function):
+            raise ValueError("give MODULE:FUNCTION, jax.nn:gelu for example")
+        return function
+
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="MODULE:FUNCTION",
-        instance_from_str=lambda words: decode({"function": words[0]}),
+        instance_from_str=found,
         is_instance=callable,
-        str_from_instance=lambda function: [encode(function)["function"]],
+        str_from_instance=lambda function: [encode(function).get("function", repr(function))],
     )
 
 

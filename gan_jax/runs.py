@@ -177,8 +177,10 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
         return config.decode(record["experiment"])
     except RequestError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RequestError(f"the experiment in config.json cannot be read: {error!r}") from error
+    except Exception as error:  # whatever the experiment's own modules raise
+        raise RequestError(
+            f"the experiment in config.json, of {record['file']}, cannot be read: {error!r}"
+        ) from error
 
 
 def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,8 +11,9 @@ from gan_jax import gan
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 
-# One compiled shape for any number of samples; on CPU 64 take 1.7 times as long for each (two x86
-# cores, the reference's generator), as every call transforms the kernels anew.
+# One compiled shape for any number of samples, so that rounding does not depend on their number. On
+# CPU 64 at a time take 1.7 times as long for each as 256 do (two x86 cores, the reference's
+# generator), as every call transforms the kernels anew.
 BATCH = 256
 
 

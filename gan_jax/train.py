@@ -3,11 +3,12 @@
 import math
 import os
 import signal
+import sysconfig
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -81,10 +82,10 @@ def train(
         if step >= last_step:
             pictures.save_final(experiment, directory, reporter.say)
             return Outcome.FINISHED
+        stopping = stack.enter_context(_stop_signals())  # until the last save is on disk
         saver = stack.enter_context(
             checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
         )
-        stopping = stack.enter_context(_stop_signals())
         running = Running(experiment, mesh, directory, reporter, saver, stopping, last_step)
         return run_loop(running, state, step)
 
@@ -102,21 +103,22 @@ def check_shapes(experiment: Experiment) -> None:
         raise
     except Exception as error:  # whatever the experiment's own code raises
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        hint = "; networks are called as module(x, condition, training=...)"
         raise RequestError(
-            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}; networks "
-            "are called as module(x, condition, training=...)"
+            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
+            f"{hint if isinstance(error, TypeError) else ''}"
         ) from error
 
 
 def _place(error: Exception) -> str:
     """Where the user's own code was when it failed: the innermost frame outside libraries."""
-    package = Path(__file__).parent
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths = [sysconfig.get_paths()[name] for name in names]
+    libraries = {Path(__file__).parent, *map(Path, paths)}
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if (path := Path(frame.filename)).is_file()
-        and package not in path.parents
-        and "site-packages" not in path.parts
+        if (path := Path(frame.filename)).is_file() and libraries.isdisjoint(path.parents)
     ]
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
@@ -139,10 +141,12 @@ def _check_networks(experiment: Experiment) -> None:
         )
     for player in ("discriminator", "generator"):
         losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
-        if losses.shape != (batch,):
+        shape = getattr(losses, "shape", None)
+        if shape != (batch,):
+            returned = type(losses).__name__ if shape is None else list(shape)
             raise RequestError(
                 f"loss.{player} must return [batch], a loss for each example; for a batch of "
-                f"{batch} it returns {list(losses.shape)}"
+                f"{batch} it returns {returned}"
             )
 
 
@@ -217,7 +221,8 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         stop.set()
         if math.isinf(first):
             first = time.monotonic()
-            os.write(2, b"\nstopping: the state is saved when this call is done\n")
+            with suppress(OSError):  # Ctrl-C also ends what the output is piped into
+                os.write(2, b"\nstopping: the state is saved when this call is done\n")
         if time.monotonic() - first > ECHO_SECONDS:
             restore()
             signal.raise_signal(number)

@@ -35,7 +35,7 @@ class Dataset(Protocol):
         """Returns all examples as stored: `.sample` [count, ...] and `.label` [count] or None."""
 
     def fingerprint(self) -> str:
-        """Returns a short text that the data share with no other: a run is held to it."""
+        """Returns a short text that other data would hardly have too: a run is held to it."""
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
         """Returns which examples form the batch of one step; see `order.batch_indices`."""

@@ -22,7 +22,7 @@ from gan_jax.data.order import batch_indices
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 
-FINGERPRINTED_BYTES = 2**28  # read in half a second
+FINGERPRINTED_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Images:
         return examples
 
     def fingerprint(self) -> str:
-        """Returns number and checksum of the images and labels.
+        """Returns number and checksum of the decoded images, and of the labels if they are used.
 
         Where the images take more than FINGERPRINTED_BYTES, the checksum is of every second, or
         third, and so on, until no more than that many are read.
@@ -80,7 +80,7 @@ class Images:
         examples = self.load()
         every = max(1, math.ceil(examples.sample.nbytes / FINGERPRINTED_BYTES))
         checksum = zlib.crc32(np.ascontiguousarray(examples.sample[::every]))
-        if examples.label is not None:
+        if self.labels:
             checksum = zlib.crc32(examples.label, checksum)
         return f"{self.count} images, checksum {checksum:08x}"
 

@@ -1,8 +1,8 @@
 """The classic DCGAN: a dense layer and three transposed convolutions against two convolutions.
 
 After Radford, Metz, Chintala (2016), in the form that became the standard first GAN on MNIST:
-with dropout in the discriminator and BatchNorm in the generator only. Initialisers and constants
-are Keras's.
+by default with dropout in the discriminator and BatchNorm in the generator only. Initialisers and
+constants are Keras's.
 """
 
 import functools
@@ -68,7 +68,8 @@ class Discriminator(nn.Module):
         dropout: probability that an activation is dropped in training.
         hidden: units of a dense layer before the logit; 0, the classic, is none.
         batch_norm: normalise all hidden layers but the first, as Radford et al. do; real and
-            generated images are normalised apart.
+            generated images are normalised apart. Logits then depend on the whole batch, so that
+            penalties for each sample, R1 for example, lose their meaning.
     """
 
     width: int = 64

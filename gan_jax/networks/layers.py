@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from gan_jax.checks import check_bounds
 from gan_jax.ops.conv import conv, conv_transpose
 
 
@@ -58,11 +59,19 @@ class Dropout(nn.Module):
     """Dropout (Srivastava et al., 2014) that spends 16 random bits on each activation.
 
     It drops with the multiple of 2^-16 next to `rate`, strictly between 0 and 1, and divides what
-    it keeps by the exact share that is kept, so the expectation is the input's. Flax's own spends
-    32 bits, which on CPU takes several times as long. A rate of 0 drops nothing.
+    it keeps by the share that is kept, so the expectation is the input's, to the dtype's rounding.
+    Flax's own spends 32 bits: 28 to 38 ms instead of 5 to 8 for 3.2 million activations on two x86
+    cores.
+
+    Attributes:
+        rate: probability that an activation is dropped, in [0, 1); 0 drops nothing.
     """
 
     rate: float
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "rate", at_least=0, below=1)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Float[Array, "*shape"], *, training: bool) -> Float[Array, "*shape"]:
