@@ -65,10 +65,11 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
     shown = repr(value)
     wrong = f"{owner}.{field} = {shown if len(shown) < 200 else shown[:200] + '...'}"
     missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
-    if isinstance(value, type) or (missing and isinstance(value, types.FunctionType)):
+    is_function = isinstance(value, types.FunctionType) and value.__name__ == value.__qualname__
+    if isinstance(value, type) or (missing and is_function):
         raise RequestError(
-            f"{wrong}: is a {'class' if isinstance(value, type) else 'function'}; did you forget "
-            f"the parentheses, as in {value.__name__}()?"
+            f"{wrong}: is a {'function' if is_function else 'class'}; did you forget the "
+            f"parentheses, as in {value.__name__}()?"
         )
     if missing:
         advice = f"; give {right}" if right else ""

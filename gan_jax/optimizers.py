@@ -41,7 +41,8 @@ class Adam:
         check_bounds(self, "learning_rate eps", at_least=0)
         check_bounds(self, "b1 b2", at_least=0, below=1)
         if self.schedule is not None:
-            check_object("Adam", "schedule", self.schedule, "build")
+            right = "from_optax(optax.linear_schedule, 1.0, 0.0, 1000), for example"
+            check_object("Adam", "schedule", self.schedule, "build", right)
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
