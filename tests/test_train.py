@@ -314,7 +314,15 @@ def test_sigterm_saves_and_exits_75(tmp_path):
     assert f"resuming {tmp_path / 'run'} at step {step}" in message
 
 
-def test_two_signals_at_once_are_one_and_a_later_one_interrupts(monkeypatch):
+@pytest.fixture
+def default_interrupt():
+    """Ctrl-C raises KeyboardInterrupt, also where this process was started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_two_signals_at_once_are_one_and_a_later_one_interrupts(monkeypatch, default_interrupt):
     with stop_signals() as stopping:
         assert not stopping()
         signal.raise_signal(signal.SIGINT)
