@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gan_jax import config, devices, gan, runs
 from gan_jax.experiment import Experiment
 from gan_jax.loop import run_steps
-from gan_jax.train import check_shapes
+from gan_jax.shapes import check_shapes
 
 MIB = 2**20
 FOLD = {"overflow": "fold"}  # rather than cut shapes off

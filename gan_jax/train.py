@@ -1,14 +1,7 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
-import math
-import os
-import signal
-import sysconfig
-import threading
-import time
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import filelock
@@ -21,8 +14,8 @@ from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
 from gan_jax.loop import Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
-
-ECHO_SECONDS = 1.0  # wrappers pass a Ctrl-C on that the terminal has sent as well: that is one
+from gan_jax.shapes import check_shapes
+from gan_jax.signals import stop_signals
 
 
 def train(
@@ -82,88 +75,12 @@ def train(
         if step >= last_step:
             pictures.save_final(experiment, directory, reporter.say)
             return Outcome.FINISHED
-        stopping = stack.enter_context(_stop_signals())  # until the last save is on disk
+        stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         saver = stack.enter_context(
             checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
         )
         running = Running(experiment, mesh, directory, reporter, saver, stopping, last_step)
         return run_loop(running, state, step)
-
-
-def check_shapes(experiment: Experiment) -> None:
-    """Checks, without computing, that networks, data, losses and optimizers fit each other.
-
-    Raises:
-        RequestError: says which does not, with both shapes.
-    """
-    try:
-        _check_networks(experiment)
-        _check_update(experiment)
-    except RequestError:
-        raise
-    except Exception as error:  # whatever the experiment's own code raises
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        hint = "; networks are called as module(x, condition, training=...)"
-        raise RequestError(
-            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
-            f"{hint if isinstance(error, TypeError) else ''}"
-        ) from error
-
-
-def _place(error: Exception) -> str:
-    """Where the user's own code was when it failed: the innermost frame outside libraries."""
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    paths = [sysconfig.get_paths()[name] for name in names]
-    libraries = {Path(__file__).parent, *map(Path, paths)}
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if (path := Path(frame.filename)).is_file() and libraries.isdisjoint(path.parents)
-    ]
-    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-
-
-def _check_networks(experiment: Experiment) -> None:
-    batch, shape = 2, experiment.data.sample_shape
-    latent, _, condition = gan.blank_inputs(experiment, batch)
-    state = jax.eval_shape(lambda: gan.init(experiment, 0))
-    fake = jax.eval_shape(lambda s: gan.generate(experiment, s, latent, condition), state)
-    if fake.shape != (batch, *shape):
-        made = fake.shape[1:]
-        raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
-    logits = jax.eval_shape(
-        lambda s, sample: gan.discriminate(experiment, s, sample, condition), state, fake
-    )
-    if logits.shape != (batch,):
-        raise RequestError(
-            f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
-            f"returns {list(logits.shape)}"
-        )
-    for player in ("discriminator", "generator"):
-        losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
-        shape = getattr(losses, "shape", None)
-        if shape != (batch,):
-            returned = type(losses).__name__ if shape is None else list(shape)
-            raise RequestError(
-                f"loss.{player} must return [batch], a loss for each example; for a batch of "
-                f"{batch} it returns {returned}"
-            )
-
-
-def _check_update(experiment: Experiment) -> None:
-    _, sample, condition = gan.blank_inputs(experiment, experiment.examples_per_step)
-    batch = {"sample": sample, "condition": condition}
-    before = jax.eval_shape(lambda: gan.init(experiment, 0))
-    after, _ = jax.eval_shape(lambda state: gan.update(experiment, state, batch), before)
-    for (path, old), new in zip(
-        jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
-    ):
-        if (old.shape, old.dtype) != (new.shape, new.dtype):
-            name = jax.tree_util.keystr(path, simple=True, separator=".")
-            raise RequestError(
-                f"an update turns {name} from {old.dtype}{list(old.shape)} into "
-                f"{new.dtype}{list(new.shape)}"
-            )
 
 
 def _initialise(
@@ -201,37 +118,6 @@ def _locked(directory: runs.RunDirectory) -> Iterator[None]:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     with lock:
         yield
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGTERM or SIGINT into a flag; a later one acts as it always does."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set  # only the main thread may handle signals
-        return
-    first = math.inf
-
-    def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def handle(number, frame):
-        nonlocal first
-        stop.set()
-        if math.isinf(first):
-            first = time.monotonic()
-            with suppress(OSError):  # Ctrl-C also ends what the output is piped into
-                os.write(2, b"\nstopping: the state is saved when this call is done\n")
-        if time.monotonic() - first > ECHO_SECONDS:
-            restore()
-            signal.raise_signal(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop.is_set
-    finally:
-        restore()
 
 
 def _refuse_lost_checkpoints(directory: runs.RunDirectory) -> None:

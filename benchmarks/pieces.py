@@ -1,0 +1,118 @@
+"""Choices inside the package, each against what it replaces, in turns.
+
+    python benchmarks/pieces.py
+
+Dropout's random bits, how many samples are drawn together, and the rule by which a convolution on
+CPU is direct or in the Fourier domain.
+"""
+
+import itertools
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+import jax
+
+from gan_jax import gan, samples
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.networks import dcgan
+from gan_jax.networks.layers import Dropout
+from gan_jax.ops import conv, fourier
+from gan_jax.ops.geometry import convolution
+
+ROUNDS = 7
+BATCHES, SIZES, CHANNELS = (16, 64, 256), (7, 14, 28), ((1, 64), (32, 64), (64, 128))
+KERNEL = 5
+
+
+def main() -> None:
+    """Measures and prints everything."""
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+          f"Python {platform.python_version()}, JAX {jax.__version__}")  # fmt: skip
+    dropout()
+    sampling()
+    cost_rule()
+
+
+def dropout() -> None:
+    """One mask for the activations of the reference discriminator's first layer."""
+    x = jax.random.normal(jax.random.key(0), (256, 14, 14, 64))
+    rngs = {"dropout": jax.random.key(1)}
+    ours = jax.jit(lambda x: Dropout(0.3).apply({}, x, training=True, rngs=rngs))
+    flax = jax.jit(lambda x: nn.Dropout(0.3, deterministic=False).apply({}, x, rngs=rngs))
+    seconds = in_turns({"gan_jax": partial(ours, x), "Flax": partial(flax, x)})
+    print(f"dropout of {x.size / 1e6:.1f} million activations: {milliseconds(seconds)}")
+
+
+def sampling() -> None:
+    """Samples of the reference's generator, 64 or 256 at a time."""
+    experiment = Experiment(
+        generator=dcgan.Generator(),
+        discriminator=dcgan.Discriminator(),
+        data=images.mnist_sample(),
+        steps=1,
+    )
+    state = jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)
+    generate = jax.jit(partial(gan.generate, experiment))
+    latents = {n: gan.draw_latent(experiment, jax.random.key(0), n) for n in (64, samples.BATCH)}
+    seconds = in_turns({f"{n} together": partial(generate, state, z) for n, z in latents.items()})
+    each = {name: s / int(name.split()[0]) for name, s in seconds.items()}
+    print(f"a sample: {milliseconds(each, digits=2)}")
+
+
+def cost_rule() -> None:
+    """Time lost where the rule takes the slower form, as a share of the faster forms' time."""
+    best = chosen = only_direct = 0.0
+    for batch, size, (fine, coarse), stride in itertools.product(BATCHES, SIZES, CHANNELS, (1, 2)):
+        geometry = convolution((size, size), (KERNEL, KERNEL), stride)
+        maps = (
+            jax.random.normal(jax.random.key(0), (batch, *geometry.fine, fine)),
+            jax.random.normal(jax.random.key(1), (KERNEL, KERNEL, fine, coarse)),
+            jax.random.normal(jax.random.key(2), (batch, *geometry.coarse, coarse)),
+        )
+        for direct, in_fourier_domain, operands, convolved in (
+            (conv._native_down, fourier.down, maps[:2], geometry.fine),
+            (conv._native_up, fourier.up, (maps[2], maps[1]), geometry.coarse),
+            (conv._native_filter, fourier.filter_gradient, maps[::2], geometry.fine),
+        ):
+            seconds = in_turns(
+                {
+                    "direct": partial(jax.jit(partial(direct, geometry)), *operands),
+                    "fourier": partial(jax.jit(partial(in_fourier_domain, geometry)), *operands),
+                },
+                rounds=3,
+            )
+            cost = conv._direct_cost(geometry, convolved, batch, fine, coarse)
+            is_direct = cost <= fourier.cost(geometry, batch, fine, coarse)
+            best += min(seconds.values())
+            chosen += seconds["direct" if is_direct else "fourier"]
+            only_direct += seconds["direct"]
+    print(
+        f"convolutions by the cost rule: {chosen / best - 1:.1%} more time than the faster form of"
+    )
+    print(f"  each; all of them direct: {only_direct / best - 1:.0%} more")
+
+
+def in_turns(calls: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Median seconds of each call, after one that compiles."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for index in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            if index:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def milliseconds(seconds: dict[str, float], digits: int = 1) -> str:
+    return ", ".join(f"{name} {1e3 * s:.{digits}f} ms" for name, s in seconds.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Checks, without computing, that networks, data, losses and optimizers fit each other."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+import jax
+
+from gan_jax import gan
+from gan_jax.errors import RequestError
+from gan_jax.experiment import Experiment
+
+
+def check_shapes(experiment: Experiment) -> None:
+    """Checks an experiment by tracing its initialisation, its networks and one update.
+
+    Raises:
+        RequestError: says which does not, with both shapes.
+    """
+    try:
+        _check_networks(experiment)
+        _check_update(experiment)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever the experiment's own code raises
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        hint = "; networks are called as module(x, condition, training=...)"
+        raise RequestError(
+            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
+            f"{hint if isinstance(error, TypeError) else ''}"
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """Where the user's own code was when it failed: the innermost frame outside libraries."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths = [sysconfig.get_paths()[name] for name in names]
+    libraries = {Path(__file__).parent, *map(Path, paths)}
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (path := Path(frame.filename)).is_file() and libraries.isdisjoint(path.parents)
+    ]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
+def _check_networks(experiment: Experiment) -> None:
+    batch, shape = 2, experiment.data.sample_shape
+    latent, _, condition = gan.blank_inputs(experiment, batch)
+    state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    fake = jax.eval_shape(lambda s: gan.generate(experiment, s, latent, condition), state)
+    if fake.shape != (batch, *shape):
+        made = fake.shape[1:]
+        raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
+    logits = jax.eval_shape(
+        lambda s, sample: gan.discriminate(experiment, s, sample, condition), state, fake
+    )
+    if logits.shape != (batch,):
+        raise RequestError(
+            f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
+            f"returns {list(logits.shape)}"
+        )
+    for player in ("discriminator", "generator"):
+        losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
+        shape = getattr(losses, "shape", None)
+        if shape != (batch,):
+            returned = type(losses).__name__ if shape is None else list(shape)
+            raise RequestError(
+                f"loss.{player} must return [batch], a loss for each example; for a batch of "
+                f"{batch} it returns {returned}"
+            )
+
+
+def _check_update(experiment: Experiment) -> None:
+    _, sample, condition = gan.blank_inputs(experiment, experiment.examples_per_step)
+    batch = {"sample": sample, "condition": condition}
+    before = jax.eval_shape(lambda: gan.init(experiment, 0))
+    after, _ = jax.eval_shape(lambda state: gan.update(experiment, state, batch), before)
+    for (path, old), new in zip(
+        jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
+    ):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            raise RequestError(
+                f"an update turns {name} from {old.dtype}{list(old.shape)} into "
+                f"{new.dtype}{list(new.shape)}"
+            )

@@ -1,0 +1,42 @@
+"""Signals that end training: the first one is a wish, which the loop grants after saving."""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+ECHO_SECONDS = 1.0  # wrappers pass a Ctrl-C on that the terminal has sent as well: that is one
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turns the first SIGTERM or SIGINT into a flag; a later one acts as it always does."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop.is_set  # only the main thread may handle signals
+        return
+    first = math.inf
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle(number, frame):
+        nonlocal first
+        stop.set()
+        if math.isinf(first):
+            first = time.monotonic()
+            with suppress(OSError):  # Ctrl-C also ends what the output is piped into
+                os.write(2, b"\nstopping: the state is saved when this call is done\n")
+        if time.monotonic() - first > ECHO_SECONDS:
+            restore()
+            signal.raise_signal(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop.is_set
+    finally:
+        restore()
