@@ -3,7 +3,7 @@
     python benchmarks/pieces.py
 
 Dropout's random bits, how many samples are drawn together, and the rule by which a convolution on
-CPU is direct or in the Fourier domain.
+CPU is direct, in the Fourier domain, or a product with patches.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import flax.linen as nn
@@ -22,7 +22,7 @@ from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from gan_jax.networks.layers import Dropout
-from gan_jax.ops import conv, fourier
+from gan_jax.ops import conv
 from gan_jax.ops.geometry import convolution
 
 ROUNDS = 7
@@ -66,7 +66,7 @@ def sampling() -> None:
 
 
 def cost_rule() -> None:
-    """Time lost where the rule takes the slower form, as a share of the faster forms' time."""
+    """Time lost where the rule takes a slower form, as a share of the fastest forms' time."""
     best = chosen = only_direct = 0.0
     for batch, size, (fine, coarse), stride in itertools.product(BATCHES, SIZES, CHANNELS, (1, 2)):
         geometry = convolution((size, size), (KERNEL, KERNEL), stride)
@@ -75,32 +75,26 @@ def cost_rule() -> None:
             jax.random.normal(jax.random.key(1), (KERNEL, KERNEL, fine, coarse)),
             jax.random.normal(jax.random.key(2), (batch, *geometry.coarse, coarse)),
         )
-        for direct, in_fourier_domain, operands, convolved in (
-            (conv._native_down, fourier.down, maps[:2], geometry.fine),
-            (conv._native_up, fourier.up, (maps[2], maps[1]), geometry.coarse),
-            (conv._native_filter, fourier.filter_gradient, maps[::2], geometry.fine),
+        for forms, operands in (
+            (conv._down_forms, maps[:2]),
+            (conv._up_forms, (maps[2], maps[1])),
+            (conv._filter_forms, maps[::2]),
         ):
-            seconds = in_turns(
-                {
-                    "direct": partial(jax.jit(partial(direct, geometry)), *operands),
-                    "fourier": partial(jax.jit(partial(in_fourier_domain, geometry)), *operands),
-                },
-                rounds=3,
-            )
-            cost = conv._direct_cost(geometry, convolved, batch, fine, coarse)
-            is_direct = cost <= fourier.cost(geometry, batch, fine, coarse)
+            costs = forms(geometry, batch, fine, coarse)
+            calls = {form: partial(jax.jit(partial(form, geometry)), *operands) for form in costs}
+            seconds = in_turns(calls, rounds=3)
             best += min(seconds.values())
-            chosen += seconds["direct" if is_direct else "fourier"]
-            only_direct += seconds["direct"]
+            chosen += seconds[min(costs, key=costs.get)]
+            only_direct += seconds[next(iter(costs))]
     print(
-        f"convolutions by the cost rule: {chosen / best - 1:.1%} more time than the faster form of"
+        f"convolutions by the cost rule: {chosen / best - 1:.1%} more time than the fastest form of"
     )
     print(f"  each; all of them direct: {only_direct / best - 1:.0%} more")
 
 
-def in_turns(calls: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+def in_turns(calls: dict[Hashable, Callable], rounds: int = ROUNDS) -> dict[Hashable, float]:
     """Median seconds of each call, after one that compiles."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    seconds: dict[Hashable, list[float]] = {name: [] for name in calls}
     for index in range(rounds + 1):
         for name, call in calls.items():
             start = time.perf_counter()

@@ -11,9 +11,10 @@ kernel gradient of a transposed convolution never takes the slow path that it ha
 The price is `jax.custom_vjp`'s: no forward mode (`jax.jvp`), and inside `jax.shard_map` maps and
 kernel must vary over the same mesh axes (`jax.lax.pcast`).
 
-GPU and TPU run XLA's own convolutions. On CPU a contraction runs in the Fourier domain
-(`gan_jax.ops.fourier`) wherever its estimated cost is lower, which is a function of shapes alone,
-and elsewhere as XLA's convolution with its operands in the one order that is fast in loops too.
+GPU and TPU run XLA's own convolutions. On CPU a contraction takes the form with the least estimated
+cost, a function of shapes alone: in the Fourier domain (`gan_jax.ops.fourier`), as a product with
+patches (`gan_jax.ops.patches`), or as XLA's convolution with its operands in the one order that is
+fast in loops too. `benchmarks/pieces.py` shows what the rule loses.
 """
 
 import math
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gan_jax.ops import fourier
+from gan_jax.ops import fourier, patches
 from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
 
 Convolve = Callable[..., Array]
@@ -62,20 +63,18 @@ def conv_transpose(
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
-    sizes = geometry.fine, len(fine), *kernel.shape[2:]
-    return _lower(_native_down, fourier.down, geometry, sizes, fine, kernel)
+    return _lower(_down_forms(geometry, len(fine), *kernel.shape[2:]), geometry, fine, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
-    sizes = geometry.coarse, len(coarse), *kernel.shape[2:]
-    return _lower(_native_up, fourier.up, geometry, sizes, coarse, kernel)
+    return _lower(_up_forms(geometry, len(coarse), *kernel.shape[2:]), geometry, coarse, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _filter(geometry: Geometry, fine: Array, coarse: Array) -> Array:
-    sizes = geometry.fine, len(fine), fine.shape[3], coarse.shape[3]
-    return _lower(_native_filter, fourier.filter_gradient, geometry, sizes, fine, coarse)
+    forms = _filter_forms(geometry, len(fine), fine.shape[3], coarse.shape[3])
+    return _lower(forms, geometry, fine, coarse)
 
 
 _down.defvjp(
@@ -92,15 +91,12 @@ _filter.defvjp(
 )
 
 
-def _lower(
-    native: Callable[..., Array],
-    in_fourier_domain: Callable[[Geometry, Array, Array], Array],
-    geometry: Geometry,
-    sizes: tuple[Pair, int, int, int],
-    *operands: Array,
-) -> Array:
+def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -> Array:
+    """Runs the first form where XLA's convolutions are fast, and on CPU the one of least cost."""
+    native = next(iter(forms))
     default = partial(native, geometry)
-    if geometry.stride > 2 or _direct_cost(geometry, *sizes) <= fourier.cost(geometry, *sizes[1:]):
+    best = min(forms, key=forms.get)
+    if geometry.stride > 2 or best is native:
         on_cpu = partial(native, geometry, convolve=_canonical_convolution)
         return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
@@ -108,18 +104,51 @@ def _lower(
         dtype = jax.eval_shape(default, *operands).dtype  # checks them as well
         precise = jnp.promote_types(dtype, jnp.float32)
         wide = [operand.astype(precise) for operand in operands]
-        return in_fourier_domain(geometry, *wide).astype(dtype)
+        return best(geometry, *wide).astype(dtype)
 
     return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
 
+# The forms of each contraction with their time on CPU, counted in multiply-adds at the rate of
+# matrix products; the native one is first. The weights were fitted to measured times.
+
+
+def _down_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
+    direct = _direct_cost(geometry, *sizes, geometry.fine)
+    return {
+        _native_down: direct + 50 * patches.size(geometry, *sizes[:2]),
+        fourier.down: fourier.cost(geometry, *sizes),
+    }
+
+
+def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
+    batch, _, coarse_channels = sizes
+    direct = _direct_cost(geometry, *sizes, geometry.coarse)
+    dilated = batch * math.prod(geometry.fine) * coarse_channels
+    return {
+        _native_up: direct + 50 * dilated,
+        fourier.up: fourier.cost(geometry, *sizes),
+        patches.up: patches.cost(geometry, *sizes),
+    }
+
+
+def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
+    direct = _direct_cost(geometry, *sizes, geometry.fine)
+    return {
+        # With the coarse map as its kernel, XLA's convolution strides through all patches a tap.
+        _native_filter: direct + 500 * patches.size(geometry, *sizes[:2]),
+        fourier.filter_gradient: fourier.cost(geometry, *sizes),
+        patches.filter_gradient: patches.cost(geometry, *sizes),
+    }
+
+
 def _direct_cost(
-    geometry: Geometry, convolved: Pair, batch: int, fine_channels: int, coarse_channels: int
+    geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int, convolved: Pair
 ) -> int:
-    """Time of a direct contraction on CPU, counted in multiply-adds at their usual rate.
+    """Time of the products of a direct contraction.
 
     XLA runs a convolution whose kernel exceeds the convolved map on one core and without vector
-    instructions, ten to forty times slower.
+    instructions.
     """
     exceeds = any(taps > length for taps, length in zip(geometry.kernel, convolved, strict=True))
     products = batch * math.prod((*geometry.coarse, *geometry.kernel))

@@ -32,9 +32,8 @@ class _Transforms(NamedTuple):
 def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> int:
     """Time of any of the three contractions in this form, counted in multiply-adds.
 
-    Multiply-adds of the three transforms and of the products, and 16 more for each number that a
-    spectrum holds, for moving it: with that weight the count ranks this form against direct
-    convolutions (two x86 cores, batches 16 to 256, maps 4 x 4 to 32 x 32) to 3 % of lost time.
+    Multiply-adds of the three transforms and of the products, which batches below 96 do not make
+    proportionally cheaper, and 32 more for each number that a spectrum holds, for moving it.
     """
     phases = geometry.stride**2
     fine, taps, coarse = map(math.prod, (geometry.phase, geometry.kernel, geometry.coarse))
@@ -42,7 +41,7 @@ def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: in
     columns_kernel = phases * fine_channels * coarse_channels
     transforms = fine * columns_fine + coarse * columns_coarse + taps * columns_kernel
     moved = columns_fine + columns_coarse + columns_kernel
-    return _rank(geometry) * (transforms + batch * columns_kernel + 16 * moved)
+    return _rank(geometry) * (transforms + max(batch, 96) * columns_kernel + 32 * moved)
 
 
 def down(

@@ -1,6 +1,7 @@
 """Convolutions against Flax's in float64: values, derivatives, transformations, lowerings."""
 
 from collections.abc import Callable
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -215,29 +216,34 @@ def test_accelerators_get_native_convolutions_only(name, stride, platform):
 
 
 @pytest.mark.parametrize(
-    "operation, batch, size, inputs, outputs, stride, in_fourier_domain",
+    "operation, batch, size, inputs, outputs, stride, value, by_map, by_kernel",
     [
-        (conv_transpose, 256, 7, 256, 128, 1, True),
-        (conv_transpose, 256, 7, 128, 64, 2, True),
-        (conv_transpose, 256, 14, 64, 1, 2, False),
-        (conv, 256, 28, 1, 64, 2, False),
-        (conv, 256, 14, 64, 128, 2, True),
-        (conv, 256, 64, 64, 128, 1, False),
+        (conv_transpose, 256, 7, 256, 128, 1, "fourier", "fourier", "fourier"),
+        (conv_transpose, 256, 7, 128, 64, 2, "fourier", "fourier", "fourier"),
+        (conv_transpose, 256, 14, 64, 1, 2, "patches", "direct", "patches"),
+        (conv, 256, 28, 1, 64, 2, "direct", "patches", "patches"),
+        (conv, 256, 14, 64, 128, 2, "fourier", "fourier", "fourier"),
+        (conv, 256, 64, 64, 128, 1, "direct", "direct", "patches"),
     ],
 )
-def test_cpu_takes_the_cheaper_form(
-    operation, batch, size, inputs, outputs, stride, in_fourier_domain
+def test_cpu_takes_the_cheapest_form(
+    operation, batch, size, inputs, outputs, stride, value, by_map, by_kernel
 ):
     x = jax.ShapeDtypeStruct((batch, size, size, inputs), jnp.float32)
     kernel = jax.ShapeDtypeStruct((5, 5, inputs, outputs), jnp.float32)
+    apply = partial(operation, stride=stride)
+    y = jax.eval_shape(apply, x, kernel)
+    assert form_on_cpu(apply, x, kernel) == value
+    assert form_on_cpu(lambda x, k, g: jax.vjp(apply, x, k)[1](g)[0], x, kernel, y) == by_map
+    assert form_on_cpu(lambda x, k, g: jax.vjp(apply, x, k)[1](g)[1], x, kernel, y) == by_kernel
 
-    def gradients(x, kernel):
-        return jax.grad(lambda *o: jnp.sum(operation(*o, stride) ** 2), (0, 1))(x, kernel)
 
-    module = jax.jit(gradients).trace(x, kernel).lower(lowering_platforms=("cpu",)).as_text()
-    convolutions = [line for line in module.splitlines() if "stablehlo.convolution" in line]
-    assert bool(convolutions) != in_fourier_domain
-    assert ("dot_general" in module) == in_fourier_domain
+def form_on_cpu(function: Callable, *operands: jax.ShapeDtypeStruct) -> str:
+    traced = jax.jit(function).trace(*operands)
+    lines = traced.lower(lowering_platforms=("cpu",)).as_text().splitlines()
+    convolutions = [line for line in lines if "stablehlo.convolution" in line]
     # Any other order of dimensions is slow in the bodies of loops.
     canonical = "dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
     assert all(canonical in line for line in convolutions)
+    products = sum("dot_general" in line for line in lines)
+    return {(1, 0): "direct", (0, 1): "patches", (0, 4): "fourier"}[len(convolutions), products]

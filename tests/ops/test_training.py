@@ -10,7 +10,7 @@ from gan_jax import gan
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
-from gan_jax.ops import fourier
+from gan_jax.ops import fourier, patches
 from gan_jax.optimizers import Adam
 
 EXPERIMENT = Experiment(
@@ -39,10 +39,11 @@ def trained(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_200_steps_agree_at_first_and_are_as_good_at_the_end(monkeypatch):
     """Rounding grows tenfold in a few steps, as in any GAN; after that only averages compare."""
     losses, samples = trained(seed=1)
-    monkeypatch.setattr(fourier, "cost", lambda *_: math.inf)
+    for form in (fourier, patches):
+        monkeypatch.setattr(form, "cost", lambda *_: math.inf)
     native_losses, native_samples = trained(seed=1)
     assert not np.array_equal(losses, native_losses)  # these were other kernels
-    np.testing.assert_allclose(losses[:10], native_losses[:10], rtol=1e-5)
+    np.testing.assert_allclose(losses[:6], native_losses[:6], rtol=1e-5)
     np.testing.assert_allclose(losses[-50:].mean(0), native_losses[-50:].mean(0), rtol=0.05)
     assert samples.mean() == pytest.approx(native_samples.mean(), abs=0.1)
     assert samples.std(0).mean() == pytest.approx(native_samples.std(0).mean(), abs=0.05)

@@ -1,0 +1,37 @@
+"""Both contractions by patches against the definition."""
+
+import jax
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_jax.ops import patches
+from gan_jax.ops.geometry import convolution, transposed_convolution
+from tests.ops.trilinear import trilinear
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    family=st.sampled_from([convolution, transposed_convolution]),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    stride=st.sampled_from([1, 2, 3]),
+)
+def test_contractions_equal_their_definition(family, size, kernel, stride):
+    geometry = family(size, kernel, stride)
+    random = np.random.default_rng(0)
+    shapes = (2, *geometry.fine, 3), (*geometry.kernel, 3, 4), (2, *geometry.coarse, 4)
+    fine, filters, coarse = (random.normal(size=shape) for shape in shapes)
+    _, up, gradient = trilinear(geometry, fine, filters, coarse)
+    with jax.enable_x64(True):
+        measured = jax.jit(patches.up, static_argnums=0)(geometry, coarse, filters)
+        np.testing.assert_allclose(measured, up, rtol=1e-12, atol=1e-13)
+        contract = jax.jit(patches.filter_gradient, static_argnums=0)
+        measured = contract(geometry, fine, coarse)
+        np.testing.assert_allclose(measured, gradient, rtol=1e-12, atol=1e-13)
+
+
+def test_size_counts_the_numbers_that_the_patches_hold():
+    geometry = convolution((28, 28), (5, 5), 2)
+    made = jax.eval_shape(lambda x: patches._patches(geometry, x), np.zeros((4, 28, 28, 3)))
+    assert patches.size(geometry, 4, 3) == made.size == 4 * 14 * 14 * 25 * 3
