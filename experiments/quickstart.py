@@ -5,8 +5,7 @@
 Against the reference recipe, many cheap steps: batch 32, half the width; higher learning rates with
 b1 = 0.5 that fall linearly to 0; 8 numbers in a latent; a moving average. The discriminator has
 BatchNorm (Radford, Metz, Chintala, 2016) and a hidden layer that sees the whole image, and no
-dropout. Chosen among 30 recipes by a classifier's opinion of samples and by looking at them, mostly
-after short runs of one seed.
+dropout. Chosen among 30 recipes by looking at their samples, mostly after short runs of one seed.
 
 The schedule ends at STEPS: to train longer change STEPS, not --steps.
 

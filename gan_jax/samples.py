@@ -12,8 +12,8 @@ from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 
 # One compiled shape for any number of samples, so that rounding does not depend on their number. On
-# CPU 64 at a time take 1.7 times as long for each as 256 do (two x86 cores, the reference's
-# generator), as every call transforms the kernels anew.
+# CPU fewer at a time take longer for each, as every call transforms the kernels anew
+# (`benchmarks/pieces.py`).
 BATCH = 256
 
 

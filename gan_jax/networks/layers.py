@@ -60,8 +60,7 @@ class Dropout(nn.Module):
 
     It drops with the multiple of 2^-16 next to `rate`, strictly between 0 and 1, and divides what
     it keeps by the share that is kept, so the expectation is the input's, to the dtype's rounding.
-    Flax's own spends 32 bits: 28 to 38 ms instead of 5 to 8 for 3.2 million activations on two x86
-    cores.
+    Flax's own spends 32 bits and several times the time (`benchmarks/pieces.py`).
 
     Attributes:
         rate: probability that an activation is dropped, in [0, 1); 0 drops nothing.
