@@ -26,7 +26,7 @@ from gan_jax.ops import conv
 from gan_jax.ops.geometry import convolution
 
 ROUNDS = 7
-BATCHES, SIZES, CHANNELS = (16, 64, 256), (7, 14, 28), ((1, 64), (32, 64), (64, 128))
+BATCHES, SIZES, CHANNELS = (16, 64), (7, 14, 28), ((1, 64), (32, 64), (64, 128))
 KERNEL = 5
 
 

@@ -11,8 +11,7 @@ The schedule ends at STEPS: to train longer change STEPS, not --steps.
 
 Measured at commit e8dfc29 with the command above, and with --seed 1 and 2: 3 min 03 s, 2 min 56 s
 and 2 min 52 s on two idle x86 cores. By eye 15, 14 and 13 of the 16 samples are digits; among 100
-samples all ten are there. A classifier of 98 % accuracy is sure (0.95) of 0.77, 0.77 and 0.74 of
-1,000 samples, and of 0.92 of real test digits.
+samples all ten are there. At 62f4784, whose convolutions round otherwise, seed 0 has 14 of 16.
 """
 
 import optax
