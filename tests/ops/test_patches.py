@@ -3,25 +3,16 @@
 import jax
 import numpy as np
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gan_jax.ops import patches
-from gan_jax.ops.geometry import convolution, transposed_convolution
-from tests.ops.trilinear import trilinear
+from gan_jax.ops.geometry import convolution
+from tests.ops.trilinear import GEOMETRIES, operands, trilinear
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    family=st.sampled_from([convolution, transposed_convolution]),
-    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    kernel=st.tuples(st.integers(1, 6), st.integers(1, 6)),
-    stride=st.sampled_from([1, 2, 3]),
-)
-def test_contractions_equal_their_definition(family, size, kernel, stride):
-    geometry = family(size, kernel, stride)
-    random = np.random.default_rng(0)
-    shapes = (2, *geometry.fine, 3), (*geometry.kernel, 3, 4), (2, *geometry.coarse, 4)
-    fine, filters, coarse = (random.normal(size=shape) for shape in shapes)
+@given(GEOMETRIES)
+def test_contractions_equal_their_definition(geometry):
+    fine, filters, coarse = operands(geometry)
     _, up, gradient = trilinear(geometry, fine, filters, coarse)
     with jax.enable_x64(True):
         measured = jax.jit(patches.up, static_argnums=0)(geometry, coarse, filters)

@@ -24,24 +24,47 @@ EXPERIMENT = Experiment(
 )
 
 
-def trained(seed: int) -> tuple[np.ndarray, np.ndarray]:
+@pytest.fixture
+def native(monkeypatch):
+    """Makes XLA's own convolutions the cheapest, when called."""
+
+    def switch() -> None:
+        for form in (fourier, patches):
+            monkeypatch.setattr(form, "cost", lambda *_: math.inf)
+
+    return switch
+
+
+def trained(seed: int, steps: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
     """Both losses at every step, and 256 samples at the end."""
     update = jax.jit(lambda state, batch: gan.update(EXPERIMENT, state, batch))
-    state, losses = gan.init(EXPERIMENT, seed), []
-    for step in range(EXPERIMENT.steps):
+    state, losses = cast(gan.init(EXPERIMENT, seed), dtype), []
+    for step in range(steps):
         batch = EXPERIMENT.data.batch(seed, step, EXPERIMENT.batch_size)
-        state, metrics = update(state, batch)
+        state, metrics = update(state, cast(batch, dtype))
         losses.append([metrics["discriminator_loss"], metrics["generator_loss"]])
     latent = gan.draw_latent(EXPERIMENT, jax.random.key(5), 256)
     return np.array(losses), np.asarray(gan.generate(EXPERIMENT, state, latent))
 
 
-def test_200_steps_agree_at_first_and_are_as_good_at_the_end(monkeypatch):
-    """Rounding grows tenfold in a few steps, as in any GAN; after that only averages compare."""
-    losses, samples = trained(seed=1)
-    for form in (fourier, patches):
-        monkeypatch.setattr(form, "cost", lambda *_: math.inf)
-    native_losses, native_samples = trained(seed=1)
+def cast(tree, dtype: type):
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype == np.float32 else leaf, tree)
+
+
+def test_float64_agrees_through_ten_steps(native):
+    """In float32 rounding grows tenfold in a few steps, as in any GAN, and hides what differs."""
+    with jax.enable_x64(True):
+        losses, _ = trained(1, 10, np.float64)
+        native()
+        native_losses, _ = trained(1, 10, np.float64)
+    assert losses.dtype == native_losses.dtype == np.float64
+    np.testing.assert_allclose(losses, native_losses, rtol=1e-12)
+
+
+def test_200_steps_agree_at_first_and_are_as_good_at_the_end(native):
+    losses, samples = trained(1, EXPERIMENT.steps, np.float32)
+    native()
+    native_losses, native_samples = trained(1, EXPERIMENT.steps, np.float32)
     assert not np.array_equal(losses, native_losses)  # these were other kernels
     np.testing.assert_allclose(losses[:6], native_losses[:6], rtol=1e-5)
     np.testing.assert_allclose(losses[-50:].mean(0), native_losses[-50:].mean(0), rtol=0.05)
