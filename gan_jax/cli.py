@@ -193,7 +193,7 @@ def _train(command: Any) -> int:
 def _sample(command: Sample) -> int:
     import numpy as np
 
-    from gan_jax import pictures, runs, samples
+    from gan_jax import devices, pictures, runs, samples
 
     out = command.out or Path("samples.png")
     if out.suffix not in (".png", ".npz"):
@@ -203,6 +203,7 @@ def _sample(command: Sample) -> int:
     if command.count < 1 or not 0 <= command.key < 2**32:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     if command.seed not in (None, run.experiment.seed):
         raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")
@@ -224,10 +225,11 @@ def _sample(command: Sample) -> int:
 
 
 def _score(command: Score) -> int:
-    from gan_jax import runs, samples
+    from gan_jax import devices, runs, samples
 
     if not command.images:
         raise RequestError("give at least one image file to score")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(

@@ -16,7 +16,9 @@ from gan_jax import checkpoints, devices, feed, gan, pictures, runs
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
 
-SECONDS_PER_CALL = 0.5  # how long a signal or the progress bar may have to wait for the device
+# How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
+# anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
+SECONDS_PER_CALL = 2.0
 
 
 class Outcome(enum.Enum):
