@@ -16,7 +16,7 @@ from gan_jax.networks.layers import Conv, Dropout
 
 SMALLEST, COARSEST = 8, 8  # pixels: the smallest image, and the largest map that is pooled
 
-BatchNorm = functools.partial(nn.BatchNorm, momentum=0.98)
+BatchNorm = functools.partial(nn.BatchNorm, momentum=0.9)
 
 
 class Classifier(nn.Module):
