@@ -148,22 +148,44 @@ def test_else_a_tenth_is_held_out_the_same_for_all_seeds():
 
 def test_every_image_to_train_on_is_seen_once_an_epoch(monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        training, "_compiled_update", lambda recipe, data, key, state, raw: (seen.append(raw), {})
+
+    def updates(recipe, data, key, state, raw):
+        seen.append(raw["sample"])
+        return state, {"loss": np.arange(len(raw["sample"]))}
+
+    monkeypatch.setattr(training, "_updates", updates)
+    monkeypatch.setattr(training, "BATCH", 72)
+    parts = training.split(DIGITS)
+    recipe = training.Recipe(Classifier(width=2, feature_size=4), steps=25)
+    last = [metrics["loss"] for _, metrics in training.train(parts, recipe, seed=3)]
+    assert last == [19, 4]
+    batches = np.concatenate(seen)
+    pixels = DIGITS.load().sample
+    np.testing.assert_array_equal(
+        batches[0], pixels[parts.training[batch_indices(1_800, 3, 0, 72)]]
     )
-    parts = training.split(images.mnist_sample("test", size=8))
-    recipe = training.Recipe(Classifier(width=2, feature_size=4), steps=15)
-    monkeypatch.setattr(training, "BATCH", 120)
-    assert len(list(training.train(parts, recipe, seed=3))) == 15
-    images_seen = np.concatenate([raw["sample"] for raw in seen])
-    expected = DIGITS.load().sample[parts.training]
 
     def rows(pixels):
         return sorted(row.tobytes() for row in pixels)
 
-    assert rows(images_seen) == rows(expected)
-    first = parts.training[batch_indices(1_800, 3, 0, 120)]
-    np.testing.assert_array_equal(seen[0]["sample"], DIGITS.load().sample[first])
+    assert rows(batches.reshape(-1, 8, 8, 1)) == rows(pixels[parts.training])
+
+
+def test_steps_together_are_the_steps_one_by_one(monkeypatch):
+    recipe = training.Recipe(Classifier(width=2, feature_size=4), steps=3)
+    monkeypatch.setattr(training, "BATCH", 16)
+    parts = training.split(DIGITS)
+    ((together, metrics),) = training.train(parts, recipe, seed=1)
+    state = training.init(recipe, DIGITS.sample_shape, jax.random.key(1))
+    for step in range(3):
+        raw = DIGITS.gather(parts.training[batch_indices(1_800, 1, step, 16)])
+        sample, label = jnp.asarray(DIGITS.prepare(raw)["sample"]), jnp.asarray(raw["label"])
+        state, last = training.update(recipe, jax.random.key(1), state, sample, label)
+    assert int(together.step) == int(state.step) == 3
+    assert float(metrics["loss"]) == pytest.approx(float(last["loss"]), rel=1e-3)
+    statistics = zip(*map(jax.tree.leaves, (together.batch_stats, state.batch_stats)), strict=True)
+    for found, expected in statistics:
+        np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +229,9 @@ def test_nothing_is_left_behind_when_training_is_interrupted(tmp_path, monkeypat
 
 def test_progress_is_told_where_there_is_no_terminal(capsys, monkeypatch):
     monkeypatch.setattr(training, "SECONDS_BETWEEN_LINES", 0)
-    with training.Progress(steps=100, images=1_000, batch_size=50) as progress:
-        progress.update(39, {"loss": 9.0, "accuracy": 0.1})
-        progress.update(40, {"loss": 0.5, "accuracy": 0.75})
+    state = training.State(jnp.int32(40), None, None, None)
+    with training.progress(steps=100, steps_of_epoch=20) as show:
+        show(state, {"loss": 0.5, "accuracy": 0.75})
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "step 40/100 · epoch 2.0 · loss 0.500 · 75.0% right"
 
