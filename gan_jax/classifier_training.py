@@ -36,9 +36,9 @@ from gan_jax.networks.classifier import Classifier
 from gan_jax.runs import git_commit
 
 BATCH = 128
-TURN = 10.0  # degrees
-SCALE = 0.1  # share of the size
-SHIFT = 1 / 14  # share of the size
+TURN = 5.0  # degrees
+SCALE = 0.05  # share of the size
+SHIFT = 1 / 28  # share of the size
 HELD_OUT_SHARE = 10  # one in so many, where the data have no test images
 STEPS_TOGETHER = 20  # in one compiled call: on CPU each call allocates its memory anew
 
@@ -49,8 +49,8 @@ class Recipe:
 
     network: Classifier
     steps: int
-    learning_rate: float = 4e-3
-    weight_decay: float = 1e-2
+    learning_rate: float = 1e-2
+    weight_decay: float = 3e-2
 
     def optimizer(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""

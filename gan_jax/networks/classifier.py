@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     width: int = 32
     feature_size: int = 128
     classes: int = 10
-    dropout: float = 0.2
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         check_types(self)
