@@ -163,6 +163,17 @@ def test_interval_also_where_the_covariance_is_singular():
     assert found.high == pytest.approx(expected.high, rel=1e-6)
 
 
+def test_singular_values_of_zero_cost_no_digits():
+    # Real samples on a line w: tr (S w w')^(1/2) is (w' S w)^(1/2), and all else a root of zero.
+    random = np.random.default_rng(9)
+    features, line = random.standard_normal((100, 6)), random.standard_normal(6)
+    moments = frechet.moments([features])
+    cross = math.sqrt(line @ moments.covariance @ line)
+    squares = moments.mean @ moments.mean + np.trace(moments.covariance) + line @ line
+    found = frechet.estimate(features, gaussian(np.zeros(6), np.outer(line, line)))
+    assert found.value == pytest.approx(squares - 2 * cross, rel=1e-13)
+
+
 def test_few_samples_for_the_dimension_are_warned_of(caplog):
     random = np.random.default_rng(8)
     real = frechet.moments([random.standard_normal((50, 4))])
