@@ -1,0 +1,1 @@
+"""Scores of generated samples: features of images, and functions of features."""
