@@ -92,7 +92,7 @@ def zipped(pickled: bytes, **options) -> bytes:
 def refusal(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "some.pth"
     path.write_bytes(content)
-    with pytest.raises(RequestError, match="some.pth") as raised:
+    with pytest.raises(RequestError, match=r"some\.pth") as raised:
         torch_file.read(path)
     return str(raised.value)
 
@@ -140,7 +140,7 @@ def test_every_cut_is_found(name, scratch):
     content = CONTENTS[name]
     for end in range(0, len(content), 13):
         scratch.write_bytes(content[:end])
-        with pytest.raises(RequestError, match="damaged.pth"):
+        with pytest.raises(RequestError, match=r"damaged\.pth"):
             torch_file.read(scratch)
 
 
@@ -160,4 +160,4 @@ def test_flipped_bytes_do_no_harm(data, name, scratch):
         if name == "zip":
             assert_same(arrays)
         for array in arrays.values():  # both ends lie in the file's content
-            assert array.size == 0 or [array.item(0), array.item(-1)]
+            assert len([array.item(end) for end in (0, -1) if array.size]) in (0, 2)
