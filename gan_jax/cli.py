@@ -70,6 +70,25 @@ class Score:
     """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Train a classifier on labelled images; its activations are the features of evaluations."""
+
+    data: Positional[str]
+    """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
+    tensorflow-datasets, such as fashion_mnist."""
+    out: Path
+    """File for the weights, .npz."""
+    size: int = 28
+    """Height and width in pixels to which the images are scaled and cropped."""
+    channels: Literal[1, 3] = 1
+    """1 for grey, 3 for colour."""
+    epochs: int = 15
+    """Passes over the training images."""
+    seed: int = 0
+    """Seed of the training."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code."""
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
@@ -80,6 +99,8 @@ def _run(arguments: list[str]) -> int:
         command = _parse(arguments)
         if isinstance(command, Train):
             return _train(command)
+        if isinstance(command, Features):
+            return _features(command)
         return _sample(command) if isinstance(command, Sample) else _score(command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -92,11 +113,11 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str]) -> Train | Sample | Score:
+def _parse(arguments: list[str]) -> Train | Sample | Score | Features:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
-    commands = {"train": train, "sample": Sample, "score": Score}
+    commands = {"train": train, "sample": Sample, "score": Score, "features": Features}
     with _functions_by_name:
         if arguments[:1] and arguments[0] in commands:
             command, *rest = arguments
@@ -234,4 +255,29 @@ def _score(command: Score) -> int:
         command.images, samples.probability_real(run.experiment, run.state, images), strict=True
     ):
         print(f"{p:.4f}  {path}")
+    return FINISHED
+
+
+def _features(command: Features) -> int:
+    from gan_jax import classifier_training
+    from gan_jax.data import images
+
+    out = command.out
+    if out.suffix != ".npz":
+        raise RequestError(f"--out {out}: must end in .npz")
+    if not out.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+    if command.epochs < 1 or not 0 <= command.seed < 2**32:
+        given = f"--epochs {command.epochs} --seed {command.seed}"
+        raise RequestError(f"{given}: at least 1 epoch, and a seed from 0 to 2^32 - 1")
+    data = images.from_text(command.data, command.size, command.channels)
+    try:
+        made = classifier_training.make(data, command.data, out, command.epochs, command.seed)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    print(
+        f"{made.test_accuracy:.2%} of {made.test_count:,} test images right ({made.tested_on}); "
+        f"weights in {out}"
+    )
     return FINISHED

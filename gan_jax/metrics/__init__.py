@@ -1,1 +1,1 @@
-"""Scores of generated samples: features of images, and functions of features."""
+"""Features of images, and what is computed from them."""
