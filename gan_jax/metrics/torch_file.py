@@ -7,16 +7,13 @@ archive; before, they followed one another in one file, without any checksum.
 
 import collections
 import io
-import os
 import pickle
 import pickletools
 import zipfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.checks import nearest
 from gan_jax.errors import RequestError
 
 ZIP_START = b"PK\x03\x04"
@@ -29,30 +26,26 @@ DTYPES = {
 }
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def decode(content: bytes, name: str) -> dict[str, np.ndarray]:
     """Returns the arrays of a state dict, by name.
 
-    They are read-only views of the file's content: tensors that share a storage share memory.
+    They are read-only views of the content: tensors that share a storage share memory.
 
     Args:
-        path: file that `torch.save` wrote, of float64, float32, float16 or int64 tensors by name.
+        content: what `torch.save` wrote of float64, float32, float16 or int64 tensors by name.
+        name: of the file, for messages.
 
     Raises:
-        RequestError: the file is missing, damaged, or holds anything else; names it.
+        RequestError: the content is damaged or anything else.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        names = os.listdir(path.parent) if path.parent.is_dir() else ()
-        raise RequestError(f"{str(path)!r} is no file{nearest(path.name, names)}")
     try:
-        content = path.read_bytes()
         state, storages = (_zip if content.startswith(ZIP_START) else _legacy)(content)
         return _arrays(state, storages)
     except _RefusedError as refusal:
-        raise RequestError(f"{str(path)!r} {refusal}") from refusal
+        raise RequestError(f"{name!r} {refusal}") from refusal
     except Exception as error:  # unpicklers and archives raise many kinds on damaged files
         raise RequestError(
-            f"{str(path)!r} is damaged or was not written by torch.save ({error!r})"
+            f"{name!r} is damaged or was not written by torch.save ({error!r})"
         ) from error
 
 

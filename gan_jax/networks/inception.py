@@ -245,28 +245,31 @@ CHECKPOINT_NAMES = {
 CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # of PyTorch's arrays among Flax's, by rank
 
 
-def from_checkpoint(arrays: dict[str, np.ndarray]) -> PyTree:
+def from_checkpoint(arrays: dict[str, np.ndarray], name: str) -> PyTree:
     """Returns the variables of `Inception` from all arrays of a PyTorch checkpoint, in float32.
 
     Left out, and not required, are fc.bias (see `Inception`), the counts of training steps
     (num_batches_tracked) and the classifier that only training has (AuxLogits).
 
+    Args:
+        arrays: by their names in the checkpoint.
+        name: of the checkpoint, for messages.
+
     Raises:
         RequestError: arrays are missing, are there besides, have another shape, or are not of
-            floating-point numbers; names them.
+            finite floating-point numbers; names them.
     """
     shapes = checkpoint_shapes()
-    extra = [name for name in arrays if name not in shapes and not _left_out(name)]
-    missing = [name for name in shapes if name not in arrays]
+    extra = [key for key in arrays if key not in shapes and not _left_out(key)]
+    missing = [key for key in shapes if key not in arrays]
     unfit = [
-        f"{name}, {arrays[name].dtype} {list(arrays[name].shape)} for float32 {list(shape)}"
-        for name, shape in shapes.items()
-        if name in arrays
-        and not (arrays[name].shape == shape and np.issubdtype(arrays[name].dtype, np.floating))
+        f"{key}, {arrays[key].dtype} {list(arrays[key].shape)} for finite float32 {list(shape)}"
+        for key, shape in shapes.items()
+        if key in arrays and not _fits(arrays[key], shape)
     ]
     problems = {"lacks": missing, "has besides": extra, "has unfit": unfit}
     if found := [f"{what} {_listed(names)}" for what, names in problems.items() if names]:
-        raise RequestError(f"not the weights of FID's Inception-v3: it {'; it '.join(found)}")
+        raise RequestError(f"{name!r} is no Inception-v3 of FID: it {'; it '.join(found)}")
 
     def take(path: tuple, leaf: jax.ShapeDtypeStruct) -> Array:
         array = arrays[_checkpoint_name(path)]
@@ -292,6 +295,11 @@ def _variables() -> PyTree:
 def _checkpoint_name(path: tuple) -> str:
     _, *modules, layer, array = (key.key for key in path)
     return ".".join([*modules, CHECKPOINT_NAMES[f"{layer}/{array}"]])
+
+
+def _fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    floating = np.issubdtype(array.dtype, np.floating)
+    return floating and array.shape == shape and bool(np.isfinite(array).all())
 
 
 def _left_out(name: str) -> bool:
