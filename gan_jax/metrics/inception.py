@@ -75,7 +75,8 @@ class Inception:
                 f"features {self.name} take images with 1 or 3 channels, not shape {pixels.shape}"
             )
         variables = _variables(self._content(), self.path)
-        return in_batches(lambda batch: _apply(variables, _prepare(batch)), pixels, BATCH)
+        colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+        return in_batches(lambda batch: _apply(variables, _prepare(batch)), colour, BATCH)
 
     def _content(self) -> bytes:
         return read(self.path)

@@ -19,10 +19,10 @@ from gan_jax.errors import RequestError
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = [0x1950A86A20F9469CFC6C, 1001]  # magic number and version
 DTYPES = {
-    "DoubleStorage": np.dtype("<f8"),
-    "FloatStorage": np.dtype("<f4"),
-    "HalfStorage": np.dtype("<f2"),
-    "LongStorage": np.dtype("<i8"),
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
 }
 
 
@@ -55,7 +55,7 @@ class _RefusedError(Exception):
 
 class _Storage(NamedTuple):
     key: str
-    dtype: np.dtype
+    dtype: str
     size: int
 
 
@@ -69,22 +69,8 @@ class _Tensor(NamedTuple):
 Storages = dict[str, np.ndarray]  # one-dimensional, by key
 
 
-def _tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *training: Any
-) -> _Tensor:
-    """Stands for the function that rebuilds a tensor, without what only concerns training."""
-    return _Tensor(storage, offset, shape, strides)
-
-
-GLOBALS: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    **{("torch", name): dtype for name, dtype in DTYPES.items()},
-}
-
-
 class _Unpickler(pickle.Unpickler):
-    """Knows the names in GLOBALS and no others, so that nothing else can be called.
+    """Knows the few names that a state dict needs, so that nothing else can be called.
 
     Attributes:
         storages: those that the pickle refers to, by key.
@@ -95,16 +81,21 @@ class _Unpickler(pickle.Unpickler):
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in GLOBALS:
-            raise _RefusedError(
-                f"needs {module}.{name}: only state dicts of plain float64, float32, float16 or "
-                "int64 tensors are read, as torch.save(model.state_dict(), path) writes them"
-            )
-        return GLOBALS[module, name]
+        # A pickle can also set attributes of what it is given, so nothing here outlives it.
+        if module == "torch" and name in DTYPES:
+            return DTYPES[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda *arguments: _Tensor(*arguments[:4])  # the others concern training
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        raise _RefusedError(
+            f"needs {module}.{name}: only state dicts of plain float64, float32, float16 or "
+            "int64 tensors are read, as torch.save(model.state_dict(), path) writes them"
+        )
 
     def persistent_load(self, identifier: Any) -> _Storage:
         kind, dtype, key, _, size, *view = identifier
-        if kind != "storage" or any(view):
+        if kind != "storage" or dtype not in DTYPES.values() or any(view):
             raise _RefusedError(f"refers to {identifier!r}, which is no storage of its own")
         storage = _Storage(key, dtype, size)
         if self.storages.setdefault(key, storage) != storage:

@@ -35,16 +35,9 @@ class Outputs(NamedTuple):
     logits: Float[Array, "batch 1008"]
 
 
-def prepare(
-    pixels: UInt8[Array, "batch height width channels"],
-) -> Float[Array, "batch 299 299 3"]:
-    """Returns images as the network takes them: 299 x 299, in [-1, 1).
-
-    Args:
-        pixels: images of any size, in [0, 255]; the one channel of grey ones is repeated.
-    """
-    x = resize(pixels.astype(jnp.float32))
-    return jnp.broadcast_to((x - 128) / 128, (*x.shape[:3], 3))
+def prepare(pixels: UInt8[Array, "batch height width 3"]) -> Float[Array, "batch 299 299 3"]:
+    """Returns RGB images of any size, in [0, 255], as the network takes them, in [-1, 1)."""
+    return (resize(pixels.astype(jnp.float32)) - 128) / 128
 
 
 def resize(x: Maps, size: int = SIZE) -> Maps:

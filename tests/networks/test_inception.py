@@ -66,12 +66,11 @@ def test_resizing_a_ramp_shows_where_pixels_are_taken(height, width):
     np.testing.assert_allclose(resized[0, :, :, 0], y[:, None] - 2 * x, atol=2e-4)
 
 
-def test_prepares_all_pixel_values_and_repeats_grey():
-    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    prepared = prepare(jnp.asarray(np.repeat(pixels, 3, axis=3)))
+def test_prepares_all_pixel_values():
+    pixels = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1), 3, axis=3)
+    prepared = prepare(jnp.asarray(pixels))
     assert (prepared.shape, prepared.dtype) == ((1, 299, 299, 3), np.float32)
     assert (prepared.min(), prepared.max()) == (-1, 127 / 128)
-    assert np.array_equal(prepare(jnp.asarray(pixels)), prepared)
 
 
 def test_takes_every_array_of_the_checkpoint_once(arrays):
