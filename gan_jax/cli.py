@@ -76,9 +76,9 @@ class Features:
 
     data: Positional[str]
     """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
-    tensorflow-datasets, such as fashion_mnist."""
+    tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
     out: Path
-    """File for the weights, .npz."""
+    """File for the weights, .npz; .pth for Inception-v3's."""
     size: int = 28
     """Height and width in pixels to which the images are scaled and cropped."""
     channels: Literal[1, 3] = 1
@@ -261,6 +261,11 @@ def _score(command: Score) -> int:
 
 
 def _features(command: Features) -> int:
+    if command.data == "inception":
+        from gan_jax.metrics.inception import download
+
+        download(command.out)
+        return FINISHED
     from gan_jax import classifier_training
     from gan_jax.data import images
 

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from gan_jax.checks import check_not_empty, check_types, nearest
+from gan_jax.data.progress import announced
 from gan_jax.errors import RequestError
 from gan_jax.metrics import classifier_file
 
@@ -192,8 +193,8 @@ def from_text(text: str) -> FeatureNetwork:
     """Describes the features that a user names on the command line.
 
     Args:
-        text: 'mnist', a file that ends in .npz, or 'module:function'; modules are looked for in
-            the current folder, too.
+        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends in .pth, or
+            'module:function'; modules are looked for in the current folder, too.
 
     Raises:
         RequestError: the text is none of these, or there is no such function.
@@ -202,12 +203,16 @@ def from_text(text: str) -> FeatureNetwork:
         return mnist()
     if text.endswith(".npz"):
         return classifier(text)
+    if text.endswith(".pth"):
+        from gan_jax.metrics.inception import inception
+
+        return inception(text)
     module, colon, name = text.partition(":")
     if colon and module and name:
         return function(_imported(module, name))
     raise RequestError(
-        f"features {text!r}: give mnist, an .npz file of `gan-jax features`, or module:function"
-        f"{nearest(text, ['mnist'])}"
+        f"features {text!r}: give mnist, an .npz or .pth file of `gan-jax features`, or "
+        f"module:function{nearest(text, ['mnist'])}"
     )
 
 
@@ -276,16 +281,20 @@ def check_pixels(name: str, pixels: Any, shape: tuple[int, int, int] | None = No
         raise RequestError(f"{right}, not {given}")
 
 
-def in_batches(network: Callable[[Pixels], tuple[Any, Any]], pixels: Pixels) -> Extracted:
-    """Runs images through a network, BATCH at a time, the last of them padded with the last image.
+def in_batches(
+    network: Callable[[Pixels], tuple[Any, Any]], pixels: Pixels, batch: int = BATCH
+) -> Extracted:
+    """Runs images through a network in batches, the last of them padded with the last image.
 
     Args:
         network: takes uint8 images, and returns features and probabilities or None.
         pixels: the images.
+        batch: how many images it takes.
     """
     features, probabilities = [], []
-    for start in range(0, len(pixels), BATCH):
-        positions = np.minimum(np.arange(start, start + BATCH), len(pixels) - 1)
+    starts = range(0, len(pixels), batch)
+    for start in announced(starts, len(starts), f"Extracting features, batches of {batch}"):
+        positions = np.minimum(np.arange(start, start + batch), len(pixels) - 1)
         batch_features, batch_probabilities = network(pixels[positions])
         features.append(np.asarray(batch_features, np.float32))
         if batch_probabilities is not None:
