@@ -42,10 +42,12 @@ def from_latents(
     state: gan.GANState,
     latents: Float[Array | np.ndarray, "count latent"],
     raw: bool = False,
+    first: int = 0,
 ) -> Float32[np.ndarray, "count ..."]:
     """Generates one sample for each latent, in batches of one compiled size.
 
-    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples.
+    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples, of which
+    the first here is number `first`.
     """
     count = len(latents)
     batches = []
@@ -53,7 +55,7 @@ def from_latents(
         positions = np.arange(start, start + BATCH)
         condition = None
         if experiment.data.labels:
-            condition = jnp.asarray(positions % experiment.data.classes, jnp.int32)
+            condition = jnp.asarray((first + positions) % experiment.data.classes, jnp.int32)
         latent = latents[jnp.minimum(positions, count - 1)]
         drawn = _generate(experiment, state, latent, condition, raw)
         batches.append(np.asarray(drawn, np.float32))
