@@ -8,7 +8,6 @@ import logging
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -61,7 +60,9 @@ def concatenate(parts: list[Extracted]) -> Extracted:
     """What was extracted from several batches, as from one."""
     features, probabilities = zip(*parts, strict=True)
     has_classes = probabilities[0] is not None
-    return Extracted(np.concatenate(features), np.concatenate(probabilities) if has_classes else None)
+    return Extracted(
+        np.concatenate(features), np.concatenate(probabilities) if has_classes else None
+    )
 
 
 def reference(
