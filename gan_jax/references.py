@@ -59,9 +59,9 @@ def first(extracted: Extracted, count: int) -> Extracted:
 def concatenate(parts: list[Extracted]) -> Extracted:
     """What was extracted from several batches, as from one."""
     features, probabilities = zip(*parts, strict=True)
-    has_classes = probabilities[0] is not None
+    classifies = probabilities[0] is not None
     return Extracted(
-        np.concatenate(features), np.concatenate(probabilities) if has_classes else None
+        np.concatenate(features), np.concatenate(probabilities) if classifies else None
     )
 
 
