@@ -109,6 +109,25 @@ class Health:
     """Run directory."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Train a classifier on labelled images; its activations are the features of evaluations."""
+
+    data: Positional[str]
+    """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
+    tensorflow-datasets, such as fashion_mnist."""
+    out: Path
+    """File for the weights, .npz."""
+    size: int = 28
+    """Height and width in pixels to which the images are scaled and cropped."""
+    channels: Literal[1, 3] = 1
+    """1 for grey, 3 for colour."""
+    epochs: int = 20
+    """Passes over the training images."""
+    seed: int = 0
+    """Seed of the training."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code."""
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
@@ -139,6 +158,7 @@ def _parse(arguments: list[str]) -> Any:
         "train": train,
         "sample": Sample,
         "score": Score,
+        "features": Features,
         "evaluate": Evaluate,
         "health": Health,
     }
@@ -282,6 +302,31 @@ def _score(command: Score) -> int:
     return FINISHED
 
 
+def _features(command: Features) -> int:
+    from gan_jax import classifier_training
+    from gan_jax.data import images
+
+    out = command.out
+    if out.suffix != ".npz":
+        raise RequestError(f"--out {out}: must end in .npz")
+    if not out.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+    if command.epochs < 1 or not 0 <= command.seed < 2**32:
+        given = f"--epochs {command.epochs} --seed {command.seed}"
+        raise RequestError(f"{given}: at least 1 epoch, and a seed from 0 to 2^32 - 1")
+    data = images.from_text(command.data, command.size, command.channels)
+    try:
+        made = classifier_training.make(data, command.data, out, command.epochs, command.seed)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    print(
+        f"{made.test_accuracy:.2%} of {made.test_count:,} test images right ({made.tested_on}); "
+        f"weights in {out}"
+    )
+    return FINISHED
+
+
 def _evaluate(command: Evaluate) -> int:
     if command.data is None and not command.runs:
         raise RequestError("give at least one run directory, or two sets of images with --data")
@@ -327,6 +372,7 @@ def _health(command: Health) -> int:
 _COMMANDS: dict[type, Any] = {
     Sample: _sample,
     Score: _score,
+    Features: _features,
     Evaluate: _evaluate,
     Health: _health,
 }

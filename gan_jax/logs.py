@@ -36,15 +36,7 @@ class Reporter:
         self._metrics = directory.metrics.open("a")
         self._log = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = make_bar(self._console)
         self._task = self._bar.add_task(
             "compiling", total=last_step, completed=first_step, figures=""
         )
@@ -98,6 +90,19 @@ class Reporter:
         self._log.close()
         if self._board:
             self._board.close()
+
+
+def make_bar(console: Console) -> Progress:
+    """Returns a bar that shows steps, the time left and `figures`; silent where no terminal is."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 def _tensorboard(folder: Path, first_step: int):

@@ -156,7 +156,7 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
         "command": sys.argv,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED}
         | {"python": platform.python_version()},
-        "git": _git_commit(),
+        "git": git_commit(),
         "devices": [device.device_kind for device in jax.devices()],
     }
 
@@ -243,7 +243,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     return old
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
     command = [
         "git",
