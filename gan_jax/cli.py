@@ -337,6 +337,8 @@ def _evaluate(command: Evaluate) -> int:
             f"--out {command.out}: a .jsonl file, and only with --data; the lines of a run go to "
             "its evaluation.jsonl"
         )
+    if command.out and not command.out.parent.is_dir():
+        raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
     if command.samples < 2 or not 0 <= command.key < 2**32:
         given = f"--samples {command.samples} --key {command.key}"
         raise RequestError(f"{given}: samples are at least 2, the key from 0 to 2^32 - 1")

@@ -62,9 +62,12 @@ def evaluate_runs(
     """
     opened = _open(paths, step)
     evaluator = Evaluator.of(opened[0].experiment, network)
-    for name, lacking in evaluator.unavailable().items():
-        announce(f"left out: {name}, which needs {lacking}")
-    floor = evaluator.floor(count)
+    _announce_missing(evaluator, announce)
+    try:
+        floor = evaluator.floor(count)
+    except RequestError as error:
+        announce(f"left out: the held-out examples as a floor: {error}")
+        floor = {}
     rows = []
     for run in opened:
         source = {"step": int(run.state.step), "seed": run.experiment.seed, "key": key}
@@ -128,10 +131,21 @@ def _open(paths: Sequence[Path], step: Step) -> list[runs.Run]:
         )
         raise RequestError(f"{reached}: give a step that all of them have saved with --step")
     data = opened[0].experiment.data
-    now, then = data.fingerprint(), records[0].get("data", "")
+    now, then = data.fingerprint(), records[0].get("data")
     if now != then:
         raise RequestError(f"the examples of the data have changed since training: {then} -> {now}")
     return opened
+
+
+def _announce_missing(evaluator: Evaluator, announce: Callable[[str], None]) -> None:
+    lacking = evaluator.unavailable()
+    if not evaluator.experiment.data.labels:
+        lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
+    for need in dict.fromkeys(lacking.values()):
+        names = [name for name, what in lacking.items() if what == need]
+        announce(f"left out: {', '.join(names)}: there are no {need}")
+    if evaluator.held_out is None:
+        announce("left out: the floor, real against real: there are no held-out real examples")
 
 
 def _check_same(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
@@ -156,9 +170,7 @@ def _without_seed(record: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(opened: Sequence[runs.Run], evaluator: Evaluator, count: int) -> tuple[str, ...]:
     steps = dict.fromkeys(f"{int(run.state.step):,}" for run in opened)
-    commits = dict.fromkeys(
-        str(runs.read_record(run.directory)["git"] or "unknown")[:12] for run in opened
-    )
+    commits = dict.fromkeys(_commit(run) for run in opened)
     held_out = evaluator.held_out
     apart = "none held out" if held_out is None else f"{held_out.count:,} held out"
     return (
@@ -167,6 +179,12 @@ def _facts(opened: Sequence[runs.Run], evaluator: Evaluator, count: int) -> tupl
         f"{evaluator.split!r}, {apart}",
         f"step {', '.join(steps)}, commit {', '.join(commits)}",
     )
+
+
+def _commit(run: runs.Run) -> str:
+    commit = runs.read_record(run.directory)["git"] or "unknown"
+    hexadecimal, dash, changed = commit.partition("-")
+    return hexadecimal[:12] + dash + changed
 
 
 def _features_line(network: FeatureNetwork) -> str:

@@ -46,8 +46,10 @@ def table(rows: Sequence[Row], plain: bool) -> Table:
     return made
 
 
-def shown(value: float, low: float, high: float) -> str:
+def shown(value: float | None, low: float | None, high: float | None) -> str:
     """A value with its interval, for example '12.3 (11.8 to 12.9)'."""
+    if value is None:
+        return "infinite"
     return f"{value:.4g} ({low:.4g} to {high:.4g})"
 
 
@@ -55,8 +57,11 @@ def _cells(rows: Sequence[Row], several: bool) -> list[str]:
     row = rows[0]
     cells = [row["metric"], row.get("parameters", "first"), f"{row['samples']:,}"]
     if several:
+        values = [row["value"] for row in rows]
         # Held-out examples are the same for every seed.
-        values = np.array([row["value"] for row in rows])
-        mean = None if row["parameters"] == "real" else of_mean(values)
-        cells.append("" if mean is None else shown(mean.value, mean.low, mean.high))
+        if row["parameters"] == "real" or None in values:
+            cells.append("")
+        else:
+            mean = of_mean(np.array(values))
+            cells.append(shown(mean.value, mean.low, mean.high))
     return cells + [shown(row["value"], row["low"], row["high"]) for row in rows]

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def rows(
     measured: dict[str, Measured], network: FeatureNetwork, split: str, **source: str | int
 ) -> list[Row]:
-    """Lines of what was measured.
+    """Lines of what was measured; what is infinite there is null.
 
     Args:
         measured: metrics by name.
@@ -51,9 +51,9 @@ def rows(
             "real_samples": real,
             "split": split,
             "metric": name,
-            "value": estimate.value,
-            "low": estimate.low,
-            "high": estimate.high,
+            "value": _finite(estimate.value),
+            "low": _finite(estimate.low),
+            "high": _finite(estimate.high),
         }
         for name, (estimate, samples, real) in measured.items()
     ]
@@ -69,7 +69,7 @@ def read(path: Path) -> list[Row]:
             row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and "metric" in row and "step" in row:
+        if isinstance(row, dict) and "metric" in row:
             found.append(row)
     return found
 
@@ -84,9 +84,8 @@ def record(path: Path, new: Iterable[Row]) -> None:
         write_atomically(path, text.encode())
 
 
-def value(found: Iterable[Row], metric: str) -> float:
-    """The value of a metric among the lines of one measurement; NaN where it is not there."""
-    return next((row["value"] for row in found if row["metric"] == metric), math.nan)
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None  # JSON has no infinity
 
 
 def _identity(row: Row) -> tuple[Any, ...]:

@@ -1,7 +1,6 @@
 """The evaluation of a run while it trains, and the best checkpoint that it chooses."""
 
 import dataclasses
-import math
 import shutil
 import uuid
 from typing import Self
@@ -74,9 +73,8 @@ def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
     old one or the new one; this may be called again at any time, and then mends what is missing.
     """
     there = {*checkpoints.steps(directory.best), *checkpoints.steps(directory.checkpoints)}
-    scores = {
-        step: value for step, value in _scores(directory, experiment).items() if step in there
-    }
+    scores = _scores(directory, experiment)
+    scores = {step: value for step, value in scores.items() if step in there}
     if not scores:
         return
     sign = 1 if BETTER[experiment.best_metric] == "lower" else -1
@@ -130,4 +128,4 @@ def _parameters(experiment: Experiment) -> str:
 def _scores(directory: runs.RunDirectory, experiment: Experiment) -> dict[int, float]:
     rows = own_rows(directory, experiment)
     found = {row["step"]: row["value"] for row in rows if row["metric"] == experiment.best_metric}
-    return {step: value for step, value in found.items() if math.isfinite(value)}
+    return {step: value for step, value in found.items() if value is not None}

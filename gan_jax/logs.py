@@ -61,7 +61,7 @@ class Reporter:
         """Writes the scores of one step."""
         evaluations.record(self._evaluation, rows)
         if self._board:
-            for row in rows:
+            for row in (row for row in rows if row["value"] is not None):
                 self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
 
     def progress(
