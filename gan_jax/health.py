@@ -229,7 +229,8 @@ def describe(path: Path) -> str:
 def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     """Reads what a run wrote down."""
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
-    return History(_lines(directory.metrics), scores, experiment.best_metric)
+    finite = [row for row in scores if row["value"] is not None]
+    return History(_lines(directory.metrics), finite, experiment.best_metric)
 
 
 def _lines(path: Path) -> list[Row]:
