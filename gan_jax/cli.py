@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import functools
 import io
 import signal
 import sys
@@ -71,6 +72,44 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure samples of runs that differ only in their seed, or two sets of images.
+
+    A table with 95 % intervals is printed, and a line for each metric is added to
+    evaluation.jsonl in the run.
+    """
+
+    runs: Positional[tuple[Path, ...]] = ()
+    """Run directories."""
+    data: tuple[str, str] | None = None
+    """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
+    names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""
+    samples: int = 10_000
+    """How many samples to draw."""
+    step: str = "latest"
+    """Which checkpoint: a step, best or latest."""
+    features: str | None = None
+    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
+    MODULE:FUNCTION; the experiment's own if not given."""
+    key: int = 0
+    """Which random latents."""
+    size: int = 28
+    """With --data: height and width to which the images are scaled and cropped, in pixels."""
+    channels: Literal[1, 3] = 1
+    """With --data: 1 for grey, 3 for colour."""
+    out: Path | None = None
+    """With --data: .jsonl file to which a line for each metric is added."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """Say in words how the training of a run goes, and what may help."""
+
+    run: Positional[Path]
+    """Run directory."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Features:
     """Train a classifier on labelled images; its activations are the features of evaluations."""
 
@@ -99,9 +138,7 @@ def _run(arguments: list[str]) -> int:
         command = _parse(arguments)
         if isinstance(command, Train):
             return _train(command)
-        if isinstance(command, Features):
-            return _features(command)
-        return _sample(command) if isinstance(command, Sample) else _score(command)
+        return _COMMANDS[type(command)](command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
@@ -113,11 +150,18 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str]) -> Train | Sample | Score | Features:
+def _parse(arguments: list[str]) -> Any:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
-    commands = {"train": train, "sample": Sample, "score": Score, "features": Features}
+    commands = {
+        "train": train,
+        "sample": Sample,
+        "score": Score,
+        "features": Features,
+        "evaluate": Evaluate,
+        "health": Health,
+    }
     with _functions_by_name:
         if arguments[:1] and arguments[0] in commands:
             command, *rest = arguments
@@ -288,3 +332,56 @@ def _features(command: Features) -> int:
         f"weights in {out}"
     )
     return FINISHED
+
+
+def _evaluate(command: Evaluate) -> int:
+    if command.data is None and not command.runs:
+        raise RequestError("give at least one run directory, or two sets of images with --data")
+    if command.data is not None and command.runs:
+        raise RequestError("give run directories or --data, not both")
+    if command.out and (command.data is None or command.out.suffix != ".jsonl"):
+        raise RequestError(
+            f"--out {command.out}: a .jsonl file, and only with --data; the lines of a run go to "
+            "its evaluation.jsonl"
+        )
+    if command.out and not command.out.parent.is_dir():
+        raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
+    if command.samples < 2 or not 0 <= command.key < 2**32:
+        given = f"--samples {command.samples} --key {command.key}"
+        raise RequestError(f"{given}: samples are at least 2, the key from 0 to 2^32 - 1")
+    if not (command.step in ("best", "latest") or command.step.isdecimal()):
+        raise RequestError(f"--step {command.step}: give a step, best or latest")
+
+    from gan_jax import devices, evaluate, evaluation_table, evaluations
+    from gan_jax.metrics import features
+
+    devices.use_compilation_cache()
+    network = features.from_text(command.features) if command.features else None
+    if command.data is None:
+        step = int(command.step) if command.step.isdecimal() else command.step
+        announce = functools.partial(print, file=sys.stderr)
+        evaluation = evaluate.evaluate_runs(
+            command.runs, command.samples, step, network, command.key, announce
+        )
+    else:
+        evaluation = evaluate.evaluate_data(*command.data, command.size, command.channels, network)
+        if command.out:
+            evaluations.record(command.out, evaluation.rows)
+    evaluation_table.show(evaluation)
+    return FINISHED
+
+
+def _health(command: Health) -> int:
+    from gan_jax.health import describe
+
+    print(describe(command.run))
+    return FINISHED
+
+
+_COMMANDS: dict[type, Any] = {
+    Sample: _sample,
+    Score: _score,
+    Features: _features,
+    Evaluate: _evaluate,
+    Health: _health,
+}

@@ -1,4 +1,4 @@
-"""What a run says while it trains: metrics.jsonl, TensorBoard, log.txt and the progress bar."""
+"""What a run says while it trains: metrics, scores, TensorBoard, log.txt and the progress bar."""
 
 import datetime
 import json
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from gan_jax import evaluations
 from gan_jax.files import write_atomically
 from gan_jax.runs import RunDirectory
 
@@ -26,10 +27,12 @@ class Reporter:
     """Writes a run's messages and metrics; a context manager around the training loop."""
 
     def __init__(self, directory: RunDirectory, seed: int, first_step: int, last_step: int):
-        """Opens the files, and drops metrics of steps after `first_step`, which come again."""
+        """Opens the files, and drops lines of steps after `first_step`, which come again."""
         self._seed = seed
         self._console = Console(stderr=True, soft_wrap=True)
-        _drop_later_metrics(directory.metrics, first_step)
+        _drop_later_lines(directory.metrics, first_step)
+        _drop_later_lines(directory.evaluation, first_step)
+        self._evaluation = directory.evaluation
         self._metrics = directory.metrics.open("a")
         self._log = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
@@ -53,6 +56,13 @@ class Reporter:
         if self._board:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
+
+    def evaluation(self, step: int, rows: list[evaluations.Row]) -> None:
+        """Writes the scores of one step."""
+        evaluations.record(self._evaluation, rows)
+        if self._board:
+            for row in (row for row in rows if row["value"] is not None):
+                self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
 
     def progress(
         self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
@@ -103,7 +113,7 @@ def _tensorboard(folder: Path, first_step: int):
     return SummaryWriter(str(folder), purge_step=first_step + 1)
 
 
-def _drop_later_metrics(path: Path, step: int) -> None:
+def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and lines that a crash or another hand has damaged."""
     if not path.exists():
         return

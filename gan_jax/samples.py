@@ -44,10 +44,12 @@ def from_latents(
     state: gan.GANState,
     latents: Float[Array | np.ndarray, "count latent"],
     raw: bool = False,
+    first: int = 0,
 ) -> Float32[np.ndarray, "count ..."]:
     """Generates one sample for each latent, in batches of one compiled size.
 
-    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples.
+    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples, of which
+    the first here is number `first`.
     """
     count = len(latents)
     calls = []
@@ -55,7 +57,7 @@ def from_latents(
         positions = start + np.arange(BATCHES_PER_CALL * BATCH).reshape(BATCHES_PER_CALL, BATCH)
         conditions = None
         if experiment.data.labels:
-            conditions = jnp.asarray(positions % experiment.data.classes, jnp.int32)
+            conditions = jnp.asarray((first + positions) % experiment.data.classes, jnp.int32)
         padded = jnp.asarray(latents)[jnp.minimum(positions, count - 1)]
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
         drawn = np.asarray(_generate(experiment, state, padded, conditions, batches, raw))

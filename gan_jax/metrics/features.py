@@ -30,7 +30,7 @@ from gan_jax.metrics import classifier_file
 BATCH = 256
 
 BUNDLED = "mnist_classifier.npz"
-BUNDLED_SHA256 = "a56e1217cdc7be315b29e7ce5ea13f22f130f830a6ac51bffa2201e5ec35856c"
+BUNDLED_SHA256 = "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134"
 
 Pixels = UInt8[np.ndarray, "count height width channels"]
 
@@ -170,7 +170,13 @@ class Function:
 def mnist() -> Classifier:
     """Describes the bundled classifier of handwritten digits: 28 x 28 pixels, grey, ten classes.
 
-    Not trained yet.
+    99.57 % of MNIST's 10,000 test digits right, measured from the weights as stored; trained on the
+    60,000 others with seed 0 at commit 681aa5b, on one x86 core, by
+
+        gan-jax features mnist --out mnist_classifier.npz
+
+    sha256 69b1b8f3e3a0... (BUNDLED_SHA256). It trained on the bundled training digits too, and has
+    seen none of the bundled test digits.
     """
     return Classifier()
 
@@ -277,8 +283,11 @@ def check_pixels(name: str, pixels: Any, shape: tuple[int, int, int] | None = No
     right = f"features {name} take images of type uint8, shape [count, {wanted}]"
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
         raise RequestError(f"{right}, not {given}")
-    if not len(pixels) or (shape is not None and pixels.shape[1:] != shape):
+    if not len(pixels):
         raise RequestError(f"{right}, not {given}")
+    if shape is not None and pixels.shape[1:] != shape:
+        advice = "`gan-jax features` trains a network for images of any size"
+        raise RequestError(f"{right}, not {given}; {advice}")
 
 
 def in_batches(
