@@ -23,6 +23,7 @@ import numpy as np
 from gan_jax import checkpoints, devices, feed, gan, runs
 from gan_jax.config import load_experiment
 from gan_jax.data import images
+from gan_jax.diagnostics import Diagnostics
 from gan_jax.logs import Reporter
 from gan_jax.loop import Running, run_loop, run_steps
 from gan_jax.train import train
@@ -135,7 +136,17 @@ def loop_cost() -> None:
                 checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
             ):
                 never = bool  # bool() is False: nothing stops it
-                running = Running(experiment, mesh, directory, reporter, saver, never, LOOP_STEPS)
+                running = Running(
+                    experiment,
+                    mesh,
+                    directory,
+                    reporter,
+                    saver,
+                    never,
+                    LOOP_STEPS,
+                    Diagnostics.of(experiment),
+                    None,
+                )
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
                     run_loop(running, state, 0)

@@ -352,7 +352,8 @@ def _evaluate(command: Evaluate) -> int:
     if not (command.step in ("best", "latest") or command.step.isdecimal()):
         raise RequestError(f"--step {command.step}: give a step, best or latest")
 
-    from gan_jax import devices, evaluate, evaluation_table, evaluations
+    from gan_jax import devices
+    from gan_jax.evaluation import evaluate, lines, table
     from gan_jax.metrics import features
 
     devices.use_compilation_cache()
@@ -366,8 +367,8 @@ def _evaluate(command: Evaluate) -> int:
     else:
         evaluation = evaluate.evaluate_data(*command.data, command.size, command.channels, network)
         if command.out:
-            evaluations.record(command.out, evaluation.rows)
-    evaluation_table.show(evaluation)
+            lines.record(command.out, evaluation.rows)
+    table.show(evaluation)
     return FINISHED
 
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Int32, PyTree
 from gan_jax import checkpoints, devices, feed, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
-from gan_jax.light_evaluation import LightEvaluation, keep_best, last_scores
 from gan_jax.logs import Reporter
 
 # How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
