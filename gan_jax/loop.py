@@ -213,7 +213,7 @@ def _diverged(running: Running, step: int, values: str) -> DivergedError:
 
 def _last_words(directory: runs.RunDirectory, experiment: Experiment) -> str:
     path = directory.path
-    scores = last_scores(directory, experiment)
+    scores = last_scores(directory, experiment) if experiment.evaluate_every else None
     return "\n".join(
         [
             f"finished: {path}",
