@@ -1,0 +1,178 @@
+"""Metrics of nearest neighbours: precision and recall, density and coverage, memorisation.
+
+Distances are computed in blocks of rows, in float64: memory is O(n), not O(n^2).
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+from scipy import stats
+
+from gan_jax.errors import RequestError
+from gan_jax.metrics.estimate import Estimate, of_proportion, spread_over_parts
+from gan_jax.metrics.inputs import check_dimensions, check_features
+
+BLOCK = 2**22  # distances that are held at a time
+PARTS = 5  # of the samples, for the intervals
+
+
+def precision_recall(
+    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = 3
+) -> tuple[Estimate, Estimate]:
+    """Share of generated samples among the real ones, and of real among the generated ones.
+
+    Kynkaanniemi et al. (2019), equations 1 and 2: a sample lies among others if, for one of them
+    at least, it is no farther away than that one's k-th nearest neighbour.
+
+    The intervals are those of the spread over five disjoint random parts of both sets, widened to
+    Wilson's for the share: the balls around the samples are as random as what falls into them.
+
+    Raises:
+        RequestError: features that are not finite, of different dimensions, or fewer than
+            5 (k + 1); k < 1.
+    """
+    generated, real = _prepared(generated, real, k)
+    function = functools.partial(_precision_recall, k=k)
+    (precision, recall), parts = function(generated, real), _over_parts(function, generated, real)
+    return (
+        _share(precision, len(generated), parts[:, 0]),
+        _share(recall, len(real), parts[:, 1]),
+    )
+
+
+def density_coverage(
+    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = 5
+) -> tuple[Estimate, Estimate]:
+    """Density of generated samples around real ones, and share of real ones with some nearby.
+
+    Naeem et al. (2020), section 3: density counts in how many balls around real samples,
+    each reaching to the k-th nearest real neighbour, a generated sample lies, over k; it may exceed
+    1. Coverage is the share of these balls that hold a generated sample. Intervals as for
+    `precision_recall`.
+
+    Raises:
+        RequestError: features that are not finite, of different dimensions, or fewer than
+            5 (k + 1); k < 1.
+    """
+    generated, real = _prepared(generated, real, k)
+    function = functools.partial(_density_coverage, k=k)
+    (density, coverage), parts = function(generated, real), _over_parts(function, generated, real)
+    return (
+        spread_over_parts(density, parts[:, 0]).clipped(low=0.0),
+        _share(coverage, len(real), parts[:, 1]),
+    )
+
+
+def memorisation(
+    generated: Float[np.ndarray, "n d"],
+    training: Float[np.ndarray, "m d"],
+    held_out: Float[np.ndarray, "l d"],
+) -> Estimate:
+    """Probability that a generated sample lies nearer to the training set than a held-out one.
+
+    Each sample's distance is that to its nearest training example, and equal distances count by
+    half: 0.5 is no nearer than other real data, near 1 are copies. The statistic of Mann and
+    Whitney (1947), as Meehan et al. (2020) use it, without their cells. The interval
+    is Wilson's for as many trials as the smaller set has samples: whatever the distances, the
+    variance is at most that of such a share (Birnbaum and Klose, 1957).
+
+    Raises:
+        RequestError: features that are not finite, of different dimensions, or none.
+    """
+    sets = {"generated": generated, "training": training, "held_out": held_out}
+    sets = {name: check_features(name, features, at_least=1) for name, features in sets.items()}
+    check_dimensions(**sets)
+    generated, training, held_out = _centred(*sets.values())
+    distances = [
+        np.concatenate([block.min(axis=1) for _, block in _squared_distances(rows, training)])
+        for rows in (held_out, generated)
+    ]
+    farther = stats.mannwhitneyu(*distances, method="asymptotic").statistic
+    value = float(farther) / (len(generated) * len(held_out))
+    trials = min(len(generated), len(held_out))
+    interval = of_proportion(round(value * trials), trials)
+    return Estimate(value, min(value, interval.low), max(value, interval.high))
+
+
+def _prepared(generated, real, k: int) -> tuple[np.ndarray, np.ndarray]:
+    if k < 1:
+        raise RequestError(f"k = {k}: must be at least 1")
+    generated = check_features("generated", generated, at_least=PARTS * (k + 1))
+    real = check_features("real", real, at_least=PARTS * (k + 1))
+    check_dimensions(generated=generated, real=real)
+    return _centred(generated, real)
+
+
+def _centred(*sets: Float[np.ndarray, "_ d"]) -> tuple[Float64[np.ndarray, "_ d"], ...]:
+    # Squared distances are differences of squared lengths, which a common offset makes inexact.
+    centre = sets[-1].mean(axis=0, dtype=np.float64)
+    return tuple(features - centre for features in sets)
+
+
+def _precision_recall(generated: np.ndarray, real: np.ndarray, k: int) -> tuple[float, float]:
+    generated_radii, real_radii = _squared_radii(generated, k), _squared_radii(real, k)
+    among_real = 0
+    among_generated = np.zeros(len(real), bool)
+    for rows, distances in _squared_distances(generated, real):
+        among_real += np.count_nonzero((distances <= real_radii).any(axis=1))
+        among_generated |= (distances <= generated_radii[rows, None]).any(axis=0)
+    return among_real / len(generated), float(among_generated.mean())
+
+
+def _density_coverage(generated: np.ndarray, real: np.ndarray, k: int) -> tuple[float, float]:
+    radii = _squared_radii(real, k)
+    inside = 0
+    covered = np.zeros(len(real), bool)
+    for _, distances in _squared_distances(generated, real):
+        near = distances <= radii
+        inside += np.count_nonzero(near)
+        covered |= near.any(axis=0)
+    return inside / (k * len(generated)), float(covered.mean())
+
+
+def _over_parts(
+    function: Callable[[np.ndarray, np.ndarray], tuple[float, float]],
+    generated: np.ndarray,
+    real: np.ndarray,
+) -> Float64[np.ndarray, "parts 2"]:
+    # At random, since samples are often in the order of their classes.
+    random = np.random.default_rng(0)
+    pairs = zip(_split(random, len(generated)), _split(random, len(real)), strict=True)
+    return np.array([function(generated[first], real[second]) for first, second in pairs])
+
+
+def _split(random: np.random.Generator, count: int) -> list[Int[np.ndarray, "_"]]:
+    return np.array_split(random.permutation(count), PARTS)
+
+
+def _share(value: float, total: int, parts: Float64[np.ndarray, "parts"]) -> Estimate:
+    wilson = of_proportion(round(value * total), total)
+    spread = spread_over_parts(value, parts).clipped(0.0, 1.0)
+    return Estimate(value, min(wilson.low, spread.low), max(wilson.high, spread.high))
+
+
+def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, "n"]:
+    """Squared distance of each sample to its k-th nearest other one."""
+    # The nearest of all is the sample itself.
+    blocks = _squared_distances(features, features)
+    return np.concatenate([np.partition(block, k, axis=1)[:, k] for _, block in blocks])
+
+
+def _squared_distances(
+    rows: Float64[np.ndarray, "n d"], columns: Float64[np.ndarray, "m d"]
+) -> Iterator[tuple[slice, Float64[np.ndarray, "block m"]]]:
+    """Yields which rows, and their squared distances to all columns; copies are at exactly 0."""
+    column_lengths = np.square(columns).sum(axis=1)
+    # Bound on what rounding leaves of the zero distance between copies, relative to their lengths.
+    rounding = (columns.shape[1] + 4) * np.finfo(np.float64).eps
+    step = max(1, BLOCK // len(columns))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        lengths = np.square(block).sum(axis=1)[:, None] + column_lengths
+        distances = block @ columns.T
+        distances *= -2
+        distances += lengths
+        distances[distances <= rounding * lengths] = 0
+        yield slice(start, start + step), distances
