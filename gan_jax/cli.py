@@ -122,7 +122,7 @@ class Features:
     """Height and width in pixels to which the images are scaled and cropped."""
     channels: Literal[1, 3] = 1
     """1 for grey, 3 for colour."""
-    epochs: int = 20
+    epochs: int = 15
     """Passes over the training images."""
     seed: int = 0
     """Seed of the training."""

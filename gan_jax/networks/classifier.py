@@ -16,7 +16,7 @@ from gan_jax.networks.layers import Conv, Dropout
 
 SMALLEST, COARSEST = 8, 8  # pixels: the smallest image, and the largest map that is pooled
 
-BatchNorm = functools.partial(nn.BatchNorm, momentum=0.98)
+BatchNorm = functools.partial(nn.BatchNorm, momentum=0.9)
 
 
 class Classifier(nn.Module):
@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     width: int = 32
     feature_size: int = 128
     classes: int = 10
-    dropout: float = 0.2
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         check_types(self)
