@@ -18,6 +18,7 @@ import optax
 
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
+from gan_jax.metrics import features
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, from_optax
 
@@ -34,4 +35,6 @@ experiment = Experiment(
     batch_size=32,
     ema_decay=0.998,
     steps=STEPS,
+    features=features.mnist(),
+    evaluate_every=1500,
 )

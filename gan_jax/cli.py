@@ -115,9 +115,9 @@ class Features:
 
     data: Positional[str]
     """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
-    tensorflow-datasets, such as fashion_mnist."""
+    tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
     out: Path
-    """File for the weights, .npz."""
+    """File for the weights, .npz; .pth for Inception-v3's."""
     size: int = 28
     """Height and width in pixels to which the images are scaled and cropped."""
     channels: Literal[1, 3] = 1
@@ -258,7 +258,7 @@ def _train(command: Any) -> int:
 def _sample(command: Sample) -> int:
     import numpy as np
 
-    from gan_jax import pictures, runs, samples
+    from gan_jax import devices, pictures, runs, samples
 
     out = command.out or Path("samples.png")
     if out.suffix not in (".png", ".npz"):
@@ -268,6 +268,7 @@ def _sample(command: Sample) -> int:
     if command.count < 1 or not 0 <= command.key < 2**32:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     if command.seed not in (None, run.experiment.seed):
         raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")
@@ -289,10 +290,11 @@ def _sample(command: Sample) -> int:
 
 
 def _score(command: Score) -> int:
-    from gan_jax import runs, samples
+    from gan_jax import devices, runs, samples
 
     if not command.images:
         raise RequestError("give at least one image file to score")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
@@ -303,6 +305,11 @@ def _score(command: Score) -> int:
 
 
 def _features(command: Features) -> int:
+    if command.data == "inception":
+        from gan_jax.metrics.inception import download
+
+        download(command.out)
+        return FINISHED
     from gan_jax import classifier_training
     from gan_jax.data import images
 
@@ -345,7 +352,8 @@ def _evaluate(command: Evaluate) -> int:
     if not (command.step in ("best", "latest") or command.step.isdecimal()):
         raise RequestError(f"--step {command.step}: give a step, best or latest")
 
-    from gan_jax import devices, evaluate, evaluation_table, evaluations
+    from gan_jax import devices
+    from gan_jax.evaluation import evaluate, lines, table
     from gan_jax.metrics import features
 
     devices.use_compilation_cache()
@@ -359,8 +367,8 @@ def _evaluate(command: Evaluate) -> int:
     else:
         evaluation = evaluate.evaluate_data(*command.data, command.size, command.channels, network)
         if command.out:
-            evaluations.record(command.out, evaluation.rows)
-    evaluation_table.show(evaluation)
+            lines.record(command.out, evaluation.rows)
+    table.show(evaluation)
     return FINISHED
 
 

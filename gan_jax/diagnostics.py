@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gan_jax import gan, samples
 from gan_jax.errors import RequestError
-from gan_jax.evaluator import held_out_data
+from gan_jax.evaluation.evaluator import held_out_data
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import classes
 from gan_jax.pictures import to_pixels

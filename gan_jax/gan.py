@@ -261,7 +261,7 @@ def update_discriminator(
         )
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
         metrics |= penalties
-    metrics["gradient_norm_discriminator"] = optax.global_norm(gradient)
+    metrics["gradient_norm_discriminator"] = optax.tree.norm(gradient)
     optimizer = experiment.discriminator_optimizer.build()
     player = _descend(state.discriminator, optimizer, gradient, passed.discriminator_variables)
     return player, metrics
@@ -275,7 +275,7 @@ def update_generator(
     gradient = passed.generator_gradient(cotangents)
     optimizer = experiment.generator_optimizer.build()
     player = _descend(state.generator, optimizer, gradient, passed.generator_variables)
-    norm = optax.global_norm(gradient)
+    norm = optax.tree.norm(gradient)
     return player, {"generator_loss": loss, "gradient_norm_generator": norm}
 
 

@@ -15,9 +15,9 @@ from jaxtyping import Float
 
 from gan_jax import runs
 from gan_jax.diagnostics import COUNT
-from gan_jax.evaluations import Row
+from gan_jax.evaluation.during_training import own_rows
+from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
-from gan_jax.light_evaluation import own_rows
 from gan_jax.metrics.names import BETTER
 from gan_jax.remedies import advice
 

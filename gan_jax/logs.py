@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gan_jax import evaluations
+from gan_jax.evaluation import lines
 from gan_jax.files import write_atomically
 from gan_jax.runs import RunDirectory
 
@@ -57,9 +57,9 @@ class Reporter:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
 
-    def evaluation(self, step: int, rows: list[evaluations.Row]) -> None:
+    def evaluation(self, step: int, rows: list[lines.Row]) -> None:
         """Writes the scores of one step."""
-        evaluations.record(self._evaluation, rows)
+        lines.record(self._evaluation, rows)
         if self._board:
             for row in (row for row in rows if row["value"] is not None):
                 self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)

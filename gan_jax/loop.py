@@ -15,11 +15,13 @@ from jaxtyping import Array, Bool, Int32, PyTree
 from gan_jax import checkpoints, devices, feed, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
-from gan_jax.light_evaluation import LightEvaluation, keep_best, last_scores
 from gan_jax.logs import Reporter
 
-SECONDS_PER_CALL = 0.5  # how long a signal or the progress bar may have to wait for the device
+# How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
+# anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
+SECONDS_PER_CALL = 2.0
 
 
 class Outcome(enum.Enum):
@@ -211,7 +213,7 @@ def _diverged(running: Running, step: int, values: str) -> DivergedError:
 
 def _last_words(directory: runs.RunDirectory, experiment: Experiment) -> str:
     path = directory.path
-    scores = last_scores(directory, experiment)
+    scores = last_scores(directory, experiment) if experiment.evaluate_every else None
     return "\n".join(
         [
             f"finished: {path}",

@@ -39,7 +39,7 @@ class RunDirectory:
 
     @property
     def evaluation(self) -> Path:
-        """One JSON object a line: one metric of one step, see `evaluations`."""
+        """One JSON object a line: one metric of one step, see `evaluation.lines`."""
         return self.path / "evaluation.jsonl"
 
     @property

@@ -11,8 +11,8 @@ from jax.sharding import Mesh
 from gan_jax import checkpoints, devices, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best
 from gan_jax.experiment import Experiment
-from gan_jax.light_evaluation import LightEvaluation, keep_best
 from gan_jax.logs import Reporter
 from gan_jax.loop import Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from gan_jax.checks import check_not_empty, check_types, nearest
+from gan_jax.data.progress import announced
 from gan_jax.errors import RequestError
 from gan_jax.metrics import classifier_file
 
@@ -29,7 +30,7 @@ from gan_jax.metrics import classifier_file
 BATCH = 256
 
 BUNDLED = "mnist_classifier.npz"
-BUNDLED_SHA256 = "a56e1217cdc7be315b29e7ce5ea13f22f130f830a6ac51bffa2201e5ec35856c"
+BUNDLED_SHA256 = "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134"
 
 Pixels = UInt8[np.ndarray, "count height width channels"]
 
@@ -169,7 +170,13 @@ class Function:
 def mnist() -> Classifier:
     """Describes the bundled classifier of handwritten digits: 28 x 28 pixels, grey, ten classes.
 
-    Not trained yet.
+    99.57 % of MNIST's 10,000 test digits right, measured from the weights as stored; trained on the
+    60,000 others with seed 0 at commit 681aa5b, on one x86 core, by
+
+        gan-jax features mnist --out mnist_classifier.npz
+
+    It has seen the bundled training digits and none of the bundled test digits. The file's sha256:
+    69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134.
     """
     return Classifier()
 
@@ -192,8 +199,8 @@ def from_text(text: str) -> FeatureNetwork:
     """Describes the features that a user names on the command line.
 
     Args:
-        text: 'mnist', a file that ends in .npz, or 'module:function'; modules are looked for in
-            the current folder, too.
+        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends in .pth, or
+            'module:function'; modules are looked for in the current folder, too.
 
     Raises:
         RequestError: the text is none of these, or there is no such function.
@@ -202,12 +209,16 @@ def from_text(text: str) -> FeatureNetwork:
         return mnist()
     if text.endswith(".npz"):
         return classifier(text)
+    if text.endswith(".pth"):
+        from gan_jax.metrics.inception import inception
+
+        return inception(text)
     module, colon, name = text.partition(":")
     if colon and module and name:
         return function(_imported(module, name))
     raise RequestError(
-        f"features {text!r}: give mnist, an .npz file of `gan-jax features`, or module:function"
-        f"{nearest(text, ['mnist'])}"
+        f"features {text!r}: give mnist, an .npz or .pth file of `gan-jax features`, or "
+        f"module:function{nearest(text, ['mnist'])}"
     )
 
 
@@ -272,20 +283,27 @@ def check_pixels(name: str, pixels: Any, shape: tuple[int, int, int] | None = No
     right = f"features {name} take images of type uint8, shape [count, {wanted}]"
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
         raise RequestError(f"{right}, not {given}")
-    if not len(pixels) or (shape is not None and pixels.shape[1:] != shape):
+    if not len(pixels):
         raise RequestError(f"{right}, not {given}")
+    if shape is not None and pixels.shape[1:] != shape:
+        advice = "`gan-jax features` trains a network for images of any size"
+        raise RequestError(f"{right}, not {given}; {advice}")
 
 
-def in_batches(network: Callable[[Pixels], tuple[Any, Any]], pixels: Pixels) -> Extracted:
-    """Runs images through a network, BATCH at a time, the last of them padded with the last image.
+def in_batches(
+    network: Callable[[Pixels], tuple[Any, Any]], pixels: Pixels, batch: int = BATCH
+) -> Extracted:
+    """Runs images through a network in batches, the last of them padded with the last image.
 
     Args:
         network: takes uint8 images, and returns features and probabilities or None.
         pixels: the images.
+        batch: how many images it takes.
     """
     features, probabilities = [], []
-    for start in range(0, len(pixels), BATCH):
-        positions = np.minimum(np.arange(start, start + BATCH), len(pixels) - 1)
+    starts = range(0, len(pixels), batch)
+    for start in announced(starts, len(starts), f"Extracting features, batches of {batch}"):
+        positions = np.minimum(np.arange(start, start + batch), len(pixels) - 1)
         batch_features, batch_probabilities = network(pixels[positions])
         features.append(np.asarray(batch_features, np.float32))
         if batch_probabilities is not None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import filelock
 
+from gan_jax.evaluation.measurement import Measured
 from gan_jax.files import write_atomically
-from gan_jax.measurement import Measured
 from gan_jax.metrics.features import FeatureNetwork
 
 # Lines that agree in these are of the same measurement: the newer one replaces the older.

@@ -8,16 +8,17 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import UInt8
 
-from gan_jax import config, evaluations, runs
+from gan_jax import config, runs
 from gan_jax.data import images
 from gan_jax.errors import RequestError
-from gan_jax.evaluations import Row
-from gan_jax.evaluator import Evaluator, bundled_network
-from gan_jax.measurement import Sides, measure
+from gan_jax.evaluation import lines
+from gan_jax.evaluation.evaluator import Evaluator, bundled_network
+from gan_jax.evaluation.lines import Row
+from gan_jax.evaluation.measurement import Sides, measure
+from gan_jax.evaluation.references import reference
 from gan_jax.metrics.features import FeatureNetwork
 from gan_jax.metrics.names import BETTER
 from gan_jax.pictures import to_pixels
-from gan_jax.references import reference
 
 Step = int | Literal["best", "latest"]
 
@@ -28,7 +29,7 @@ class Evaluation:
 
     Attributes:
         facts: what the values hold for, a line each.
-        rows: one metric of one set of samples each; see `evaluations`.
+        rows: one metric of one set of samples each; see `evaluation.lines`.
     """
 
     facts: tuple[str, ...]
@@ -80,11 +81,11 @@ def evaluate_runs(
         of_run = [
             row
             for parameters, values in measured.items()
-            for row in evaluations.rows(
+            for row in lines.rows(
                 values, evaluator.network, evaluator.split, **source, parameters=parameters
             )
         ]
-        evaluations.record(run.directory.evaluation, of_run)
+        lines.record(run.directory.evaluation, of_run)
         rows += of_run
     return Evaluation(_facts(opened, evaluator, count), tuple(rows))
 
@@ -110,7 +111,7 @@ def evaluate_data(
     sides = Sides(compared[0].kept, compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from.
     names = [name for name in BETTER if name != "memorisation"]
-    rows = evaluations.rows(measure(sides, names), network, "all", first=first, second=second)
+    rows = lines.rows(measure(sides, names), network, "all", first=first, second=second)
     facts = [_features_line(network)]
     for text, found in zip((first, second), compared, strict=True):
         facts.append(f"{found.count:,} images of {text}")

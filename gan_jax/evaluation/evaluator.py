@@ -6,18 +6,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from gan_jax import gan, measurement, samples
+from gan_jax import gan, samples
 from gan_jax.data.arrays import MnistSample
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
+from gan_jax.evaluation import measurement
+from gan_jax.evaluation.measurement import Measured, Sides
+from gan_jax.evaluation.references import Reference, concatenate, reference
 from gan_jax.experiment import Experiment
-from gan_jax.measurement import Measured, Sides
 from gan_jax.metrics import features
 from gan_jax.metrics.features import Extracted, FeatureNetwork
 from gan_jax.pictures import to_pixels
-from gan_jax.references import Reference, concatenate, reference
 
-CHUNK = 4 * samples.BATCH  # samples that are in memory at a time
+CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples that are in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from gan_jax.evaluate import Evaluation
-from gan_jax.evaluations import Row
+from gan_jax.evaluation.evaluate import Evaluation
+from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
 
 PLAIN_WIDTH = 200  # characters of a line where the output is no terminal and must not be wrapped

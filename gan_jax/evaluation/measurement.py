@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from gan_jax.evaluation.references import Reference, first
 from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Extracted
-from gan_jax.references import Reference, first
 
 
 class Measured(NamedTuple):

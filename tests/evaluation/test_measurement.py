@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from gan_jax.measurement import Sides, measure, unavailable
+from gan_jax.evaluation.measurement import Sides, measure, unavailable
+from gan_jax.evaluation.references import Reference
 from gan_jax.metrics import frechet, neighbours
 from gan_jax.metrics.features import Extracted
 from gan_jax.metrics.names import BETTER
-from gan_jax.references import Reference
 
 
 def extracted(count, seed, classes=4):

@@ -5,10 +5,11 @@ import shutil
 import uuid
 from typing import Self
 
-from gan_jax import checkpoints, evaluations, gan, runs
+from gan_jax import checkpoints, gan, runs
 from gan_jax.errors import RequestError
-from gan_jax.evaluations import Row
-from gan_jax.evaluator import Evaluator, network_of
+from gan_jax.evaluation import lines
+from gan_jax.evaluation.evaluator import Evaluator, network_of
+from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import BETTER
 
@@ -54,7 +55,7 @@ class LightEvaluation:
             experiment.seed,
             names={*MEASURED, experiment.best_metric},
         )
-        return evaluations.rows(
+        return lines.rows(
             measured,
             evaluator.network,
             evaluator.split,
@@ -118,7 +119,7 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "drawn": experiment.evaluate_samples,
         "key": experiment.seed,
     }
-    return [row for row in evaluations.read(directory.evaluation) if own.items() <= row.items()]
+    return [row for row in lines.read(directory.evaluation) if own.items() <= row.items()]
 
 
 def _parameters(experiment: Experiment) -> str:
