@@ -28,6 +28,7 @@ GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 
 OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
 CLOSE = 0.5  # distance between samples, relative to that between real examples
 RARE, MISSING = 0.2, 0.3  # share of a class relative to equal shares; share of classes so rare
+MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
 GROWN = 10.0  # times the usual size, of a loss, a logit or a gradient
 WORSE = 1.5  # times the best distance, or divided by it the best score
 FIGURES = ("discriminator_loss", "generator_loss", "logit_real", "logit_fake")

@@ -300,3 +300,68 @@ def test_an_interrupted_training_of_features_leaves_nothing(capsys, tmp_path, mo
     assert code == cli.INTERRUPTED
     assert "nothing was written" in err
     assert list(tmp_path.iterdir()) == []
+
+
+BLOCKS = "tests.tiny_features:blocks"
+
+
+def test_evaluate_prints_a_table_and_says_what_it_leaves_out(capsys, run):
+    from gan_jax.evaluation import lines
+
+    code, out, err = gan_jax(capsys, "evaluate", run, "--features", BLOCKS, "--samples", 60)
+    assert code == 0, err
+    rows = lines.read(run / "evaluation.jsonl")
+    names = [row["metric"] for row in rows if row["parameters"] == "ema"]
+    table = [line.split()[:3] for line in out.splitlines() if line.split()[2:3] == ["60"]]
+    assert table == [[name, of, "60"] for name in names for of in ("ema", "raw")]
+    assert {"frechet_distance", "recall", "mode_count"} <= set(names)
+    assert f"features {BLOCKS}" in out
+    assert "left out: score_ratio, memorisation" in err
+
+
+def test_evaluate_measures_two_sets_of_images(capsys, tmp_path):
+    from gan_jax.data import images
+    from gan_jax.evaluation import lines
+
+    digits, out = tmp_path / "digits.npz", tmp_path / "scores.jsonl"
+    np.savez(digits, images=images.mnist_sample("test", size=8).load().sample[:60])
+    arguments = ("--data", digits, digits, "--size", 8, "--features", BLOCKS, "--out", out)
+    code, printed, err = gan_jax(capsys, "evaluate", *arguments)
+    assert code == 0, err
+    assert f"60 images of {digits}" in printed
+    assert {(row["first"], row["second"]) for row in lines.read(out)} == {(str(digits),) * 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give at least one run directory, or two sets of images with --data"),
+        (["nowhere"], "no run in nowhere"),
+        (["RUN", "--data", "a.npz", "b.npz"], "give run directories or --data, not both"),
+        (["RUN"], "there is no feature network for these data"),
+        (["RUN", "--features", "mnst"], "did you mean 'mnist'?"),
+        (["RUN", "--features", "tests.tiny_features:blcks"], "tests.tiny_features:blcks cannot"),
+        (["RUN", "--features", "nowhere.npz"], "cannot read 'nowhere.npz'"),
+        (["RUN", "--features", BLOCKS, "--step", "7"], "there are 5, 10, 12"),
+        (["RUN", "--features", BLOCKS, "--step", "best"], "no best checkpoint"),
+        (["RUN", "--features", BLOCKS, "--step", "-1"], "--step"),
+        (["RUN", "--step", "word"], "--step word: give a step, best or latest"),
+        (["RUN", "--samples", "1"], "samples are at least 2"),
+        (["RUN", "--key", "-1"], "the key from 0"),
+        (["RUN", "--out", "x.jsonl"], "only with --data"),
+        (["--data", "./nowhere", "mnist_sample", "--features", BLOCKS], "there is no folder"),
+        (["--data", "./nowhere", "mnist_sample"], "there is no folder"),
+        (["--data", "x.npz", "mnist_sample", "--out", "no/such/x.jsonl"], "no folder no/such"),
+        (["--data", "mnist_sample"], "--data"),
+    ],
+)
+def test_wrong_evaluations_are_refused(capsys, run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(run.rglob("*"))
+    arguments = [run if argument == "RUN" else argument for argument in arguments]
+    code, _, err = gan_jax(capsys, "evaluate", *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(run.rglob("*")) == before
