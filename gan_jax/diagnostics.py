@@ -83,7 +83,7 @@ class Diagnostics:
         return finite | self._class_shares(drawn)
 
     def _class_shares(self, drawn: Float[np.ndarray, "count ..."]) -> dict[str, float]:
-        if self.experiment.features is None:
+        if self.experiment.features is None or not np.isfinite(drawn).all():
             return {}
         probabilities = self.experiment.features.extract(to_pixels(drawn)).probabilities
         if probabilities is None:

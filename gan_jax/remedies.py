@@ -23,9 +23,9 @@ class Remedy(NamedTuple):
     why: str
 
 
-def half(value: float) -> float:
-    """Half of a rate or a width."""
-    return value // 2 if isinstance(value, int) else value / 2
+def half(value: float) -> float | None:
+    """Half of a rate or a width; no remedy for a width of 1."""
+    return value // 2 or None if isinstance(value, int) else value / 2
 
 
 def at_least(least: float) -> Callable[[float], float | None]:
@@ -46,7 +46,7 @@ SLOWER_GENERATOR = Remedy(
 )
 DROPOUT = Remedy("discriminator.dropout", at_least(0.3), "it cannot rely on single activations")
 STRONGER_R1 = Remedy(
-    "penalties.0.gamma", lambda gamma: 2 * gamma, "smoother logits around the data"
+    "penalties.0.gamma", lambda gamma: 2 * gamma or 1.0, "smoother logits around the data"
 )
 LESS_MOMENTUM = "steps follow the opponent, not its past"
 

@@ -302,6 +302,21 @@ def test_an_interrupted_training_of_features_leaves_nothing(capsys, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_health_says_how_a_run_goes(capsys, run):
+    code, out, _ = gan_jax(capsys, "health", run)
+    assert code == 0
+    assert out.startswith("too little data to say: ")
+    assert "log_every" in out
+
+
+def test_health_without_a_run_exits_with_2_and_one_message(capsys, tmp_path):
+    code, out, err = gan_jax(capsys, "health", tmp_path)
+    assert code == 2
+    assert out == ""
+    assert err.startswith(f"error: no run in {tmp_path}")
+    assert err.count("error") == 1
+
+
 BLOCKS = "tests.tiny_features:blocks"
 
 
