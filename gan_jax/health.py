@@ -26,6 +26,7 @@ RECENT = 0.25  # share of the lines, at the end, that is judged
 SURE = 0.97  # share of right judgements, on both kinds, of a discriminator that always wins
 GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 1
 OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
+LOOKS = 5  # at the samples, before which a generator is too young to be called collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
 RARE, MISSING = 0.2, 0.3  # share of a class relative to equal shares; share of classes so rare
 MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
@@ -146,10 +147,15 @@ def discriminator_overfitting(history: History) -> Finding | None:
 
 
 def collapse(history: History) -> Finding | None:
-    """Fires where samples are much alike, or many classes are hardly among them."""
-    distance, shares = history.series("distance_ratio").recent, history.class_shares()
-    seen = []
-    if len(distance) and distance.mean() < CLOSE:
+    """Fires where samples are much alike, or many classes are hardly among them.
+
+    The first samples of every run are alike, so that this waits for a few looks at them.
+    """
+    distances, shares = history.series("distance_ratio"), history.class_shares()
+    if len(distances) < LOOKS:
+        return None
+    distance, seen = distances.recent, []
+    if distance.mean() < CLOSE:
         seen.append(
             f"samples are {distance.mean():.2f} times as far apart as real examples "
             f"({_span(distance)})"

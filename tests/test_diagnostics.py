@@ -1,7 +1,9 @@
 """The figures of a state, against those computed directly."""
 
 import dataclasses
+import json
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,10 @@ from scipy.spatial.distance import pdist
 from gan_jax import diagnostics, gan, samples
 from gan_jax.data import images
 from gan_jax.diagnostics import Diagnostics
+from gan_jax.errors import RequestError
 from gan_jax.metrics import features
+from gan_jax.pictures import to_pixels
+from gan_jax.train import train
 from tests.tiny import tiny
 from tests.tiny_features import blocks, no_classes
 
@@ -117,3 +122,60 @@ def test_figures_that_are_not_finite_are_left_out():
     nan = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), state.discriminator.params)
     broken = state.replace(discriminator=state.discriminator.replace(params=nan))
     assert not diagnosed(broken).keys() & {"logit_training", "logit_samples"}
+
+
+class Label(nn.Module):
+    """A discriminator that finds high classes real."""
+
+    @nn.compact
+    def __call__(self, sample, condition=None, *, training):
+        return condition - self.param("threshold", nn.initializers.constant(4.5), ())
+
+
+class Paint(nn.Module):
+    """A generator whose images are as bright as their class."""
+
+    @nn.compact
+    def __call__(self, latent, condition=None, *, training):
+        brightness = self.param("brightness", nn.initializers.constant(0.1), ())
+        return jnp.ones((len(latent), 8, 8, 1)) * brightness * condition[:, None, None, None]
+
+
+def test_samples_are_of_all_classes_in_turn_and_judged_as_such():
+    data = images.mnist_sample(size=8, labels=True)
+    diagnose, state = made(data=data, generator=Paint(), discriminator=Label())
+    figures = diagnose(state)
+    intended = np.arange(diagnostics.COUNT) % 10
+    assert figures["logit_samples"] == pytest.approx(intended.mean() - 4.5, abs=1e-5)
+    assert figures["accuracy_samples"] == pytest.approx((intended < 4.5).mean())
+    labels = np.asarray(diagnose.training["condition"])
+    assert figures["accuracy_training"] == pytest.approx((labels > 4.5).mean())
+
+
+def test_examples_are_the_same_each_time_and_of_their_own_split():
+    first, again = (Diagnostics.of(tiny(data=WITH_HELD_OUT)) for _ in range(2))
+    np.testing.assert_array_equal(first.training["sample"], again.training["sample"])
+    of_split = {"training": WITH_HELD_OUT, "held_out": WITH_HELD_OUT.held_out()}
+    for name, data in of_split.items():
+        there = {image.tobytes() for image in data.load().sample}
+        chosen = {i.tobytes() for i in to_pixels(np.asarray(getattr(first, name)["sample"]))}
+        assert len(chosen) > diagnostics.COUNT / 2
+        assert chosen <= there
+
+
+def test_held_out_examples_that_cannot_be_had_do_not_stop_a_run(monkeypatch, caplog):
+    def fail(self):
+        raise RequestError("the test split is not there")
+
+    monkeypatch.setattr(images.Images, "held_out", fail)
+    assert Diagnostics.of(tiny(data=WITH_HELD_OUT)).held_out is None
+    assert "the test split is not there" in caplog.text
+
+
+def test_figures_stand_in_the_line_of_each_step_that_is_sampled(tmp_path):
+    train(tiny(steps=9, log_every=4, sample_every=6), tmp_path / "run")
+    text = (tmp_path / "run" / "metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["step"] for line in lines] == [4, 6, 8, 9]
+    assert ["distance_ratio" in line for line in lines] == [False, True, False, True]
+    assert all("generator_loss" in line for line in lines)

@@ -47,6 +47,7 @@ def verdicts(history):
     return [finding.verdict for finding in health.findings(history)]
 
 
+SEEN_ALWAYS = ("step", "accuracy_real", "accuracy_fake")
 STRONG = {"accuracy_real": 0.99, "accuracy_fake": 0.98, "logit_real": 4.0, "logit_fake": -3.0}
 
 
@@ -86,6 +87,14 @@ def test_a_healthy_history_is_balanced():
 )
 def test_half_of_a_sign_is_no_trouble(changes):
     assert verdicts(history(**changes)) == ["balanced"]
+
+
+@pytest.mark.parametrize(("looks", "verdict"), [(4, "balanced"), (5, "collapse")])
+def test_a_young_generator_is_not_called_collapsed(looks, verdict):
+    whole = history().metrics
+    blind = [{name: line[name] for name in SEEN_ALWAYS} for line in whole]
+    alike = [line | {"distance_ratio": 0.02} for line in whole[:looks]]
+    assert verdicts(History([*alike, *blind[looks:]], [])) == [verdict]
 
 
 def test_a_trouble_that_has_passed_is_forgotten():
