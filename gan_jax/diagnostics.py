@@ -76,7 +76,9 @@ class Diagnostics:
         for name, (sample, condition, sign) in judged.items():
             logit, accuracy = _judge(experiment, state, sample, condition, sign)
             figures |= {f"logit_{name}": logit, f"accuracy_{name}": accuracy}
-        figures["distance_ratio"] = _mean_distance(drawn) / _mean_distance(self.training["sample"])
+        if np.isfinite(drawn).all():
+            real_distance = _mean_distance(self.training["sample"])
+            figures["distance_ratio"] = _mean_distance(drawn) / real_distance
         figures = {name: float(value) for name, value in figures.items()}
         # A data set of equal images has no distances to compare with.
         finite = {name: value for name, value in figures.items() if math.isfinite(value)}

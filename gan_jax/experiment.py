@@ -7,7 +7,7 @@ from typing import Any, Literal
 from gan_jax.checks import check_bounds, check_object, check_types, nearest
 from gan_jax.errors import RequestError
 from gan_jax.losses import NonSaturating
-from gan_jax.metrics.names import BETTER
+from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
 
 
@@ -107,8 +107,8 @@ class Experiment:
         if (self.steps is None) == (self.epochs is None):
             given = f"steps = {self.steps} and epochs = {self.epochs}"
             raise RequestError(f"Experiment: {given}: give one of the two")
-        if self.best_metric not in BETTER:
-            known = f"expected one of {', '.join(BETTER)}{nearest(self.best_metric, BETTER)}"
+        if self.best_metric not in CHOOSING:
+            known = f"expected one of {', '.join(CHOOSING)}{nearest(self.best_metric, CHOOSING)}"
             raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property

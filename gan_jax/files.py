@@ -1,8 +1,10 @@
-"""Files that a crash leaves either as they were or whole."""
+"""Files that a crash leaves either as they were or whole, and reading of others."""
 
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -16,3 +18,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Reads one JSON object a line, with an integer `step` if any; [] without a file.
+
+    Lines are left out that are being written, or that a crash or another hand has damaged.
+    """
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and type(row.get("step", 0)) is int:
+            found.append(row)
+    return found

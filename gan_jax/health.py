@@ -4,9 +4,7 @@ Each rule is a pure function of a run's history. Its thresholds are conventions:
 that the healthy quickstart passes them at every length, and are no more than a first look.
 """
 
-import contextlib
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from gan_jax.diagnostics import COUNT
 from gan_jax.evaluation.during_training import own_rows
 from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
+from gan_jax.files import read_json_lines
 from gan_jax.metrics.names import BETTER
 from gan_jax.remedies import advice
 
@@ -209,6 +208,8 @@ def findings(history: History) -> list[Finding]:
     if found:
         return found
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
+    if not all(map(len, right)):
+        return [Finding("too little data to say", "metrics.jsonl has no accuracies")]
     return [
         Finding(
             "balanced",
@@ -237,15 +238,8 @@ def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     """Reads what a run wrote down."""
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
-    return History(_lines(directory.metrics), finite, experiment.best_metric)
-
-
-def _lines(path: Path) -> list[Row]:
-    found = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):  # a line that is being written, or was damaged
-            found.append(json.loads(line))
-    return [row for row in found if isinstance(row, dict) and "step" in row]
+    metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
+    return History(metrics, finite, experiment.best_metric)
 
 
 def _worse(scores: list[Row], lower_is_better: bool) -> str | None:

@@ -117,12 +117,17 @@ def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and lines that a crash or another hand has damaged."""
     if not path.exists():
         return
-    kept = [line for line in path.read_text().splitlines(keepends=True) if _step_of(line) <= step]
+    kept = [
+        line
+        for line in path.read_text(errors="replace").splitlines(keepends=True)
+        if _step_of(line) <= step
+    ]
     write_atomically(path, "".join(kept).encode())
 
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"] if line.endswith("\n") else math.inf
+        step = json.loads(line)["step"] if line.endswith("\n") else None
     except (ValueError, KeyError, TypeError):
-        return math.inf
+        step = None
+    return step if type(step) is int else math.inf

@@ -71,7 +71,7 @@ def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
     """Makes best/ hold the checkpoint with the best score among those that are on disk.
 
     The checkpoint so far is one of them, so that none that was better is lost. A crash leaves the
-    old one or the new one; this may be called again at any time, and then mends what is missing.
+    old one, the new one, or both; this may be called again at any time, and then mends that.
     """
     there = {*checkpoints.steps(directory.best), *checkpoints.steps(directory.checkpoints)}
     scores = _scores(directory, experiment)
@@ -113,9 +113,11 @@ def in_words(rows: list[Row]) -> str:
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
     """Lines of evaluation.jsonl that compare: measured as this module measures, by whomever."""
+    network = network_of(experiment)
     own = {
         "parameters": _parameters(experiment),
-        "features": network_of(experiment).name,
+        "features": network.name,
+        "features_sha256": network.sha256(),
         "drawn": experiment.evaluate_samples,
         "key": experiment.seed,
     }

@@ -114,7 +114,9 @@ def evaluate_data(
     rows = lines.rows(measure(sides, names), network, "all", first=first, second=second)
     facts = [_features_line(network)]
     for text, found in zip((first, second), compared, strict=True):
-        facts.append(f"{found.count:,} images of {text}")
+        kept = len(found.kept.features)
+        part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
+        facts.append(f"{found.count:,} images of {text}{part}")
     return Evaluation(tuple(facts), tuple(rows))
 
 
@@ -144,7 +146,7 @@ def _announce_missing(evaluator: Evaluator, announce: Callable[[str], None]) -> 
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
     for need in dict.fromkeys(lacking.values()):
         names = [name for name, what in lacking.items() if what == need]
-        announce(f"left out: {', '.join(names)}: there are no {need}")
+        announce(f"left out: {', '.join(names)}: {need} are not there")
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
 

@@ -87,7 +87,8 @@ class Evaluator:
     def floor(self, count: int) -> dict[str, Measured]:
         """Measures at most `count` held-out real examples as if they were samples.
 
-        No generator can be expected to do better. Empty where nothing is held out.
+        A generator that learns the distribution comes near to it; one that copies the training
+        examples may lie below. Empty where nothing is held out.
         """
         if self.held_out is None:
             return {}

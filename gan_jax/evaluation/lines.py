@@ -9,7 +9,7 @@ from typing import Any
 import filelock
 
 from gan_jax.evaluation.measurement import Measured
-from gan_jax.files import write_atomically
+from gan_jax.files import read_json_lines, write_atomically
 from gan_jax.metrics.features import FeatureNetwork
 
 # Lines that agree in these are of the same measurement: the newer one replaces the older.
@@ -61,17 +61,13 @@ def rows(
 
 def read(path: Path) -> list[Row]:
     """Reads the lines of a file, without those that another hand has damaged; [] without a file."""
-    if not path.exists():
-        return []
-    found = []
-    for line in path.read_text().splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "metric" in row:
-            found.append(row)
-    return found
+    numbers = (int, float, type(None))
+    return [
+        row
+        for row in read_json_lines(path)
+        if "metric" in row
+        and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
+    ]
 
 
 def record(path: Path, new: Iterable[Row]) -> None:

@@ -74,6 +74,9 @@ def unavailable(sides: Sides) -> dict[str, str]:
     lacking = {}
     if sides.held_out is None:
         lacking |= dict.fromkeys(("score_ratio", "memorisation"), "held-out real examples")
+    elif len(sides.training.kept.features) < sides.training.count:
+        # A copy is near to one training example only, which may not be among those kept.
+        lacking["memorisation"] = "features of all training examples, which are too many to keep"
     if sides.intended is None:
         lacking["intended_accuracy"] = "samples conditioned on the features' classes"
     if probabilities is None:
@@ -104,7 +107,6 @@ def _density_coverage(sides: Sides) -> tuple[Measured, ...]:
 
 
 def _memorisation(sides: Sides) -> tuple[Measured, ...]:
-    # All training examples that there are: a copy is near to one of them only.
     generated, training = sides.generated.features, sides.training.kept.features
     held_out = sides.held_out.first(len(generated)).features
     estimate = neighbours.memorisation(generated, training, held_out)

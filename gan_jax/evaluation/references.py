@@ -72,7 +72,8 @@ def reference(
 
     A file of the cache is named by the sha256 of the pixels, of the network's weights and of all
     else that the statistics depend on, and holds a sha256 of its content: neither a stale nor a
-    damaged file is ever used.
+    damaged file is ever used. A function of the user's own is known by its source code alone: after
+    a change elsewhere that it depends on, remove the file.
 
     Raises:
         RequestError: the network does not take these images, or its weights cannot be read.

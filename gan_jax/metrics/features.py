@@ -135,7 +135,13 @@ class Function:
         return f"{module}:{getattr(function, '__qualname__', type(function).__qualname__)}"
 
     def sha256(self) -> str:
-        """Returns the hash of the function's source code; RequestError where there is none."""
+        """Returns the hash of the function's source code and of the values that it encloses.
+
+        Helpers that it calls and files that it reads are not noticed.
+
+        Raises:
+            RequestError: there is no source code.
+        """
         try:
             source = inspect.getsource(inspect.unwrap(self.function))
         except (OSError, TypeError) as error:
@@ -143,7 +149,8 @@ class Function:
                 f"features: the source code of {self.name} cannot be read, so that its scores "
                 f"could not say what they were measured with: define it in a file ({error})"
             ) from error
-        return hashlib.sha256(source.encode()).hexdigest()
+        enclosed = inspect.getclosurevars(inspect.unwrap(self.function)).nonlocals
+        return hashlib.sha256(f"{source}{enclosed or ''}".encode()).hexdigest()
 
     def extract(self, pixels: Pixels) -> Extracted:
         """Returns what the function does, as float32; see `FeatureNetwork`."""

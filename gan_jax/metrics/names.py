@@ -1,4 +1,4 @@
-"""The metrics by name, and which way each of them is better."""
+"""The metrics by name, which way each is better, and which of them can choose a checkpoint."""
 
 from typing import Literal
 
@@ -16,3 +16,6 @@ BETTER: dict[str, Literal["lower", "higher"]] = {
     "intended_accuracy": "higher",
     "memorisation": "lower",
 }
+
+# Memorisation is best at 0.5: noise, too, is far from every training example.
+CHOOSING = tuple(name for name in BETTER if name != "memorisation")
