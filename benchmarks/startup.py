@@ -22,8 +22,11 @@ import numpy as np
 
 from gan_jax import checkpoints, devices, feed, gan, runs
 from gan_jax.config import load_experiment
+from gan_jax.data import images
+from gan_jax.diagnostics import Diagnostics
 from gan_jax.logs import Reporter
 from gan_jax.loop import Running, run_loop, run_steps
+from gan_jax.train import train
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "gan_jax"]
@@ -43,6 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         cold, warm = compile_seconds(cache), compile_seconds(cache)
     print(f"{cold:.1f} s, from the compilation cache {warm:.1f} s")
+    seconds = sample_seconds()
+    print(f"reference recipe: 10000 samples into an .npz, whole process: {seconds:.1f} s")
     save_cost()
     loop_cost()
 
@@ -95,6 +100,23 @@ def compile_seconds(cache: str) -> float:
     return float(out.stdout)
 
 
+def sample_seconds() -> float:
+    """Whole process of `gan-jax sample --count 10000`, after one that fills the cache."""
+    experiment = load_experiment(ROOT / "experiments" / "dcgan_mnist.py")
+    data = images.mnist_sample()
+    experiment = dataclasses.replace(experiment, data=data, epochs=None, steps=1)
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.redirect_stderr(io.StringIO()):
+            train(experiment, Path(folder) / "run")
+        for _ in range(REPEATS + 1):
+            start = time.perf_counter()
+            arguments = ["sample", f"{folder}/run", "--count", "10000", "--out", f"{folder}/a.npz"]
+            subprocess.run([*COMMAND, *arguments], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
 def loop_cost() -> None:
     """The quickstart's training loop against nothing but its compiled calls, in turns."""
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
@@ -114,7 +136,17 @@ def loop_cost() -> None:
                 checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
             ):
                 never = bool  # bool() is False: nothing stops it
-                running = Running(experiment, mesh, directory, reporter, saver, never, LOOP_STEPS)
+                running = Running(
+                    experiment,
+                    mesh,
+                    directory,
+                    reporter,
+                    saver,
+                    never,
+                    LOOP_STEPS,
+                    Diagnostics.of(experiment),
+                    None,
+                )
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
                     run_loop(running, state, 0)

@@ -8,7 +8,6 @@ rounds, of this package's time divided by the peer's in the same round. A peer w
 installed is left out, with a line that says how to install it.
 """
 
-import importlib.util
 import os
 import platform
 import signal
@@ -18,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 import tyro
 from peers.case import CASES, step_operations
@@ -26,28 +26,28 @@ from gan_jax.data import images
 
 WORKER = Path(__file__).parent / "peers" / "worker.py"
 OURS = "gan_jax"
-PEERS = {  # name: (module it needs, how to install that)
-    "Flax Linen": ("flax", "flax"),
-    "Keras, TensorFlow": ("tensorflow", "tensorflow-cpu"),
-    "Keras, JAX": ("keras", "keras"),
-    "PyTorch, eager": ("torch", "torch"),
-    "PyTorch, eager, channels last": ("torch", "torch"),
-    "PyTorch, compiled": ("torch", "torch"),
-    "PyTorch, compiled, channels last": ("torch", "torch"),
+PEERS = {  # name: the distribution it needs
+    "Flax Linen": "flax",
+    "Keras, TensorFlow": "tensorflow-cpu",
+    "Keras, JAX": "keras",
+    "PyTorch, eager": "torch",
+    "PyTorch, eager, channels last": "torch",
+    "PyTorch, compiled": "torch",
+    "PyTorch, compiled, channels last": "torch",
 }
 NO_SECOND_DERIVATIVES = "compiled"  # torch.compile refuses to differentiate twice
 NO_PENALTY_WRITTEN = "Keras, JAX"
 SAMPLES = 10_000
-STEPS_PER_TURN = 2
+STEPS_PER_TURN = 5  # about as many as `gan-jax train` has in one call
 
 
 class Worker:
     """A peer's process."""
 
-    def __init__(self, name: str, case: str, batch: Path):
+    def __init__(self, name: str, case: str, batch: Path, python: str):
         """Starts it and waits until it has done its first step; `built` is how long that took."""
         self._process = subprocess.Popen(
-            [sys.executable, str(WORKER), name, case, str(batch)],
+            [python, str(WORKER), name, case, str(batch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,28 +75,38 @@ class Worker:
         return float(line)
 
 
-def main(rounds: int = 5, cases: tuple[str, ...] = tuple(CASES), sampling: bool = True) -> None:
+def main(
+    rounds: int = 5,
+    cases: tuple[str, ...] = tuple(CASES),
+    sampling: bool = True,
+    torch_python: str = sys.executable,
+) -> None:
     """Measures and prints a table for each case.
 
     Args:
         rounds: how often everybody has a turn.
         cases: which of the cases.
         sampling: time the drawing of 10,000 images as well, after the first case.
+        torch_python: the Python that has PyTorch, where it is another one.
     """
+    pythons = dict.fromkeys(PEERS.values(), sys.executable) | {"torch": torch_python}
+    versions = {name: version(python, name) for name, python in pythons.items()}
+    found = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
-          f"Python {platform.python_version()}; {versions()}")  # fmt: skip
+          f"Python {platform.python_version()}, jax {jax.__version__}, {found}")  # fmt: skip
     print(f"matrix products: {matmul_rate() / 1e9:.0f} GFLOP/s\n")
-    missing = {m: how for m, how in PEERS.values() if importlib.util.find_spec(m) is None}
-    for module, how in missing.items():
-        print(f"{module} is left out: pip install {how}")
-    present = [OURS, *(name for name, (module, _) in PEERS.items() if module not in missing)]
+    for name in (name for name, number in versions.items() if not number):
+        print(f"{name} is left out: pip install {name}")
+    present = {OURS: sys.executable}
+    present |= {peer: pythons[name] for peer, name in PEERS.items() if versions[name]}
     for position, case in enumerate(cases):
         measure(case, present, rounds, sampling and position == 0)
 
 
-def measure(case: str, names: list[str], rounds: int, sampling: bool) -> None:
-    """Measures one case and prints its table."""
+def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> None:
+    """Measures one case and prints its table; `pythons` has the interpreter of each peer."""
     shape = CASES[case]
+    names = list(pythons)
     if shape.r1_weight:
         names = [n for n in names if NO_SECOND_DERIVATIVES not in n and n != NO_PENALTY_WRITTEN]
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +116,7 @@ def measure(case: str, names: list[str], rounds: int, sampling: bool) -> None:
         workers: dict[str, Worker] = {}
         try:
             for name in names:
-                workers[name] = Worker(name, case, batch)
+                workers[name] = Worker(name, case, batch, pythons[name])
             seconds = take_turns(workers, f"train {STEPS_PER_TURN}", rounds)
             seconds = {n: [s / STEPS_PER_TURN for s in times] for n, times in seconds.items()}
             memory = {name: worker.ask("memory") for name, worker in workers.items()}
@@ -172,17 +182,10 @@ def matmul_rate() -> float:
     return float(out.stdout)
 
 
-def versions() -> str:
-    """Versions of what is compared."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = []
-    for name in ("jax", "flax", "keras", "tensorflow-cpu", "tensorflow", "torch"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
+def version(python: str, name: str) -> str:
+    """The version of a distribution that an interpreter has; nothing where it has none."""
+    code = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Measured: not yet.
 
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
+from gan_jax.metrics import features
 from gan_jax.networks import dcgan
 
 experiment = Experiment(
@@ -20,4 +21,5 @@ experiment = Experiment(
     discriminator=dcgan.Discriminator(),
     data=images.tfds("mnist"),
     epochs=50,
+    features=features.mnist(),
 )

@@ -9,15 +9,18 @@ dropout. Chosen among 30 recipes by looking at their samples, mostly after short
 
 The schedule ends at STEPS: to train longer change STEPS, not --steps.
 
-Measured at commit e8dfc29 with the command above, and with --seed 1 and 2: 3 min 03 s, 2 min 56 s
-and 2 min 52 s on two idle x86 cores. By eye 15, 14 and 13 of the 16 samples are digits; among 100
-samples all ten are there. At 62f4784, whose convolutions round otherwise, seed 0 has 14 of 16.
+Measured at commit dff149d with the command above, seed 0, Python 3.11: 3 min 29 s on two x86 cores;
+by eye 14 of the 16 samples are digits. `gan-jax evaluate` of 10,000 samples, features mnist-cnn
+69b1b8f3e3a0, against the 10,000 training images, with 2,000 test images held out: Frechet distance
+0.780 (0.728 to 0.831; the held-out images 0.157), classifier score ratio 0.874 (0.861 to 0.887, of
+2,000). The intervals are over samples, not over seeds: one seed was run.
 """
 
 import optax
 
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
+from gan_jax.metrics import features
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, from_optax
 
@@ -34,4 +37,6 @@ experiment = Experiment(
     batch_size=32,
     ema_decay=0.998,
     steps=STEPS,
+    features=features.mnist(),
+    evaluate_every=1500,
 )

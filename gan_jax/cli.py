@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import functools
 import io
 import signal
 import sys
@@ -70,6 +71,63 @@ class Score:
     """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Measure samples of runs that differ only in their seed, or two sets of images.
+
+    A table with 95 % intervals is printed, and a line for each metric is added to
+    evaluation.jsonl in the run.
+    """
+
+    runs: Positional[tuple[Path, ...]] = ()
+    """Run directories."""
+    data: tuple[str, str] | None = None
+    """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
+    names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""
+    samples: int = 10_000
+    """How many samples to draw."""
+    step: str = "latest"
+    """Which checkpoint: a step, best or latest."""
+    features: str | None = None
+    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
+    MODULE:FUNCTION; the experiment's own if not given."""
+    key: int = 0
+    """Which random latents."""
+    size: int = 28
+    """With --data: height and width to which the images are scaled and cropped, in pixels."""
+    channels: Literal[1, 3] = 1
+    """With --data: 1 for grey, 3 for colour."""
+    out: Path | None = None
+    """With --data: .jsonl file to which a line for each metric is added."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """Say in words how the training of a run goes, and what may help."""
+
+    run: Positional[Path]
+    """Run directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Train a classifier on labelled images; its activations are the features of evaluations."""
+
+    data: Positional[str]
+    """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
+    tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
+    out: Path
+    """File for the weights, .npz; .pth for Inception-v3's."""
+    size: int = 28
+    """Height and width in pixels to which the images are scaled and cropped."""
+    channels: Literal[1, 3] = 1
+    """1 for grey, 3 for colour."""
+    epochs: int = 15
+    """Passes over the training images."""
+    seed: int = 0
+    """Seed of the training."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code."""
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
@@ -80,7 +138,7 @@ def _run(arguments: list[str]) -> int:
         command = _parse(arguments)
         if isinstance(command, Train):
             return _train(command)
-        return _sample(command) if isinstance(command, Sample) else _score(command)
+        return _COMMANDS[type(command)](command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
@@ -92,11 +150,18 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str]) -> Train | Sample | Score:
+def _parse(arguments: list[str]) -> Any:
     train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
-    commands = {"train": train, "sample": Sample, "score": Score}
+    commands = {
+        "train": train,
+        "sample": Sample,
+        "score": Score,
+        "features": Features,
+        "evaluate": Evaluate,
+        "health": Health,
+    }
     with _functions_by_name:
         if arguments[:1] and arguments[0] in commands:
             command, *rest = arguments
@@ -193,7 +258,7 @@ def _train(command: Any) -> int:
 def _sample(command: Sample) -> int:
     import numpy as np
 
-    from gan_jax import pictures, runs, samples
+    from gan_jax import devices, pictures, runs, samples
 
     out = command.out or Path("samples.png")
     if out.suffix not in (".png", ".npz"):
@@ -203,6 +268,7 @@ def _sample(command: Sample) -> int:
     if command.count < 1 or not 0 <= command.key < 2**32:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     if command.seed not in (None, run.experiment.seed):
         raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")
@@ -224,10 +290,11 @@ def _sample(command: Sample) -> int:
 
 
 def _score(command: Score) -> int:
-    from gan_jax import runs, samples
+    from gan_jax import devices, runs, samples
 
     if not command.images:
         raise RequestError("give at least one image file to score")
+    devices.use_compilation_cache()
     run = runs.load(command.run)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
@@ -235,3 +302,87 @@ def _score(command: Score) -> int:
     ):
         print(f"{p:.4f}  {path}")
     return FINISHED
+
+
+def _features(command: Features) -> int:
+    if command.data == "inception":
+        from gan_jax.metrics.inception import download
+
+        download(command.out)
+        return FINISHED
+    from gan_jax import classifier_training
+    from gan_jax.data import images
+
+    out = command.out
+    if out.suffix != ".npz":
+        raise RequestError(f"--out {out}: must end in .npz")
+    if not out.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+    if command.epochs < 1 or not 0 <= command.seed < 2**32:
+        given = f"--epochs {command.epochs} --seed {command.seed}"
+        raise RequestError(f"{given}: at least 1 epoch, and a seed from 0 to 2^32 - 1")
+    data = images.from_text(command.data, command.size, command.channels)
+    try:
+        made = classifier_training.make(data, command.data, out, command.epochs, command.seed)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    print(
+        f"{made.test_accuracy:.2%} of {made.test_count:,} test images right ({made.tested_on}); "
+        f"weights in {out}"
+    )
+    return FINISHED
+
+
+def _evaluate(command: Evaluate) -> int:
+    if command.data is None and not command.runs:
+        raise RequestError("give at least one run directory, or two sets of images with --data")
+    if command.data is not None and command.runs:
+        raise RequestError("give run directories or --data, not both")
+    if command.out and (command.data is None or command.out.suffix != ".jsonl"):
+        raise RequestError(
+            f"--out {command.out}: a .jsonl file, and only with --data; the lines of a run go to "
+            "its evaluation.jsonl"
+        )
+    if command.out and not command.out.parent.is_dir():
+        raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
+    if command.samples < 2 or not 0 <= command.key < 2**32:
+        given = f"--samples {command.samples} --key {command.key}"
+        raise RequestError(f"{given}: samples are at least 2, the key from 0 to 2^32 - 1")
+    if not (command.step in ("best", "latest") or command.step.isdecimal()):
+        raise RequestError(f"--step {command.step}: give a step, best or latest")
+
+    from gan_jax import devices
+    from gan_jax.evaluation import evaluate, lines, table
+    from gan_jax.metrics import features
+
+    devices.use_compilation_cache()
+    network = features.from_text(command.features) if command.features else None
+    if command.data is None:
+        step = int(command.step) if command.step.isdecimal() else command.step
+        announce = functools.partial(print, file=sys.stderr)
+        evaluation = evaluate.evaluate_runs(
+            command.runs, command.samples, step, network, command.key, announce
+        )
+    else:
+        evaluation = evaluate.evaluate_data(*command.data, command.size, command.channels, network)
+        if command.out:
+            lines.record(command.out, evaluation.rows)
+    table.show(evaluation)
+    return FINISHED
+
+
+def _health(command: Health) -> int:
+    from gan_jax.health import describe
+
+    print(describe(command.run))
+    return FINISHED
+
+
+_COMMANDS: dict[type, Any] = {
+    Sample: _sample,
+    Score: _score,
+    Features: _features,
+    Evaluate: _evaluate,
+    Health: _health,
+}

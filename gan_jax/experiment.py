@@ -4,9 +4,10 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.checks import check_bounds, check_object, check_types, nearest
 from gan_jax.errors import RequestError
 from gan_jax.losses import NonSaturating
+from gan_jax.metrics.names import BETTER
 from gan_jax.optimizers import Adam
 
 
@@ -42,6 +43,11 @@ class Experiment:
         keep_checkpoints: how many of the newest checkpoints stay on disk.
         device_memory_share: the data are put on the device where they take at most this share of
             its memory; otherwise they are streamed. Both give the same batches.
+        features: network whose features the samples are scored with, see
+            `gan_jax.metrics.features`; None is the bundled one for MNIST, and none for other data.
+        evaluate_every: steps from one evaluation to the next; None is off.
+        evaluate_samples: how many samples each of them draws.
+        best_metric: the metric by which the best checkpoint is chosen.
     """
 
     generator: Any
@@ -65,6 +71,10 @@ class Experiment:
     save_every: int = 500
     keep_checkpoints: int = 3
     device_memory_share: float = 0.25
+    features: Any = None
+    evaluate_every: int | None = None
+    evaluate_samples: int = 2000
+    best_metric: str = "frechet_distance"
 
     def __post_init__(self) -> None:
         """Validates every field.
@@ -85,14 +95,21 @@ class Experiment:
             check_object("Experiment", field, getattr(self, field), methods, right)
         for position, penalty in enumerate(self.penalties):
             check_object("Experiment", f"penalties[{position}]", penalty, "__call__")
-        counts = "steps epochs discriminator_steps log_every sample_every save_every"
+        if self.features is not None:
+            right = "metrics.features.mnist(), for example"
+            check_object("Experiment", "features", self.features, "sha256 extract", right)
+        counts = "steps epochs discriminator_steps log_every sample_every save_every evaluate_every"
         check_bounds(self, f"{counts} latent_size batch_size keep_checkpoints", at_least=1)
+        check_bounds(self, "evaluate_samples", at_least=2)
         check_bounds(self, "ema_decay", at_least=0, below=1)
         check_bounds(self, "seed", at_least=0, below=2**32)
         check_bounds(self, "device_memory_share", at_least=0)
         if (self.steps is None) == (self.epochs is None):
             given = f"steps = {self.steps} and epochs = {self.epochs}"
             raise RequestError(f"Experiment: {given}: give one of the two")
+        if self.best_metric not in BETTER:
+            known = f"expected one of {', '.join(BETTER)}{nearest(self.best_metric, BETTER)}"
+            raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property
     def examples_per_step(self) -> int:

@@ -129,8 +129,8 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
 
     Returns:
         The state at step t + 1, and metrics: of the discriminator's last pass its mean loss, its
-        accuracy on real examples and on fakes (in [0, 1]) and the mean of each penalty; of the
-        generator's pass its mean loss.
+        accuracy on real examples and on fakes (in [0, 1]), its mean logits on both and the mean of
+        each penalty; of the generator's pass its mean loss; the global norm of each gradient.
     """
     *early_batches, batch = _split(batch, experiment.discriminator_steps)
     for index, early_batch in enumerate(early_batches):
@@ -247,6 +247,8 @@ def update_discriminator(
         "discriminator_loss": loss,
         "accuracy_real": jnp.mean(real_logits > 0, dtype=loss.dtype),
         "accuracy_fake": jnp.mean(fake_logits < 0, dtype=loss.dtype),
+        "logit_real": real_logits.mean(),
+        "logit_fake": fake_logits.mean(),
     }
     if experiment.penalties:
 
@@ -259,6 +261,7 @@ def update_discriminator(
         )
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
         metrics |= penalties
+    metrics["gradient_norm_discriminator"] = optax.tree.norm(gradient)
     optimizer = experiment.discriminator_optimizer.build()
     player = _descend(state.discriminator, optimizer, gradient, passed.discriminator_variables)
     return player, metrics
@@ -272,7 +275,8 @@ def update_generator(
     gradient = passed.generator_gradient(cotangents)
     optimizer = experiment.generator_optimizer.build()
     player = _descend(state.generator, optimizer, gradient, passed.generator_variables)
-    return player, {"generator_loss": loss}
+    norm = optax.tree.norm(gradient)
+    return player, {"generator_loss": loss, "gradient_norm_generator": norm}
 
 
 def update_ema(experiment: Experiment, state: GANState, generator: Player) -> PyTree:

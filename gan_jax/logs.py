@@ -1,4 +1,4 @@
-"""What a run says while it trains: metrics.jsonl, TensorBoard, log.txt and the progress bar."""
+"""What a run says while it trains: metrics, scores, TensorBoard, log.txt and the progress bar."""
 
 import datetime
 import json
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from gan_jax.evaluation import lines
 from gan_jax.files import write_atomically
 from gan_jax.runs import RunDirectory
 
@@ -26,22 +27,16 @@ class Reporter:
     """Writes a run's messages and metrics; a context manager around the training loop."""
 
     def __init__(self, directory: RunDirectory, seed: int, first_step: int, last_step: int):
-        """Opens the files, and drops metrics of steps after `first_step`, which come again."""
+        """Opens the files, and drops lines of steps after `first_step`, which come again."""
         self._seed = seed
         self._console = Console(stderr=True, soft_wrap=True)
-        _drop_later_metrics(directory.metrics, first_step)
+        _drop_later_lines(directory.metrics, first_step)
+        _drop_later_lines(directory.evaluation, first_step)
+        self._evaluation = directory.evaluation
         self._metrics = directory.metrics.open("a")
         self._log = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = make_bar(self._console)
         self._task = self._bar.add_task(
             "compiling", total=last_step, completed=first_step, figures=""
         )
@@ -61,6 +56,13 @@ class Reporter:
         if self._board:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
+
+    def evaluation(self, step: int, rows: list[lines.Row]) -> None:
+        """Writes the scores of one step."""
+        lines.record(self._evaluation, rows)
+        if self._board:
+            for row in (row for row in rows if row["value"] is not None):
+                self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
 
     def progress(
         self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
@@ -90,6 +92,19 @@ class Reporter:
             self._board.close()
 
 
+def make_bar(console: Console) -> Progress:
+    """Returns a bar that shows steps, the time left and `figures`; silent where no terminal is."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
 def _tensorboard(folder: Path, first_step: int):
     try:
         from tensorboardX import SummaryWriter
@@ -98,7 +113,7 @@ def _tensorboard(folder: Path, first_step: int):
     return SummaryWriter(str(folder), purge_step=first_step + 1)
 
 
-def _drop_later_metrics(path: Path, step: int) -> None:
+def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and lines that a crash or another hand has damaged."""
     if not path.exists():
         return

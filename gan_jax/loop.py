@@ -13,10 +13,15 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int32, PyTree
 
 from gan_jax import checkpoints, devices, feed, gan, pictures, runs
+from gan_jax.diagnostics import Diagnostics
+from gan_jax.errors import RequestError
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
 
-SECONDS_PER_CALL = 0.5  # how long a signal or the progress bar may have to wait for the device
+# How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
+# anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
+SECONDS_PER_CALL = 2.0
 
 
 class Outcome(enum.Enum):
@@ -95,16 +100,18 @@ class Running:
     saver: checkpoints.Checkpointer
     stopping: Callable[[], bool]
     last_step: int
+    diagnostics: Diagnostics
+    light_evaluation: LightEvaluation | None
 
-    def is_due(self, every: int, step: int) -> bool:
+    def is_due(self, every: int | None, step: int) -> bool:
         """Whether something that happens at intervals happens at this step; the last one counts."""
-        return step % every == 0 or step == self.last_step
+        return every is not None and (step % every == 0 or step == self.last_step)
 
     def steps_until_due(self, step: int) -> int:
         """How many steps one call may hold so that nothing that is due lies within it."""
         e = self.experiment
-        intervals = (e.log_every, e.sample_every, e.save_every)
-        return min(self.last_step - step, *(every - step % every for every in intervals))
+        intervals = (e.log_every, e.sample_every, e.save_every, e.evaluate_every)
+        return min(self.last_step - step, *(every - step % every for every in intervals if every))
 
 
 def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
@@ -133,38 +140,62 @@ def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
             _report(running, clock, *waiting)
         waiting = (step, count, metrics)
         sampling = running.is_due(experiment.sample_every, step)
+        evaluating = running.is_due(experiment.evaluate_every, step)
         stopped = running.stopping()
-        saving = stopped or running.is_due(experiment.save_every, step)
+        # What is evaluated is saved, so that there is a checkpoint to keep if it is the best.
+        saving = stopped or evaluating or running.is_due(experiment.save_every, step)
         if sampling or saving:
-            # A checkpoint never runs ahead of the metrics and pictures of its step.
-            _report(running, clock, *waiting)
+            # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
+            _report(running, clock, *waiting, running.diagnostics(state) if sampling else None)
             waiting = None
             if sampling:
                 pictures.save_step(experiment, state, running.directory, step)
+            if saving and not _is_finite(state):
+                raise _diverged(running, step, "not all parameters are finite")
+            if evaluating:
+                _evaluate(running, state, step)
             if saving:
-                if not _is_finite(state):
-                    raise _diverged(running, step, "not all parameters are finite")
                 running.saver.save(step, state)
+            if evaluating:
+                running.saver.wait()
+                keep_best(running.directory, experiment)
             if step == last_step:
                 pictures.save_final(experiment, running.directory, running.reporter.say)
             clock.restart()
     if step < last_step:
         running.reporter.say(f"stopped at step {step} and saved; run the same command to go on")
         return Outcome.STOPPED
-    running.reporter.say(_last_words(running.directory))
+    running.reporter.say(_last_words(running.directory, experiment))
     return Outcome.FINISHED
 
 
-def _report(running: Running, clock: _Clock, step: int, count: int, metrics: gan.Metrics) -> None:
+def _report(
+    running: Running,
+    clock: _Clock,
+    step: int,
+    count: int,
+    metrics: gan.Metrics,
+    diagnosed: dict[str, float] | None = None,
+) -> None:
+    """Checks and reports the metrics of a step; a line has its diagnostics too, where there are."""
     values = {name: float(value) for name, value in jax.device_get(metrics).items()}
     clock.tick(count)
     if not all(math.isfinite(value) for value in values.values()):
         raise _diverged(running, step, str(values))
-    if running.is_due(running.experiment.log_every, step):
-        running.reporter.metrics(step, values)
+    if running.is_due(running.experiment.log_every, step) or diagnosed:
+        running.reporter.metrics(step, values | (diagnosed or {}))
     seen = running.experiment.examples_per_step
     epoch = step * seen / running.experiment.data.count
     running.reporter.progress(step, epoch, seen * clock.steps_per_second, values)
+
+
+def _evaluate(running: Running, state: gan.GANState, step: int) -> None:
+    try:
+        rows = running.light_evaluation.rows(state, step)
+    except RequestError as error:
+        running.reporter.say(f"step {step} is not evaluated: {error}")
+        return
+    running.reporter.evaluation(step, rows)
 
 
 @jax.jit
@@ -180,11 +211,13 @@ def _diverged(running: Running, step: int, values: str) -> DivergedError:
     return DivergedError(f"diverged at step {step}: {values}; {newest}")
 
 
-def _last_words(directory: runs.RunDirectory) -> str:
+def _last_words(directory: runs.RunDirectory, experiment: Experiment) -> str:
     path = directory.path
+    scores = last_scores(directory, experiment) if experiment.evaluate_every else None
     return "\n".join(
         [
             f"finished: {path}",
+            *([f"  scores      {scores}"] if scores else []),
             f"  samples     {directory.final_picture}",
             f"  film strip  {directory.film_strip}",
             f"  metrics     {directory.metrics}",

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
@@ -38,6 +38,11 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def evaluation(self) -> Path:
+        """One JSON object a line: one metric of one step, see `evaluation.lines`."""
+        return self.path / "evaluation.jsonl"
+
+    @property
     def log(self) -> Path:
         """What was said on the terminal, with times."""
         return self.path / "log.txt"
@@ -46,6 +51,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """One folder for each saved step."""
         return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best value of the experiment's best_metric, as <step>/."""
+        return self.path / "best"
 
     @property
     def samples(self) -> Path:
@@ -86,34 +96,47 @@ class Run:
     state: gan.GANState
 
 
-def load(path: Path | str, step: int | None = None) -> Run:
+def load(path: Path | str, step: int | Literal["best"] | None = None) -> Run:
     """Opens a run directory: its experiment, and the state at `step` (the newest, if None).
 
     Raises:
-        RequestError: no run there, no checkpoint yet, or none of that step.
+        RequestError: no run there, no checkpoint yet, none of that step, or no best one.
     """
-    directory = RunDirectory(Path(path))
-    record = read_record(directory)
-    if record is None:
-        raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
-    experiment = experiment_of(record)
-    saved = checkpoints.steps(directory.checkpoints)
-    if not saved or (step is not None and step not in saved):
+    directory, experiment = open_directory(path)
+    best = step == "best"
+    folder = directory.best if best else directory.checkpoints
+    saved = checkpoints.steps(folder)
+    if best and not saved:
+        raise RequestError(f"no best checkpoint in {path}: a run with evaluate_every keeps one")
+    if not saved or (isinstance(step, int) and step not in saved):
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
         raise RequestError(f"no {wanted} in {path}: {have}")
     template = abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
     for _ in range(LOOKS):
-        saved = [step] if step is not None else checkpoints.steps(directory.checkpoints)
+        saved = [step] if isinstance(step, int) else checkpoints.steps(folder)
         for candidate in reversed(saved):
             try:
-                state = checkpoints.load(directory.checkpoints, candidate, template)
+                state = checkpoints.load(folder, candidate, template)
             except checkpoints.DamagedError as error:
-                if (directory.checkpoints / str(candidate)).exists():
+                if (folder / str(candidate)).exists():
                     print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
                 continue
             return Run(directory, experiment, state)
-    raise RequestError(f"no intact checkpoint in {directory.checkpoints}")
+    raise RequestError(f"no intact checkpoint in {folder}")
+
+
+def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
+    """Opens a run directory without its checkpoints.
+
+    Raises:
+        RequestError: no run there.
+    """
+    directory = RunDirectory(Path(path))
+    record = read_record(directory)
+    if record is None:
+        raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
+    return directory, experiment_of(record)
 
 
 def abstract_state(experiment: Experiment, sharding: jax.sharding.Sharding) -> gan.GANState:
@@ -133,7 +156,7 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
         "command": sys.argv,
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED}
         | {"python": platform.python_version()},
-        "git": _git_commit(),
+        "git": git_commit(),
         "devices": [device.device_kind for device in jax.devices()],
     }
 
@@ -220,7 +243,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     return old
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
     command = [
         "git",

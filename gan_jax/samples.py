@@ -15,6 +15,8 @@ from gan_jax.experiment import Experiment
 # CPU fewer at a time take longer for each, as every call transforms the kernels anew
 # (`benchmarks/pieces.py`).
 BATCH = 256
+# In one program, as each call gets its buffers anew, and a first touch of memory is slow.
+BATCHES_PER_CALL = 8
 
 
 def draw_latents(experiment: Experiment, key: int, count: int) -> Float[Array, "count latent"]:
@@ -42,22 +44,25 @@ def from_latents(
     state: gan.GANState,
     latents: Float[Array | np.ndarray, "count latent"],
     raw: bool = False,
+    first: int = 0,
 ) -> Float32[np.ndarray, "count ..."]:
     """Generates one sample for each latent, in batches of one compiled size.
 
-    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples.
+    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples, of which
+    the first here is number `first`.
     """
     count = len(latents)
-    batches = []
-    for start in range(0, count, BATCH):
-        positions = np.arange(start, start + BATCH)
-        condition = None
+    calls = []
+    for start in range(0, count, BATCHES_PER_CALL * BATCH):
+        positions = start + np.arange(BATCHES_PER_CALL * BATCH).reshape(BATCHES_PER_CALL, BATCH)
+        conditions = None
         if experiment.data.labels:
-            condition = jnp.asarray(positions % experiment.data.classes, jnp.int32)
-        latent = latents[jnp.minimum(positions, count - 1)]
-        drawn = _generate(experiment, state, latent, condition, raw)
-        batches.append(np.asarray(drawn, np.float32))
-    return np.concatenate(batches)[:count]
+            conditions = jnp.asarray((first + positions) % experiment.data.classes, jnp.int32)
+        padded = jnp.asarray(latents)[jnp.minimum(positions, count - 1)]
+        batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
+        drawn = np.asarray(_generate(experiment, state, padded, conditions, batches, raw))
+        calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
+    return np.concatenate(calls)[:count]
 
 
 def interpolate(
@@ -103,8 +108,14 @@ def _key(key: int) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames=("experiment", "raw"))
-def _generate(experiment, state, latent, condition, raw):
-    return gan.generate(experiment, state, latent, condition, raw)
+def _generate(experiment, state, latents, conditions, batches, raw):
+    def generate_batch(i, drawn):
+        condition = None if conditions is None else conditions[i]
+        samples = gan.generate(experiment, state, latents[i], condition, raw)
+        return drawn.at[i].set(samples.astype(jnp.float32))
+
+    blank = jnp.zeros((*latents.shape[:2], *experiment.data.sample_shape), jnp.float32)
+    return jax.lax.fori_loop(0, batches, generate_batch, blank)
 
 
 @functools.partial(jax.jit, static_argnames="experiment")

@@ -9,7 +9,9 @@ import jax
 from jax.sharding import Mesh
 
 from gan_jax import checkpoints, devices, gan, pictures, runs
+from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Reporter
 from gan_jax.loop import Outcome, Running, run_loop
@@ -48,6 +50,8 @@ def train(
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
     record["data"] = experiment.data.fingerprint()
     devices.use_compilation_cache()
+    light_evaluation = LightEvaluation.of(experiment)
+    diagnostics = Diagnostics.of(experiment)
     mesh = devices.make_mesh(experiment.batch_size)
 
     start = None
@@ -72,6 +76,8 @@ def train(
         said.append(_first_words(directory, restored, step, last_step))
         for message in said:
             reporter.say(message)
+        if experiment.evaluate_every:
+            keep_best(directory, experiment)
         if step >= last_step:
             pictures.save_final(experiment, directory, reporter.say)
             return Outcome.FINISHED
@@ -79,7 +85,17 @@ def train(
         saver = stack.enter_context(
             checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
         )
-        running = Running(experiment, mesh, directory, reporter, saver, stopping, last_step)
+        running = Running(
+            experiment,
+            mesh,
+            directory,
+            reporter,
+            saver,
+            stopping,
+            last_step,
+            diagnostics,
+            light_evaluation,
+        )
         return run_loop(running, state, step)
 
 

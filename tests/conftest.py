@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 import tests.typecheck
 
 # Where shapes are the contract, they are checked at every call of the tests.
-SHAPED = ["gan", "losses", "networks", "penalties", "pictures", "samples"]
+SHAPED = ["classifier_training", "gan", "losses", "networks", "penalties", "pictures", "samples"]
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 

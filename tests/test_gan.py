@@ -150,7 +150,13 @@ def test_real_examples_reach_no_gradient_of_the_generator_and_metrics_count_righ
         "generator_loss",
         "accuracy_real",
         "accuracy_fake",
+        "logit_real",
+        "logit_fake",
+        "gradient_norm_discriminator",
+        "gradient_norm_generator",
     }
+    assert float(metrics["logit_real"]) == pytest.approx(float(real_logits.mean()), rel=1e-5)
+    assert float(metrics["logit_fake"]) == pytest.approx(float(fake_logits.mean()), rel=1e-5)
 
 
 def test_batch_statistics_move_once_a_step_and_only_the_generators():

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from jaxtyping import UInt8
@@ -38,6 +38,10 @@ class MnistSample(Source):
             images, labels = arrays[f"{self.split}_images"], arrays[f"{self.split}_labels"]
         names = tuple(str(digit) for digit in range(10))
         return Examples(fit_all(images, size, channels), labels.astype(np.int32), names)
+
+    def held_out(self) -> Self | None:
+        """Returns the test images for the training images, else None."""
+        return MnistSample("test") if self.split == "train" else None
 
 
 @dataclass(frozen=True)

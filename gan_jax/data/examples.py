@@ -2,6 +2,7 @@
 
 import abc
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from jaxtyping import Int32, UInt8
@@ -33,3 +34,7 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def examples(self, size: int, channels: int) -> Examples:
         """Returns all images, each of shape (size, size, channels)."""
+
+    def held_out(self) -> Self | None:
+        """Returns where the images lie that were set apart for testing; None where none were."""
+        return None

@@ -4,9 +4,9 @@ import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import platformdirs
@@ -19,6 +19,7 @@ from gan_jax.data.examples import Examples, Source
 from gan_jax.data.progress import announced
 from gan_jax.errors import RequestError
 
+TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _logger = logging.getLogger(__name__)
@@ -65,6 +66,13 @@ class Folder(Source):
         )
         self._report(notes, len(examples.sample))
         return examples
+
+    def held_out(self) -> Self | None:
+        """Returns the folder 'test', 'valid' or 'val' beside one that is called 'train'."""
+        root = Path(self.path).expanduser().absolute()
+        beside = [root.with_name(name) for name in TESTING]
+        there = [folder for folder in beside if root.name == TRAINING and folder.is_dir()]
+        return replace(self, path=str(there[0])) if there else None
 
     def _root(self) -> Path:
         root = Path(self.path).expanduser().absolute()

@@ -3,21 +3,22 @@
 import functools
 import math
 import os
+import re
 import threading
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float32, Int32, Integer
 
-from gan_jax.checks import check_bounds, check_types
+from gan_jax.checks import check_bounds, check_types, nearest
 from gan_jax.data.arrays import Arrays, MnistSample
 from gan_jax.data.decode import UnreadableError, fit, open_image
 from gan_jax.data.examples import Examples, Source
-from gan_jax.data.folder import Folder
+from gan_jax.data.folder import TESTING, TRAINING, Folder
 from gan_jax.data.order import batch_indices
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
@@ -70,6 +71,20 @@ class Images:
         if self.labels and examples.label is None:
             raise RequestError(f"labels is True, but there are none in {self.source}")
         return examples
+
+    def held_out(self) -> Self | None:
+        """Describes the images that the data set's makers set apart for testing, if there are any.
+
+        Returns:
+            The images, of the same size, channels and labels, that `Source.held_out` names; None
+            where these are themselves for testing, or nothing was set apart.
+
+        Raises:
+            RequestError: The splits of a data set of tensorflow-datasets cannot be seen, as it is
+                not prepared and cannot be.
+        """
+        source = self.source.held_out()
+        return None if source is None else replace(self, source=source)
 
     def fingerprint(self) -> str:
         """Returns number and checksum of the decoded images, and of the labels if they are used.
@@ -219,6 +234,42 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
             reported when the data is loaded.
     """
     return Images(Arrays(_text(path)), size, channels, labels)
+
+
+def from_text(text: str, size: int, channels: int, labels: bool = False) -> Images:
+    """Describes the images that a user names on the command line.
+
+    Args:
+        text: 'mnist_sample', a folder, an .npz file, or the name of a data set of
+            tensorflow-datasets. A folder that is there goes before a data set of the same name,
+            and what starts with '/', '.' or '~' is always a path.
+        size: height and width in pixels to which the images are scaled and cropped.
+        channels: 1 for luminance, 3 for colour.
+        labels: whether batches carry the class of each image as their condition.
+
+    Raises:
+        RequestError: The text is none of these, or names a folder that holds training and test
+            images in sub-folders. What is missing is reported when the data is loaded.
+    """
+    path = Path(text).expanduser()
+    if text == "mnist_sample":
+        return mnist_sample("train", channels, size, labels)
+    if path.suffix == ".npz":
+        return arrays(path, size, channels, labels)
+    if path.is_dir() or (text.startswith(("/", ".", "~")) and not path.exists()):
+        if any((path / TRAINING).is_dir() and (path / name).is_dir() for name in TESTING):
+            raise RequestError(
+                f"{text!r} holds training and test images in folders of their own; give "
+                f"{str(path / TRAINING)!r}, for example"
+            )
+        return folder(path, size, channels, labels)
+    if re.fullmatch(r"[a-z][\w-]*(/[\w.+-]+)?(:[\w.*]+)?", text) and not path.exists():
+        return tfds(text, "train", size, channels, labels)
+    names = os.listdir(path.parent) if path.parent.is_dir() else ()
+    raise RequestError(
+        f"{text!r} is no data set: give mnist_sample, a folder of images, an .npz file, or a name "
+        f"of tensorflow-datasets, 'fashion_mnist' for example{nearest(path.name, names)}"
+    )
 
 
 def _text(path: object) -> object:

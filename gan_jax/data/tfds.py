@@ -3,9 +3,9 @@
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -55,6 +55,18 @@ class Tfds(Source):
         if label and examples.label.min() < 0:
             return Examples(examples.sample, None, ())  # as withheld labels are marked
         return examples
+
+    def held_out(self) -> Self | None:
+        """Returns the split 'test', or else 'validation', for 'train' or a part of it, else None.
+
+        Prepares the data where it must, to see which splits there are.
+        """
+        used = {part.partition("[")[0].strip() for part in self.split.split("+")}
+        if "train" not in used:
+            return None
+        splits = self._prepared().info.splits
+        apart = [name for name in ("test", "validation") if name in splits and name not in used]
+        return replace(self, split=apart[0]) if apart else None
 
     def _prepared(self) -> Any:
         builder = self._builder()

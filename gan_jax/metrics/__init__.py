@@ -1,1 +1,1 @@
-"""Scores of generated samples: pure functions of features, each with its uncertainty."""
+"""Features of images, and what is computed from them."""

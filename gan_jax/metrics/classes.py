@@ -15,7 +15,7 @@ SUM_TOLERANCE = 1e-3  # of a row of probabilities in float16
 
 
 def classifier_score(probabilities: Float[np.ndarray, "n k"]) -> Estimate:
-    """Returns exp of the mean divergence KL(p(y|x) || p(y)), in [1, k], over all samples at once.
+    """Exponential of the mean divergence KL(p(y|x) || p(y)), in [1, k], over all samples.
 
     Salimans et al. (2016), section 4; the Inception score where the classifier is Inception. It is
     biased downwards (Chong and Forsyth, 2020), by up to about (k - 1) / (2 n) of itself, for which

@@ -32,8 +32,8 @@ class Estimate:
             raise RequestError(f"{self}: must be low <= value <= high, and no NaN")
 
     def clipped(self, low: float = -math.inf, high: float = math.inf) -> "Estimate":
-        """The same with the interval cut to what is possible, [low, high]."""
-        return Estimate(self.value, max(self.low, low), min(self.high, high))
+        """The same cut to what is possible, [low, high], which rounding takes values past too."""
+        return Estimate(*(min(max(one, low), high) for one in (self.value, self.low, self.high)))
 
 
 def from_standard_error(value: float, standard_error: float) -> Estimate:

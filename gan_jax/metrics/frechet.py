@@ -93,17 +93,18 @@ def estimate(features: Float[np.ndarray, "n d"], real: Moments) -> Estimate:
     generated = moments([features])
     _check_pair(generated, real)
     root, leading = _root(generated.covariance)
-    left, singular, _ = linalg.svd(root.T @ _root(real.covariance)[0], full_matrices=False)
+    left, singular = _left_singular(root.T @ _root(real.covariance)[0])
     # T = R'^-1 left diag(singular) left' R^-1 with the root R. A sample is R z with z fixed by the
     # leading coordinates alone, which also serves where S is singular.
-    to_transported = linalg.solve_triangular(
+    to_transported = np.zeros((len(generated.mean), len(singular)))
+    to_transported[leading] = linalg.solve_triangular(
         root[leading], left * np.sqrt(singular), lower=True, trans="T"
     )
     influences = []
     for block in _blocks(features):
         centred = block - generated.mean
         influence = 2 * centred @ (generated.mean - real.mean) + np.square(centred).sum(axis=1)
-        influences.append(influence - np.square(centred[:, leading] @ to_transported).sum(axis=1))
+        influences.append(influence - np.square(centred @ to_transported).sum(axis=1))
     standard_error = np.concatenate(influences).std(ddof=1) / math.sqrt(len(features))
     value = _distance(generated, real, singular)
     return from_standard_error(value, standard_error).clipped(low=0.0)
@@ -141,6 +142,18 @@ def _root(
     root = np.empty((len(covariance), rank))
     root[pivots] = np.tril(factor)[:, :rank]
     return root, pivots[:rank]
+
+
+def _left_singular(
+    matrix: Float64[np.ndarray, "rows columns"],
+) -> tuple[Float64[np.ndarray, "rows rows"], Float64[np.ndarray, "rows"]]:
+    """Left singular vectors, and singular values with zeros where there are fewer.
+
+    By the eigenvectors of the symmetric square, in half the time of a full decomposition. Roots of
+    its eigenvalues would lose half the digits; the lengths of the rows in the new axes do not.
+    """
+    _, left = linalg.eigh(matrix @ matrix.T)
+    return left, np.linalg.norm(left.T @ matrix, axis=1)
 
 
 def _distance(first: Moments, second: Moments, singular: Float64[np.ndarray, "rank"]) -> float:

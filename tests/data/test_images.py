@@ -206,3 +206,52 @@ def test_importing_and_describing_touch_nothing_heavy(tmp_path):
     )
     assert result.stdout.strip() == "[]"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_test_images_are_held_out_from_training_images():
+    described = images.mnist_sample(channels=3, size=16, labels=True)
+    assert described.held_out() == images.mnist_sample("test", 3, 16, True)
+    assert images.mnist_sample("test").held_out() is None
+    assert images.arrays("nowhere.npz", 8, 1).held_out() is None
+
+
+def test_the_folder_beside_the_training_folder_is_held_out(tmp_path):
+    described = images.folder(tmp_path / "train", 8, labels=True)
+    assert described.held_out() is None
+    (tmp_path / "val").mkdir()
+    assert described.held_out() == images.folder(tmp_path / "val", 8, labels=True)
+    (tmp_path / "test").mkdir()
+    assert described.held_out() == images.folder(tmp_path / "test", 8, labels=True)
+    assert images.folder(tmp_path / "other", 8).held_out() is None
+    assert images.folder(tmp_path / "test", 8).held_out() is None
+
+
+def test_data_are_named_by_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "cifar10").mkdir()
+    for text, described in {
+        "mnist_sample": images.mnist_sample("train", 3, 16, True),
+        "photos": images.folder("photos", 16, 3, True),
+        "cifar10": images.folder("cifar10", 16, 3, True),
+        "./nowhere": images.folder("nowhere", 16, 3, True),
+        "/no/where": images.folder("/no/where", 16, 3, True),
+        "some/file.npz": images.arrays("some/file.npz", 16, 3, True),
+        "emnist/letters": images.tfds("emnist/letters", "train", 16, 3, True),
+        "cifar100:3.0.2": images.tfds("cifar100:3.0.2", "train", 16, 3, True),
+    }.items():
+        assert images.from_text(text, 16, 3, True) == described
+
+
+def test_text_that_names_no_data_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Photos").mkdir()
+    (tmp_path / "readme").write_text("")
+    with pytest.raises(RequestError, match=r"'Phtos' is no data set: .*did you mean 'Photos'"):
+        images.from_text("Phtos", 8, 1)
+    with pytest.raises(RequestError, match="'readme' is no data set"):
+        images.from_text("readme", 8, 1)
+    (tmp_path / "Photos" / "train").mkdir()
+    (tmp_path / "Photos" / "test").mkdir()
+    with pytest.raises(RequestError, match="folders of their own; give 'Photos/train'"):
+        images.from_text("Photos", 8, 1)

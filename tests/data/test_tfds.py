@@ -129,6 +129,14 @@ def test_the_environment_says_where(prepared, monkeypatch):
     assert len(load("mnist", "test").sample) == 100
 
 
+def test_the_test_split_is_held_out(prepared):
+    described = images.tfds("cifar10", "train[:30]", 32, 3, labels=True, data_dir=prepared)
+    held_out = images.tfds("cifar10", "test", 32, 3, labels=True, data_dir=prepared)
+    assert described.held_out() == held_out
+    for split in ("test", "train+test", "blind", "all"):
+        assert images.tfds("mnist", split, data_dir=prepared).held_out() is None
+
+
 @pytest.mark.parametrize(
     ("name", "split", "message"),
     [

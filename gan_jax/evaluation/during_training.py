@@ -1,0 +1,132 @@
+"""The evaluation of a run while it trains, and the best checkpoint that it chooses."""
+
+import dataclasses
+import shutil
+import uuid
+from typing import Self
+
+from gan_jax import checkpoints, gan, runs
+from gan_jax.errors import RequestError
+from gan_jax.evaluation import lines
+from gan_jax.evaluation.evaluator import Evaluator, network_of
+from gan_jax.evaluation.lines import Row
+from gan_jax.experiment import Experiment
+from gan_jax.metrics.names import BETTER
+
+# What takes a second or two; the best_metric is added.
+MEASURED = ("frechet_distance", "classifier_score", "score_ratio", "mode_count", "class_divergence")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LightEvaluation:
+    """Measures the averaged generator, or the generator itself where there is no average."""
+
+    evaluator: Evaluator
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self | None:
+        """Prepares the references; None where the experiment is not evaluated.
+
+        Raises:
+            RequestError: there is no feature network, it does not take the data, or best_metric
+                cannot be measured.
+        """
+        if experiment.evaluate_every is None:
+            return None
+        evaluator = Evaluator.of(experiment)
+        lacking = evaluator.unavailable().get(experiment.best_metric)
+        if lacking:
+            raise RequestError(
+                f"Experiment.best_metric = {experiment.best_metric!r}: needs {lacking}, which this "
+                "experiment has not"
+            )
+        return cls(evaluator)
+
+    def rows(self, state: gan.GANState, step: int) -> list[Row]:
+        """Measures one state.
+
+        Raises:
+            RequestError: it cannot be measured, as the samples are not finite for example.
+        """
+        experiment, evaluator = self.evaluator.experiment, self.evaluator
+        measured = evaluator.scores(
+            state,
+            experiment.evaluate_samples,
+            experiment.seed,
+            names={*MEASURED, experiment.best_metric},
+        )
+        return lines.rows(
+            measured,
+            evaluator.network,
+            evaluator.split,
+            step=step,
+            seed=experiment.seed,
+            key=experiment.seed,
+            drawn=experiment.evaluate_samples,
+            parameters=_parameters(experiment),
+        )
+
+
+def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
+    """Makes best/ hold the checkpoint with the best score among those that are on disk.
+
+    The checkpoint so far is one of them, so that none that was better is lost. A crash leaves the
+    old one or the new one; this may be called again at any time, and then mends what is missing.
+    """
+    there = {*checkpoints.steps(directory.best), *checkpoints.steps(directory.checkpoints)}
+    scores = _scores(directory, experiment)
+    scores = {step: value for step, value in scores.items() if step in there}
+    if not scores:
+        return
+    sign = 1 if BETTER[experiment.best_metric] == "lower" else -1
+    best = min(scores, key=lambda step: (sign * scores[step], step))
+    target = directory.best / str(best)
+    directory.best.mkdir(exist_ok=True)
+    if not target.exists():
+        temporary = directory.best / f".{uuid.uuid4().hex}"
+        shutil.copytree(directory.checkpoints / str(best), temporary)
+        temporary.rename(target)
+    for path in directory.best.iterdir():
+        if path != target:
+            shutil.rmtree(path)
+
+
+def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | None:
+    """The newest evaluation in words; None where there is none."""
+    rows = own_rows(directory, experiment)
+    newest = [row for row in rows if row["step"] == max(row["step"] for row in rows)]
+    if not newest:
+        return None
+    return in_words(newest)
+
+
+def in_words(rows: list[Row]) -> str:
+    """The scores of one state, for people: 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
+    said = [
+        f"{row['metric'].replace('_', ' ').replace('frechet', 'Frechet')} "
+        f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
+        for row in rows
+        if row["metric"] in ("frechet_distance", "score_ratio")
+    ]
+    return ", ".join([*said, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"])
+
+
+def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
+    """Lines of evaluation.jsonl that compare: measured as this module measures, by whomever."""
+    own = {
+        "parameters": _parameters(experiment),
+        "features": network_of(experiment).name,
+        "drawn": experiment.evaluate_samples,
+        "key": experiment.seed,
+    }
+    return [row for row in lines.read(directory.evaluation) if own.items() <= row.items()]
+
+
+def _parameters(experiment: Experiment) -> str:
+    return "ema" if experiment.ema_decay else "raw"
+
+
+def _scores(directory: runs.RunDirectory, experiment: Experiment) -> dict[int, float]:
+    rows = own_rows(directory, experiment)
+    found = {row["step"]: row["value"] for row in rows if row["metric"] == experiment.best_metric}
+    return {step: value for step, value in found.items() if value is not None}

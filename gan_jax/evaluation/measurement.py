@@ -1,0 +1,167 @@
+"""From features to the named metrics: what each of them compares, and how many examples."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from gan_jax.evaluation.references import Reference, first
+from gan_jax.metrics import classes, frechet, kernel, neighbours
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.features import Extracted
+
+
+class Measured(NamedTuple):
+    """A metric's value, and how many examples it was measured on.
+
+    Attributes:
+        estimate: value with its 95 % interval over draws of the samples.
+        samples: how many samples were measured.
+        real: how many real examples they were compared with; 0 where with none.
+    """
+
+    estimate: Estimate
+    samples: int
+    real: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is measured, and what it is compared with.
+
+    Attributes:
+        generated: the samples.
+        training: the real examples that the generator learns from.
+        held_out: other real examples of the same kind, if there are any.
+        intended: class that each sample was asked to be of, if there was any.
+    """
+
+    generated: Extracted
+    training: Reference
+    held_out: Reference | None = None
+    intended: Int[np.ndarray, "count"] | None = None
+
+    def equal(self, other: Reference) -> tuple[Extracted, Extracted]:
+        """Generated and real examples, equally many of both."""
+        count = min(len(self.generated.features), len(other.kept.features))
+        return first(self.generated, count), other.first(count)
+
+
+def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Measured]:
+    """Returns the named metrics, or all, without those that lack what they need.
+
+    Metrics that look at single real examples, all but the Frechet distance and memorisation, take
+    equally many of both sides, as their values depend on the numbers.
+
+    Raises:
+        RequestError: too few examples for a metric, or features that are not finite.
+    """
+    missing = unavailable(sides)
+    found: dict[str, Measured] = {}
+    for group, function in _METRICS.items():
+        wanted = [name for name in group if names is None or name in names]
+        if wanted and group[0] not in missing:
+            values = dict(zip(group, function(sides), strict=True))
+            found |= {name: values[name] for name in wanted}
+    return found
+
+
+def unavailable(sides: Sides) -> dict[str, str]:
+    """Metrics that cannot be measured, with what they lack."""
+    probabilities = sides.generated.probabilities
+    lacking = {}
+    if sides.held_out is None:
+        lacking |= dict.fromkeys(("score_ratio", "memorisation"), "held-out real examples")
+    if sides.intended is None:
+        lacking["intended_accuracy"] = "samples conditioned on the features' classes"
+    if probabilities is None:
+        classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
+        lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
+    return lacking
+
+
+def _frechet(sides: Sides) -> tuple[Measured, ...]:
+    real = sides.training.moments
+    estimate = frechet.estimate(sides.generated.features, real)
+    return (Measured(estimate, len(sides.generated.features), real.count),)
+
+
+def _kernel(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), kernel.kernel_distance(generated, real))
+
+
+def _precision_recall(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), *neighbours.precision_recall(generated, real))
+
+
+def _density_coverage(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), *neighbours.density_coverage(generated, real))
+
+
+def _memorisation(sides: Sides) -> tuple[Measured, ...]:
+    # All training examples that there are: a copy is near to one of them only.
+    generated, training = sides.generated.features, sides.training.kept.features
+    held_out = sides.held_out.first(len(generated)).features
+    estimate = neighbours.memorisation(generated, training, held_out)
+    return (Measured(estimate, len(generated), len(training) + len(held_out)),)
+
+
+def _classifier_score(sides: Sides) -> tuple[Measured, ...]:
+    probabilities = sides.generated.probabilities
+    return (Measured(classes.classifier_score(probabilities), len(probabilities), 0),)
+
+
+def _score_ratio(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = sides.equal(sides.held_out)
+    estimate = classes.score_ratio(generated.probabilities, real.probabilities)
+    return _same_size(len(real.features), estimate)
+
+
+def _mode_count(sides: Sides) -> tuple[Measured, ...]:
+    labels = _labels(sides.generated)
+    count = sides.generated.probabilities.shape[1]
+    return (Measured(classes.mode_count(labels, count), len(labels), 0),)
+
+
+def _class_divergence(sides: Sides) -> tuple[Measured, ...]:
+    labels, real = _labels(sides.generated), _labels(sides.training.kept)
+    count = sides.generated.probabilities.shape[1]
+    return (Measured(classes.class_divergence(labels, real, count), len(labels), len(real)),)
+
+
+def _intended_accuracy(sides: Sides) -> tuple[Measured, ...]:
+    labels = _labels(sides.generated)
+    return (Measured(classes.intended_accuracy(labels, sides.intended), len(labels), 0),)
+
+
+# Metrics that come from one function, as they share most of their work.
+_METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
+    ("frechet_distance",): _frechet,
+    ("kernel_distance",): _kernel,
+    ("precision", "recall"): _precision_recall,
+    ("density", "coverage"): _density_coverage,
+    ("classifier_score",): _classifier_score,
+    ("score_ratio",): _score_ratio,
+    ("mode_count",): _mode_count,
+    ("class_divergence",): _class_divergence,
+    ("intended_accuracy",): _intended_accuracy,
+    ("memorisation",): _memorisation,
+}
+
+
+def _equal_features(sides: Sides) -> tuple[np.ndarray, np.ndarray]:
+    generated, real = sides.equal(sides.training)
+    return generated.features, real.features
+
+
+def _same_size(count: int, *estimates: Estimate) -> tuple[Measured, ...]:
+    return tuple(Measured(estimate, count, count) for estimate in estimates)
+
+
+def _labels(extracted: Extracted) -> Int[np.ndarray, "count"]:
+    return np.argmax(extracted.probabilities, axis=1)

@@ -1,0 +1,67 @@
+"""An evaluation as a table on the terminal."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from gan_jax.evaluation.evaluate import Evaluation
+from gan_jax.evaluation.lines import Row
+from gan_jax.metrics.estimate import of_mean
+
+PLAIN_WIDTH = 200  # characters of a line where the output is no terminal and must not be wrapped
+
+
+def show(evaluation: Evaluation) -> None:
+    """Prints what the values hold for, and the values."""
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else PLAIN_WIDTH, soft_wrap=not is_terminal)
+    for fact in evaluation.facts:
+        console.print(fact, markup=False, highlight=False)
+    console.print(table(evaluation.rows, plain=not is_terminal))
+
+
+def table(rows: Sequence[Row], plain: bool) -> Table:
+    """A line for each metric and parameters, a column for each seed, and their mean.
+
+    Behind each value stands its 95 % interval over draws of the samples; behind the mean of several
+    seeds that over seeds (Student's t).
+    """
+    seeds = list(dict.fromkeys(row.get("seed") for row in rows))
+    made = Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
+    made.add_column("metric")
+    made.add_column("of")
+    made.add_column("samples", justify="right")
+    if len(seeds) > 1:
+        made.add_column(f"mean over {len(seeds)} seeds")
+    for seed in seeds:
+        made.add_column("value" if seed is None else f"seed {seed}")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        of_metric = [row for row in rows if row["metric"] == metric]
+        for parameters in dict.fromkeys(row.get("parameters") for row in of_metric):
+            found = [row for row in of_metric if row.get("parameters") == parameters]
+            made.add_row(*_cells(found, len(seeds) > 1))
+    return made
+
+
+def shown(value: float | None, low: float | None, high: float | None) -> str:
+    """A value with its interval, for example '12.3 (11.8 to 12.9)'."""
+    if value is None:
+        return "infinite"
+    return f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _cells(rows: Sequence[Row], several: bool) -> list[str]:
+    row = rows[0]
+    cells = [row["metric"], row.get("parameters", "first"), f"{row['samples']:,}"]
+    if several:
+        values = [row["value"] for row in rows]
+        # Held-out examples are the same for every seed.
+        if row["parameters"] == "real" or None in values:
+            cells.append("")
+        else:
+            mean = of_mean(np.array(values))
+            cells.append(shown(mean.value, mean.low, mean.high))
+    return cells + [shown(row["value"], row["low"], row["high"]) for row in rows]

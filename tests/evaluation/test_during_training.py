@@ -1,0 +1,179 @@
+import itertools
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from gan_jax import checkpoints, loop, runs
+from gan_jax.errors import RequestError
+from gan_jax.evaluation import lines, references
+from gan_jax.evaluation.during_training import MEASURED
+from gan_jax.evaluation.evaluate import evaluate_runs
+from gan_jax.evaluation.evaluator import Evaluator
+from gan_jax.evaluation.measurement import Measured
+from gan_jax.loop import Outcome
+from gan_jax.metrics import features
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.train import train
+from tests.states import assert_same_bits
+from tests.tiny import tiny
+from tests.tiny_features import blocks
+
+NETWORK = features.function(blocks)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """A cache folder of these tests' own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references.platformdirs, "user_cache_path", lambda name: folder / name)
+        yield
+
+
+def evaluating(**changes):
+    """The tiny experiment, evaluated at steps 4, 8 and 12; only the newest checkpoint stays."""
+    fields = {"ema_decay": 0.5, "features": NETWORK, "evaluate_every": 4, "evaluate_samples": 50}
+    return tiny(**fields | {"keep_checkpoints": 1} | changes)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, cache):
+    """A run of 12 steps in one go."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert train(evaluating(), workdir) is Outcome.FINISHED
+    return workdir
+
+
+def assert_same_scores(first, second):
+    """Checks that two runs hold the same state, the same scores, and the same best checkpoint."""
+    assert_same_bits(runs.load(first).state, runs.load(second).state)
+    assert (first / "evaluation.jsonl").read_bytes() == (second / "evaluation.jsonl").read_bytes()
+    assert names(first / "best") == names(second / "best")
+    assert_same_bits(runs.load(first, "best").state, runs.load(second, "best").state)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def values(workdir, metric):
+    """The values of a metric by step."""
+    rows = lines.read(workdir / "evaluation.jsonl")
+    return {row["step"]: row["value"] for row in rows if row["metric"] == metric}
+
+
+def scripted(monkeypatch, metric, by_step):
+    """Makes every evaluation find the value of its step; None is one that fails."""
+
+    def scores(self, state, *_, **__):
+        value = by_step[int(state.step)]
+        if value is None:
+            raise RequestError("too few samples")
+        return {metric: Measured(Estimate(value, value, value), 50, 2000)}
+
+    monkeypatch.setattr(Evaluator, "scores", scores)
+
+
+def test_evaluating_does_not_change_what_is_trained(uninterrupted, tmp_path):
+    train(tiny(ema_decay=0.5), tmp_path / "run")
+    assert_same_bits(runs.load(tmp_path / "run").state, runs.load(uninterrupted).state)
+    assert not (tmp_path / "run" / "best").exists()
+    assert not (tmp_path / "run" / "evaluation.jsonl").exists()
+
+
+def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
+    rows = lines.read(uninterrupted / "evaluation.jsonl")
+    assert {(row["step"], row["metric"]) for row in rows} == {
+        (step, name) for step in (4, 8, 12) for name in MEASURED if name != "score_ratio"
+    }
+    copy = shutil.copytree(uninterrupted, tmp_path / "run")
+    afterwards = evaluate_runs([copy], 50, announce=lambda _: None).rows
+    last = [row for row in rows if row["step"] == 12]
+    assert [row for row in afterwards if row in last] == last
+
+
+def test_best_holds_the_step_with_the_best_value(uninterrupted):
+    by_step = values(uninterrupted, "frechet_distance")
+    best = min(by_step, key=by_step.get)
+    assert names(uninterrupted / "best") == [str(best)]
+    assert int(runs.load(uninterrupted, "best").state.step) == best
+
+
+@pytest.mark.parametrize(
+    ("metric", "by_step", "best"),
+    [
+        ("frechet_distance", {4: 3.0, 8: 1.0, 12: 2.0}, 8),
+        ("frechet_distance", {4: 1.0, 8: 3.0, 12: 2.0}, 4),
+        ("precision", {4: 0.3, 8: 0.9, 12: 0.1}, 8),
+        ("precision", {4: 0.3, 8: 0.1, 12: 0.9}, 12),
+        ("mode_count", {4: 7.0, 8: 7.0, 12: 6.0}, 4),
+        ("class_divergence", {4: float("inf"), 8: 2.0, 12: 3.0}, 8),
+    ],
+)
+def test_which_way_is_better_depends_on_the_metric(tmp_path, monkeypatch, metric, by_step, best):
+    scripted(monkeypatch, metric, by_step)
+    train(evaluating(best_metric=metric), tmp_path / "run")
+    assert names(tmp_path / "run" / "best") == [str(best)]
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [12]
+
+
+def test_stopped_after_every_step_and_resumed_equals_uninterrupted(
+    uninterrupted, tmp_path, monkeypatch
+):
+    @contextmanager
+    def at_once():
+        yield lambda: True
+
+    monkeypatch.setattr("gan_jax.train.stop_signals", at_once)
+    outcomes = [train(evaluating(), tmp_path / "run") for _ in range(12)]
+    assert outcomes == [Outcome.STOPPED] * 11 + [Outcome.FINISHED]
+    assert_same_scores(uninterrupted, tmp_path / "run")
+
+
+def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
+    train(evaluating(steps=8), tmp_path / "run")
+    train(evaluating(), tmp_path / "run")
+    assert_same_scores(uninterrupted, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["_evaluate", "keep_best"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", [2, 3])
+def test_a_crash_around_an_evaluation_and_resumed_equals_uninterrupted(
+    uninterrupted, tmp_path, monkeypatch, name, moment, call
+):
+    function, calls = getattr(loop, name), itertools.count(1)
+
+    def crashing(*arguments):
+        crash = next(calls) == call
+        if not (crash and moment == "before"):
+            function(*arguments)
+        if crash:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, name, crashing)
+        with pytest.raises(KeyboardInterrupt):
+            train(evaluating(), tmp_path / "run")
+    train(evaluating(), tmp_path / "run")
+    assert_same_scores(uninterrupted, tmp_path / "run")
+
+
+def test_an_evaluation_that_fails_does_not_stop_the_training(tmp_path, monkeypatch):
+    scripted(monkeypatch, "frechet_distance", {4: 2.0, 8: None, 12: 3.0})
+    assert train(evaluating(), tmp_path / "run") is Outcome.FINISHED
+    assert "step 8 is not evaluated: too few samples" in (tmp_path / "run" / "log.txt").read_text()
+    assert values(tmp_path / "run", "frechet_distance") == {4: 2.0, 12: 3.0}
+    assert names(tmp_path / "run" / "best") == ["4"]
+
+
+def test_a_metric_that_is_misspelled_is_refused_with_the_nearest():
+    with pytest.raises(RequestError, match="did you mean 'frechet_distance'"):
+        evaluating(best_metric="frechet_distanse")
+
+
+def test_a_best_metric_that_cannot_be_measured_is_refused_before_training(tmp_path):
+    with pytest.raises(RequestError, match="best_metric = 'score_ratio': needs held-out"):
+        train(evaluating(best_metric="score_ratio"), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []

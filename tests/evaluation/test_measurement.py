@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from gan_jax.evaluation.measurement import Sides, measure, unavailable
+from gan_jax.evaluation.references import Reference
+from gan_jax.metrics import frechet, neighbours
+from gan_jax.metrics.features import Extracted
+from gan_jax.metrics.names import BETTER
+
+
+def extracted(count, seed, classes=4):
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(count, 3)).astype(np.float32)
+    odds = np.exp(random.normal(size=(count, classes))).astype(np.float32)
+    return Extracted(features, odds / odds.sum(1, keepdims=True))
+
+
+def real(count, seed):
+    kept = extracted(count, seed)
+    return Reference(frechet.moments([kept.features]), kept)
+
+
+GENERATED, TRAINING, HELD_OUT = extracted(300, 0), real(200, 1), real(100, 2)
+INTENDED = np.arange(300) % 4
+
+
+def test_everything_is_measured_where_everything_is_there():
+    measured = measure(Sides(GENERATED, TRAINING, HELD_OUT, INTENDED))
+    assert set(measured) == set(BETTER)
+    estimate = frechet.estimate(GENERATED.features, TRAINING.moments)
+    assert measured["frechet_distance"] == (estimate, 300, 200)
+    labels = GENERATED.probabilities.argmax(1)
+    assert measured["intended_accuracy"].estimate.value == (labels == INTENDED).mean()
+
+
+def test_both_sides_are_of_equal_size_where_that_matters():
+    measured = measure(Sides(GENERATED, TRAINING, HELD_OUT, INTENDED))
+    for name in ("kernel_distance", "precision", "recall", "density", "coverage"):
+        assert measured[name][1:] == (200, 200)
+    assert measured["score_ratio"][1:] == (100, 100)
+    precision, _ = neighbours.precision_recall(GENERATED.features[:200], TRAINING.kept.features)
+    assert measured["precision"].estimate == precision
+
+
+def test_samples_that_copy_a_training_example_are_memorised():
+    copies = Extracted(TRAINING.kept.features[:150], TRAINING.kept.probabilities[:150])
+    sides = Sides(copies, TRAINING, HELD_OUT)
+    assert measure(sides, ["memorisation"])["memorisation"].estimate.value > 0.9
+
+
+@pytest.mark.parametrize(
+    ("sides", "missing"),
+    [
+        (Sides(GENERATED, TRAINING, HELD_OUT), {"intended_accuracy"}),
+        (
+            Sides(GENERATED, TRAINING, None, INTENDED),
+            {"score_ratio", "memorisation"},
+        ),
+        (
+            Sides(Extracted(GENERATED.features, None), TRAINING, HELD_OUT),
+            {
+                "intended_accuracy",
+                "classifier_score",
+                "score_ratio",
+                "mode_count",
+                "class_divergence",
+            },
+        ),
+    ],
+)
+def test_metrics_that_lack_something_are_left_out_and_named(sides, missing):
+    assert set(unavailable(sides)) == missing
+    assert set(measure(sides)) == set(BETTER) - missing
+
+
+def test_only_what_is_asked_for_is_measured():
+    names = ["recall", "mode_count"]
+    assert list(measure(Sides(GENERATED, TRAINING), names)) == names

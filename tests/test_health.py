@@ -1,0 +1,159 @@
+"""Each rule on histories made up for it, and the words on a run that was trained."""
+
+import dataclasses
+
+import pytest
+
+from gan_jax import health, runs
+from gan_jax.errors import RequestError
+from gan_jax.health import History
+from gan_jax.remedies import REMEDIES
+from gan_jax.train import train
+from tests.tiny import tiny
+
+LINES = 12
+HEALTHY = {
+    "discriminator_loss": 1.3,
+    "generator_loss": 0.8,
+    "gradient_norm_discriminator": 0.2,
+    "gradient_norm_generator": 0.1,
+    "accuracy_real": 0.7,
+    "accuracy_fake": 0.7,
+    "logit_real": 0.5,
+    "logit_fake": -0.5,
+    "logit_training": 0.5,
+    "logit_held_out": 0.4,
+    "logit_samples": -0.5,
+    "distance_ratio": 0.95,
+} | {f"class_share_{number}": 0.1 for number in range(10)}
+
+
+def history(scores=(), **changes):
+    """Lines of steps 100 to 1,200; `changes` hold in the last three, which are judged."""
+    lines = [{"step": 100 * (line + 1)} | HEALTHY for line in range(LINES)]
+    return History([*lines[:-3], *(line | changes for line in lines[-3:])], list(scores))
+
+
+def shares(*values):
+    return {f"class_share_{number}": value for number, value in enumerate(values)}
+
+
+def score(step, value):
+    bounds = {"low": value - 1, "high": value + 1}
+    return {"step": step, "metric": "frechet_distance", "value": value} | bounds
+
+
+def verdicts(history):
+    return [finding.verdict for finding in health.findings(history)]
+
+
+STRONG = {"accuracy_real": 0.99, "accuracy_fake": 0.98, "logit_real": 4.0, "logit_fake": -3.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "figures"),
+    [
+        ({"generator_loss": 40.0}, "diverging", ["generator_loss is 40, after 0.8"]),
+        ({"gradient_norm_generator": 2.0}, "diverging", ["gradient_norm_generator is 2"]),
+        ({"distance_ratio": 0.3}, "collapse", ["0.30 times"]),
+        (shares(*[0.25] * 4, *[0.0] * 6), "collapse", ["6 of 10 classes", "4, 5, 6, 7, 8, 9"]),
+        (STRONG, "discriminator too strong", ["99% of real", "98% of generated", "7.0 apart"]),
+        ({"logit_held_out": -0.2}, "discriminator overfitting", ["0.50", "-0.20", "-0.50"]),
+    ],
+)
+def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures):
+    (finding,) = health.findings(history(**changes))
+    assert finding.verdict == verdict
+    for words in (*figures, "steps 1,000 to 1,200"):
+        assert words in finding.evidence
+
+
+def test_a_healthy_history_is_balanced():
+    (finding,) = health.findings(history([score(300, 30.0), score(1200, 20.0)]))
+    assert finding.verdict == "balanced"
+    assert "70% of real" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"generator_loss": 7.0},
+        {"accuracy_real": 0.99, "accuracy_fake": 0.99},
+        {"logit_real": 4.0, "logit_fake": -3.0},
+        {"logit_held_out": 0.1},
+        shares(*[0.125] * 8, 0.0, 0.0),
+    ],
+)
+def test_half_of_a_sign_is_no_trouble(changes):
+    assert verdicts(history(**changes)) == ["balanced"]
+
+
+def test_a_trouble_that_has_passed_is_forgotten():
+    lines = history().metrics
+    early = [line | STRONG | {"distance_ratio": 0.1} for line in lines[:3]]
+    assert verdicts(History(early + lines[3:], [])) == ["balanced"]
+
+
+def test_several_troubles_are_all_told():
+    told = verdicts(history(**STRONG, distance_ratio=0.3))
+    assert told == ["collapse", "discriminator too strong"]
+
+
+def test_a_distance_that_got_worse_is_diverging_and_the_best_step_is_named():
+    (finding,) = health.findings(history([score(600, 20.0), score(1200, 40.0)]))
+    assert finding.verdict == "diverging"
+    assert "was 20 at step 600 and is 40 at step 1,200" in finding.evidence
+
+
+def test_a_score_that_fell_is_diverging():
+    names = {"metric": "classifier_score"}
+    scores = [score(600, 9.0) | names, score(1200, 4.0) | names]
+    worse = dataclasses.replace(history(scores), best_metric="classifier_score")
+    assert verdicts(worse) == ["diverging"]
+
+
+def test_a_distance_within_the_intervals_is_not_diverging():
+    close = [score(600, 1.0), score(1200, 1.8)]
+    assert verdicts(history(close)) == ["balanced"]
+
+
+def test_too_few_lines_say_nothing():
+    few = History(history(**STRONG).metrics[-health.ENOUGH + 1 :], [])
+    (finding,) = health.findings(few)
+    assert finding.verdict == "too little data to say"
+    assert "7 lines" in finding.evidence
+    assert verdicts(History([], [])) == ["too little data to say"]
+
+
+def test_a_thousand_classes_are_too_many_to_miss_any():
+    rare = shares(*[1 / 256] * 256, *[0.0] * 744)
+    assert verdicts(history(**rare)) == ["balanced"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of the tiny experiment with a line for each of its 12 steps."""
+    workdir = tmp_path_factory.mktemp("health") / "run"
+    train(tiny(log_every=1), workdir)
+    return workdir
+
+
+def test_a_run_is_described_with_a_verdict_and_steps(run):
+    described = health.describe(run)
+    verdict = described.split(":")[0]
+    assert verdict in ("balanced", *REMEDIES)
+    assert "steps" in described
+
+
+def test_damaged_lines_are_skipped(run, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "a": 2.0}\n{"step": 2, "a"\n[3]\n{"a": 4}\n{"step": 5}\n')
+    directory, experiment = runs.open_directory(run)
+    damaged = runs.RunDirectory(tmp_path)
+    assert health.read(damaged, experiment).metrics == [{"step": 1, "a": 2.0}, {"step": 5}]
+    assert len(health.read(directory, experiment).metrics) == 12
+
+
+def test_without_a_run_nothing_is_described(tmp_path):
+    with pytest.raises(RequestError, match="no run in"):
+        health.describe(tmp_path)
