@@ -14,6 +14,7 @@ from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 
 ROWS = 1024  # samples that are worked on at a time
+SHORT = 1e-6  # of the greatest singular value: those below are found in a second pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +151,20 @@ def _left_singular(
     """Left singular vectors, and singular values with zeros where there are fewer.
 
     By the eigenvectors of the symmetric square, in half the time of a full decomposition. Roots of
-    its eigenvalues would lose half the digits; the lengths of the rows in the new axes do not.
+    its eigenvalues would lose half the digits; the lengths of the rows in the new axes do not,
+    except where they are so small that rounding turns their axes towards those of long rows.
     """
     _, left = linalg.eigh(matrix @ matrix.T)
-    return left, np.linalg.norm(left.T @ matrix, axis=1)
+    rows = left.T @ matrix
+    lengths = np.linalg.norm(rows, axis=1)
+    short = lengths < SHORT * lengths.max(initial=0.0)
+    if short.any():
+        axes = rows[~short] / lengths[~short, None]
+        rest = rows[short] - rows[short] @ axes.T @ axes
+        lengths[short] = 0
+        found = linalg.svdvals(rest)
+        lengths[np.flatnonzero(short)[: len(found)]] = found
+    return left, lengths
 
 
 def _distance(first: Moments, second: Moments, singular: Float64[np.ndarray, "rank"]) -> float:

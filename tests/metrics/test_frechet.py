@@ -174,6 +174,31 @@ def test_singular_values_of_zero_cost_no_digits():
     assert found.value == pytest.approx(squares - 2 * cross, rel=1e-13)
 
 
+@pytest.mark.parametrize("decades", [2, 12, 20])
+def test_samples_moved_by_a_symmetric_map_are_as_far_as_they_moved(decades):
+    # A symmetric positive map is the optimal transport between Gaussians, so tr (S S_r)^(1/2) is
+    # tr (S T), however many decades the variances span.
+    random = np.random.default_rng(10)
+    dimension = 40
+    axes = rotation(random, dimension)
+    features = random.standard_normal((120, dimension)) * np.logspace(0, -decades / 2, dimension)
+    stretch = random.uniform(0.5, 2, dimension)
+    moved = (features * stretch) @ axes
+    expected = np.square(features.mean(axis=0) * (1 - stretch)).sum()
+    expected += (features.var(axis=0, ddof=1) * (1 - stretch) ** 2).sum()
+    real = frechet.moments([moved])
+    found = frechet.estimate(features @ axes, real).value
+    assert found == pytest.approx(expected, rel=1e-12)
+    distance = frechet.frechet_distance(frechet.moments([features @ axes]), real)
+    assert distance == pytest.approx(expected, rel=1e-12)
+
+
+def test_generated_samples_without_any_spread():
+    real = gaussian(np.zeros(2), np.eye(2))
+    found = frechet.estimate(np.tile([3.0, 4.0], (5, 1)), real)
+    assert found.value == found.low == found.high == pytest.approx(25 + 2, rel=1e-14)
+
+
 def test_few_samples_for_the_dimension_are_warned_of(caplog):
     random = np.random.default_rng(8)
     real = frechet.moments([random.standard_normal((50, 4))])
