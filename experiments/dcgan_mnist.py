@@ -8,7 +8,9 @@ recipe's, except that batches run on across epochs: 11,719 steps, not 50 x 235 w
 batch. `tests/test_parity.py` compares it, without dropout and at small widths, with an independent
 implementation; `benchmarks/parity_keras.py` with Keras at full width.
 
-Measured: not yet.
+Measured: its first 3 epochs only, at commit 9eda90d, with seeds 1 and 2 (`gan-jax evaluate`, 10,000
+samples, features mnist-cnn 69b1b8f3e3a0, against the 60,000 training images): Frechet distance 17.0
+and 26.3 (test images 0.016), classifier score ratio 0.243 and 0.147. No sample is a digit yet.
 """
 
 from gan_jax.data import images
