@@ -85,14 +85,14 @@ class Evaluate:
     """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
     names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""
     samples: int = 10_000
-    """How many samples to draw."""
+    """Of runs: how many samples to draw; at least 30 for all metrics."""
     step: str = "latest"
-    """Which checkpoint: a step, best or latest."""
+    """Of runs: which checkpoint, a step, best or latest."""
     features: str | None = None
     """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
     MODULE:FUNCTION; the experiment's own if not given."""
     key: int = 0
-    """Which random latents."""
+    """Of runs: which random latents."""
     size: int = 28
     """With --data: height and width to which the images are scaled and cropped, in pixels."""
     channels: Literal[1, 3] = 1
