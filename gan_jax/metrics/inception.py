@@ -111,7 +111,8 @@ def download(out: Path) -> None:
         return
     print(f"Downloading the weights of Inception-v3 from {URL}", file=sys.stderr)
     try:
-        with urllib.request.urlopen(URL, timeout=TIMEOUT) as answer:
+        # An opener of its own: urllib's shared one keeps the proxies that it was first used with.
+        with urllib.request.build_opener().open(URL, timeout=TIMEOUT) as answer:
             chunks = -(-(answer.length or 0) // CHUNK)
             content = b"".join(announced(_chunks(answer), chunks, "Downloading, MiB"))
     except (OSError, http.client.HTTPException) as error:

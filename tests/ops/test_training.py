@@ -36,15 +36,18 @@ def native(monkeypatch):
 
 
 def trained(seed: int, steps: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    """Both losses at every step, and 256 samples at the end."""
+    """Both losses at every step, and 256 samples of every tenth of the last 50 steps."""
     update = jax.jit(lambda state, batch: gan.update(EXPERIMENT, state, batch))
-    state, losses = cast(gan.init(EXPERIMENT, seed), dtype), []
+    generate = jax.jit(lambda state, latent: gan.generate(EXPERIMENT, state, latent))
+    state, losses, samples = cast(gan.init(EXPERIMENT, seed), dtype), [], []
+    latent = gan.draw_latent(EXPERIMENT, jax.random.key(5), 256)
     for step in range(steps):
         batch = EXPERIMENT.data.batch(seed, step, EXPERIMENT.batch_size)
         state, metrics = update(state, cast(batch, dtype))
         losses.append([metrics["discriminator_loss"], metrics["generator_loss"]])
-    latent = gan.draw_latent(EXPERIMENT, jax.random.key(5), 256)
-    return np.array(losses), np.asarray(gan.generate(EXPERIMENT, state, latent))
+        if step >= steps - 50 and step % 10 == 9:
+            samples.append(np.asarray(generate(state, latent)))
+    return np.array(losses), np.array(samples)
 
 
 def cast(tree, dtype: type):
@@ -69,4 +72,4 @@ def test_200_steps_agree_at_first_and_are_as_good_at_the_end(native):
     np.testing.assert_allclose(losses[:6], native_losses[:6], rtol=1e-5)
     np.testing.assert_allclose(losses[-50:].mean(0), native_losses[-50:].mean(0), rtol=0.05)
     assert samples.mean() == pytest.approx(native_samples.mean(), abs=0.1)
-    assert samples.std(0).mean() == pytest.approx(native_samples.std(0).mean(), abs=0.05)
+    assert samples.std(1).mean() == pytest.approx(native_samples.std(1).mean(), abs=0.05)
