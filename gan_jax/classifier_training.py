@@ -80,9 +80,9 @@ class Parts(NamedTuple):
     """What is trained on and what is tested on: data sets, and positions of images in them."""
 
     data: Images
-    training: Int32[np.ndarray, "training"]
+    training: Int32[np.ndarray, " training"]
     test_data: Images
-    test: Int32[np.ndarray, "test"]
+    test: Int32[np.ndarray, " test"]
     tested_on: str
 
 
@@ -99,7 +99,7 @@ def update(
     key: PRNGKeyArray,
     state: State,
     images: Float[Array, "batch height width channels"],
-    labels: Int[Array, "batch"],
+    labels: Int[Array, " batch"],
 ) -> tuple[State, dict[str, Float[Array, ""]]]:
     """One step of training.
 

@@ -98,7 +98,8 @@ class Evaluate:
     channels: Literal[1, 3] = 1
     """With --data: 1 for grey, 3 for colour."""
     out: Path | None = None
-    """With --data: .jsonl file to which a line for each metric is added."""
+    """With --data: .jsonl file to which a line for each metric is added; those of a run go to its
+    evaluation.jsonl."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -339,11 +340,13 @@ def _evaluate(command: Evaluate) -> int:
         raise RequestError("give at least one run directory, or two sets of images with --data")
     if command.data is not None and command.runs:
         raise RequestError("give run directories or --data, not both")
-    if command.out and (command.data is None or command.out.suffix != ".jsonl"):
-        raise RequestError(
-            f"--out {command.out}: a .jsonl file, and only with --data; the lines of a run go to "
-            "its evaluation.jsonl"
-        )
+    idle = ("samples", "step", "key") if command.data else ("size", "channels", "out")
+    for name in idle:
+        if (value := getattr(command, name)) != getattr(Evaluate, name):
+            of = "runs, not of --data" if command.data else "--data, not of runs"
+            raise RequestError(f"--{name} {value}: is for the evaluation of {of}")
+    if command.out and command.out.suffix != ".jsonl":
+        raise RequestError(f"--out {command.out}: must end in .jsonl")
     if command.out and not command.out.parent.is_dir():
         raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
     if command.samples < 2 or not 0 <= command.key < 2**32:
@@ -358,14 +361,16 @@ def _evaluate(command: Evaluate) -> int:
 
     devices.use_compilation_cache()
     network = features.from_text(command.features) if command.features else None
+    announce = functools.partial(print, file=sys.stderr)
     if command.data is None:
         step = int(command.step) if command.step.isdecimal() else command.step
-        announce = functools.partial(print, file=sys.stderr)
         evaluation = evaluate.evaluate_runs(
             command.runs, command.samples, step, network, command.key, announce
         )
     else:
-        evaluation = evaluate.evaluate_data(*command.data, command.size, command.channels, network)
+        evaluation = evaluate.evaluate_data(
+            *command.data, command.size, command.channels, network, announce
+        )
         if command.out:
             lines.record(command.out, evaluation.rows)
     table.show(evaluation)

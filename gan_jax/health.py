@@ -27,7 +27,8 @@ GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 
 OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
 LOOKS = 5  # at the samples, before which a generator is too young to be called collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
-RARE, MISSING = 0.2, 0.3  # share of a class relative to equal shares; share of classes so rare
+RARE = 0.2  # share of a class relative to equal shares
+TOO_MANY_RARE = 0.3  # share of such classes
 MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
 GROWN = 10.0  # times the usual size, of a loss, a logit or a gradient
 WORSE = 1.5  # times the best distance, or divided by it the best score
@@ -40,7 +41,7 @@ class Series:
     """A figure over training: at each step a value."""
 
     steps: np.ndarray
-    values: Float[np.ndarray, "points"]
+    values: Float[np.ndarray, " points"]
 
     @property
     def recent(self) -> "Series":
@@ -83,7 +84,7 @@ class History:
             np.array([row["step"] for row in rows]), np.array([float(row[name]) for row in rows])
         )
 
-    def class_shares(self) -> Float[np.ndarray, "classes"]:
+    def class_shares(self) -> Float[np.ndarray, " classes"]:
         """Share of each class among the samples, mean over the last part; [] without classes."""
         shares, number = [], 0
         while len(share := self.series(f"class_share_{number}")):
@@ -160,7 +161,7 @@ def collapse(history: History) -> Finding | None:
             f"({_span(distance)})"
         )
     rare = np.flatnonzero(shares < RARE / max(len(shares), 1))
-    if len(rare) > MISSING * len(shares) and len(shares) * MANY <= COUNT:
+    if len(rare) > TOO_MANY_RARE * len(shares) and len(shares) * MANY <= COUNT:
         seen.append(
             f"{len(rare)} of {len(shares)} classes are hardly among the samples: "
             f"{', '.join(map(str, rare))} ({_span(history.series('class_share_0').recent)})"

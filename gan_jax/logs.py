@@ -31,7 +31,9 @@ class Reporter:
         self._seed = seed
         self._console = Console(stderr=True, soft_wrap=True)
         _drop_later_lines(directory.metrics, first_step)
-        _drop_later_lines(directory.evaluation, first_step)
+        if directory.evaluation.exists():
+            with lines.locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
+                _drop_later_lines(directory.evaluation, first_step)
         self._evaluation = directory.evaluation
         self._metrics = directory.metrics.open("a")
         self._log = directory.log.open("a")

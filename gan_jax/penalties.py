@@ -34,11 +34,11 @@ class R1:
 
     def __call__(
         self,
-        logits_fn: Callable[[Float[Array, "batch ..."]], Float[Array, "batch"]],
+        logits_fn: Callable[[Float[Array, "batch ..."]], Float[Array, " batch"]],
         real: Float[Array, "batch ..."],
         fake: Float[Array, "batch ..."],
         key: PRNGKeyArray,
-    ) -> Float[Array, "batch"]:
+    ) -> Float[Array, " batch"]:
         """Returns gamma / 2 * |d logit / d x|^2 for each real example x."""
         # Each logit depends on its own example only, so the gradient of the sum holds them all.
         # (BatchNorm in a discriminator breaks that in training mode.)

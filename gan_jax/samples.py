@@ -88,7 +88,7 @@ def interpolate(
 
 def probability_real(
     experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
-) -> Float32[np.ndarray, "count"]:
+) -> Float32[np.ndarray, " count"]:
     """The discriminator's probability that each sample (images: in [-1, 1]) is real.
 
     Raises:

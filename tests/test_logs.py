@@ -1,5 +1,7 @@
 import json
+import threading
 
+from gan_jax.evaluation import lines
 from gan_jax.logs import Reporter
 from gan_jax.runs import RunDirectory
 
@@ -25,6 +27,19 @@ def test_later_metrics_and_a_torn_line_are_dropped_on_resume(tmp_path):
     with Reporter(directory, seed=3, first_step=4, last_step=10) as reporter:
         reporter.metrics(6, VALUES)
     assert rows(directory) == [{"step": step, "seed": 3} | VALUES for step in (2, 4, 6)]
+
+
+def test_scores_are_not_dropped_while_another_process_adds_to_them(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.evaluation.write_text('{"step": 2}\n{"step": 6}\n')
+    opening = threading.Thread(target=lambda: Reporter(directory, 0, 4, 10).__exit__())
+    with lines.locked(directory.evaluation):
+        opening.start()
+        opening.join(timeout=0.2)
+        assert opening.is_alive()
+        assert len(directory.evaluation.read_text().splitlines()) == 2
+    opening.join(timeout=10)
+    assert directory.evaluation.read_text() == '{"step": 2}\n'
 
 
 def test_messages_go_to_the_log_with_the_time(tmp_path, capsys):

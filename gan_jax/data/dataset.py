@@ -37,10 +37,10 @@ class Dataset(Protocol):
     def fingerprint(self) -> str:
         """Returns a short text that other data would hardly have too: a run is held to it."""
 
-    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
+    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
         """Returns which examples form the batch of one step; see `order.batch_indices`."""
 
-    def gather(self, indices: Int32[np.ndarray, "batch"]) -> RawBatch:
+    def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
         """Returns these examples as stored."""
 
     def prepare(self, raw: RawBatch) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from jaxtyping import Int32
 from gan_jax.errors import RequestError
 
 
-def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, "batch"]:
+def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
     """Returns which of `count` examples form the batch of one step.
 
     The examples are visited in an infinite sequence of epochs, each a fresh permutation of all of

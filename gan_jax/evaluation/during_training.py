@@ -16,6 +16,9 @@ from gan_jax.metrics.names import BETTER
 # What takes a second or two; the best_metric is added.
 MEASURED = ("frechet_distance", "classifier_score", "score_ratio", "mode_count", "class_divergence")
 
+# Other samples choose the best checkpoint than those by which it is judged afterwards.
+FIRST_KEY = 2**31
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LightEvaluation:
@@ -34,11 +37,11 @@ class LightEvaluation:
         if experiment.evaluate_every is None:
             return None
         evaluator = Evaluator.of(experiment)
-        lacking = evaluator.unavailable().get(experiment.best_metric)
+        lacking = evaluator.unavailable(experiment.evaluate_samples).get(experiment.best_metric)
         if lacking:
             raise RequestError(
-                f"Experiment.best_metric = {experiment.best_metric!r}: needs {lacking}, which this "
-                "experiment has not"
+                f"Experiment.best_metric = {experiment.best_metric!r}: needs {lacking}, which an "
+                f"evaluation of {experiment.evaluate_samples} samples of this experiment has not"
             )
         return cls(evaluator)
 
@@ -52,7 +55,7 @@ class LightEvaluation:
         measured = evaluator.scores(
             state,
             experiment.evaluate_samples,
-            experiment.seed,
+            _key(experiment),
             names={*MEASURED, experiment.best_metric},
         )
         return lines.rows(
@@ -61,7 +64,7 @@ class LightEvaluation:
             evaluator.split,
             step=step,
             seed=experiment.seed,
-            key=experiment.seed,
+            key=_key(experiment),
             drawn=experiment.evaluate_samples,
             parameters=_parameters(experiment),
         )
@@ -97,18 +100,7 @@ def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | N
     newest = [row for row in rows if row["step"] == max(row["step"] for row in rows)]
     if not newest:
         return None
-    return in_words(newest)
-
-
-def in_words(rows: list[Row]) -> str:
-    """The scores of one state, for people: 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
-    said = [
-        f"{row['metric'].replace('_', ' ').replace('frechet', 'Frechet')} "
-        f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
-        for row in rows
-        if row["metric"] in ("frechet_distance", "score_ratio")
-    ]
-    return ", ".join([*said, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"])
+    return _in_words(newest)
 
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
@@ -119,9 +111,25 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "features": network.name,
         "features_sha256": network.sha256(),
         "drawn": experiment.evaluate_samples,
-        "key": experiment.seed,
+        "key": _key(experiment),
     }
     return [row for row in lines.read(directory.evaluation) if own.items() <= row.items()]
+
+
+def _in_words(rows: list[Row]) -> str:
+    """The scores of one state, for people: 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
+    said = [
+        f"{row['metric'].replace('_', ' ').replace('frechet', 'Frechet')} "
+        f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
+        for row in rows
+        if row["metric"] in ("frechet_distance", "score_ratio")
+    ]
+    return ", ".join([*said, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"])
+
+
+def _key(experiment: Experiment) -> int:
+    """Far from the small keys that `gan-jax evaluate` is given, whose samples choose nothing."""
+    return (FIRST_KEY + experiment.seed) % 2**32
 
 
 def _parameters(experiment: Experiment) -> str:

@@ -14,7 +14,7 @@ from gan_jax.errors import RequestError
 from gan_jax.evaluation import lines
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network
 from gan_jax.evaluation.lines import Row
-from gan_jax.evaluation.measurement import Sides, measure
+from gan_jax.evaluation.measurement import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.metrics.features import FeatureNetwork
 from gan_jax.metrics.names import BETTER
@@ -59,11 +59,16 @@ def evaluate_runs(
 
     Raises:
         RequestError: no run, or no such checkpoint; the runs differ in more than the seed; the data
-            have changed; too few samples for a metric, or samples that are not finite.
+            have changed; samples that are not finite.
     """
     opened = _open(paths, step)
     evaluator = Evaluator.of(opened[0].experiment, network)
-    _announce_missing(evaluator, announce)
+    lacking = evaluator.unavailable(count)
+    if not evaluator.experiment.data.labels:
+        lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
+    _announce(lacking, announce)
+    if evaluator.held_out is None:
+        announce("left out: the floor, real against real: there are no held-out real examples")
     try:
         floor = evaluator.floor(count)
     except RequestError as error:
@@ -91,7 +96,12 @@ def evaluate_runs(
 
 
 def evaluate_data(
-    first: str, second: str, size: int, channels: int, network: FeatureNetwork | None = None
+    first: str,
+    second: str,
+    size: int,
+    channels: int,
+    network: FeatureNetwork | None = None,
+    announce: Callable[[str], None] = print,
 ) -> Evaluation:
     """Measures a set of images against another, as if the first were samples of a generator.
 
@@ -102,15 +112,19 @@ def evaluate_data(
         size: height and width to which both are scaled and cropped, in pixels.
         channels: 1 for grey, 3 for colour.
         network: whose features are compared; if None, the one that the package has for the second.
+        announce: is told what is left out, and why.
 
     Raises:
-        RequestError: images are missing or not what the network takes, or too few for a metric.
+        RequestError: images are missing or not what the network takes, or there is only one.
     """
     network = network or bundled_network(images.from_text(second, size, channels))
     compared = [reference(_pixels(text, size, channels), network) for text in (first, second)]
     sides = Sides(compared[0].kept, compared[1], compared[1])
-    # Nothing tells which images of the second set the first was made from.
-    names = [name for name in BETTER if name != "memorisation"]
+    # Nothing tells which images of the second set the first was made from, or which classes the
+    # first was meant to show.
+    names = [name for name in BETTER if name not in ("memorisation", "intended_accuracy")]
+    lacking = {name: need for name, need in unavailable(sides).items() if name in names}
+    _announce(lacking, announce)
     rows = lines.rows(measure(sides, names), network, "all", first=first, second=second)
     facts = [_features_line(network)]
     for text, found in zip((first, second), compared, strict=True):
@@ -140,15 +154,10 @@ def _open(paths: Sequence[Path], step: Step) -> list[runs.Run]:
     return opened
 
 
-def _announce_missing(evaluator: Evaluator, announce: Callable[[str], None]) -> None:
-    lacking = evaluator.unavailable()
-    if not evaluator.experiment.data.labels:
-        lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
+def _announce(lacking: dict[str, str], announce: Callable[[str], None]) -> None:
     for need in dict.fromkeys(lacking.values()):
         names = [name for name, what in lacking.items() if what == need]
         announce(f"left out: {', '.join(names)}: {need} are not there")
-    if evaluator.held_out is None:
-        announce("left out: the floor, real against real: there are no held-out real examples")
 
 
 def _check_same(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:

@@ -79,7 +79,7 @@ class Evaluator:
             names: which metrics; all if None. Those that lack something are left out.
 
         Raises:
-            RequestError: too few samples for a metric, or samples that are not finite.
+            RequestError: fewer than two samples, or samples that are not finite.
         """
         generated = concatenate(list(self._extracted(state, count, key, raw)))
         return measurement.measure(self._sides(generated), names)
@@ -95,9 +95,9 @@ class Evaluator:
         sides = Sides(self.held_out.first(count), self.training)
         return measurement.measure(sides)
 
-    def unavailable(self) -> dict[str, str]:
-        """Metrics that cannot be measured here, with what they lack."""
-        return measurement.unavailable(self._sides(self.training.kept))
+    def unavailable(self, count: int) -> dict[str, str]:
+        """Metrics that cannot be measured on `count` samples, with what they lack."""
+        return measurement.unavailable(self._sides(self.training.first(count)))
 
     def _sides(self, generated: Extracted) -> Sides:
         data, probabilities = self.experiment.data, generated.probabilities

@@ -74,10 +74,15 @@ def record(path: Path, new: Iterable[Row]) -> None:
     """Adds lines to a file, in place of those of the same measurements; whole or not at all."""
     new = list(new)
     again = {_identity(row) for row in new}
-    with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+    with locked(path):
         kept = [row for row in read(path) if _identity(row) not in again]
         text = "".join(json.dumps(row) + "\n" for row in kept + new)
         write_atomically(path, text.encode())
+
+
+def locked(path: Path) -> filelock.BaseFileLock:
+    """Keeps other processes from changing the file, while the context lasts."""
+    return filelock.FileLock(path.with_name(f".{path.name}.lock"))
 
 
 def _finite(number: float) -> float | None:

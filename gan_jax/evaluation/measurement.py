@@ -12,6 +12,13 @@ from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Extracted
 
+# Samples, and real examples, below which a metric cannot be measured; of others two are enough.
+FEWEST = {
+    "kernel_distance": kernel.FEWEST,
+    **dict.fromkeys(("precision", "recall"), neighbours.fewest(neighbours.PRECISION_K)),
+    **dict.fromkeys(("density", "coverage"), neighbours.fewest(neighbours.DENSITY_K)),
+}
+
 
 class Measured(NamedTuple):
     """A metric's value, and how many examples it was measured on.
@@ -41,7 +48,7 @@ class Sides:
     generated: Extracted
     training: Reference
     held_out: Reference | None = None
-    intended: Int[np.ndarray, "count"] | None = None
+    intended: Int[np.ndarray, " count"] | None = None
 
     def equal(self, other: Reference) -> tuple[Extracted, Extracted]:
         """Generated and real examples, equally many of both."""
@@ -56,7 +63,7 @@ def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Mea
     equally many of both sides, as their values depend on the numbers.
 
     Raises:
-        RequestError: too few examples for a metric, or features that are not finite.
+        RequestError: fewer than two examples, or features that are not finite.
     """
     missing = unavailable(sides)
     found: dict[str, Measured] = {}
@@ -71,7 +78,12 @@ def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Mea
 def unavailable(sides: Sides) -> dict[str, str]:
     """Metrics that cannot be measured, with what they lack."""
     probabilities = sides.generated.probabilities
-    lacking = {}
+    count = min(len(sides.generated.features), len(sides.training.kept.features))
+    lacking = {
+        name: f"{fewest} samples and {fewest} real examples"
+        for name, fewest in FEWEST.items()
+        if count < fewest
+    }
     if sides.held_out is None:
         lacking |= dict.fromkeys(("score_ratio", "memorisation"), "held-out real examples")
     elif len(sides.training.kept.features) < sides.training.count:
@@ -165,5 +177,5 @@ def _same_size(count: int, *estimates: Estimate) -> tuple[Measured, ...]:
     return tuple(Measured(estimate, count, count) for estimate in estimates)
 
 
-def _labels(extracted: Extracted) -> Int[np.ndarray, "count"]:
+def _labels(extracted: Extracted) -> Int[np.ndarray, " count"]:
     return np.argmax(extracted.probabilities, axis=1)

@@ -10,6 +10,7 @@ from rich.table import Table
 from gan_jax.evaluation.evaluate import Evaluation
 from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
+from gan_jax.metrics.names import POSSIBLE
 
 PLAIN_WIDTH = 200  # characters of a line where the output is no terminal and must not be wrapped
 
@@ -27,7 +28,7 @@ def table(rows: Sequence[Row], plain: bool) -> Table:
     """A line for each metric and parameters, a column for each seed, and their mean.
 
     Behind each value stands its 95 % interval over draws of the samples; behind the mean of several
-    seeds that over seeds (Student's t).
+    seeds that over seeds (Student's t), cut to what is possible.
     """
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
     made = Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
@@ -62,6 +63,6 @@ def _cells(rows: Sequence[Row], several: bool) -> list[str]:
         if row["parameters"] == "real" or None in values:
             cells.append("")
         else:
-            mean = of_mean(np.array(values))
+            mean = of_mean(np.array(values)).clipped(*POSSIBLE[row["metric"]])
             cells.append(shown(mean.value, mean.low, mean.high))
     return cells + [shown(row["value"], row["low"], row["high"]) for row in rows]

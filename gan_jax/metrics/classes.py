@@ -48,12 +48,14 @@ def score_ratio(generated: Float[np.ndarray, "n k"], real: Float[np.ndarray, "m 
     return _exponential(value - real_value, math.hypot(error, real_error))
 
 
-def class_shares(labels: Integer[np.ndarray, "n"], classes: int) -> Float64[np.ndarray, "classes"]:
+def class_shares(
+    labels: Integer[np.ndarray, " n"], classes: int
+) -> Float64[np.ndarray, " classes"]:
     """Share of each class; RequestError for labels that are not integers in [0, classes)."""
     return _counts("labels", labels, classes) / len(labels)
 
 
-def mode_count(labels: Integer[np.ndarray, "n"], classes: int) -> Estimate:
+def mode_count(labels: Integer[np.ndarray, " n"], classes: int) -> Estimate:
     """Number of classes seen at least once.
 
     The interval is for the classes that the generator makes at all: from those seen up to twice
@@ -70,7 +72,7 @@ def mode_count(labels: Integer[np.ndarray, "n"], classes: int) -> Estimate:
 
 
 def class_divergence(
-    labels: Integer[np.ndarray, "n"], real_labels: Integer[np.ndarray, "m"], classes: int
+    labels: Integer[np.ndarray, " n"], real_labels: Integer[np.ndarray, " m"], classes: int
 ) -> Estimate:
     """KL(histogram of generated classes || histogram of real ones), in nats.
 
@@ -93,7 +95,7 @@ def class_divergence(
 
 
 def intended_accuracy(
-    labels: Integer[np.ndarray, "n"], intended: Integer[np.ndarray, "n"]
+    labels: Integer[np.ndarray, " n"], intended: Integer[np.ndarray, " n"]
 ) -> Estimate:
     """Share of conditional samples that are classified as the class that was asked for.
 
@@ -133,17 +135,17 @@ def _exponential(value: float, standard_error: float) -> Estimate:
     return Estimate(math.exp(logarithm.value), math.exp(logarithm.low), math.exp(logarithm.high))
 
 
-def _counts(name: str, labels: np.ndarray, classes: int) -> Integer[np.ndarray, "classes"]:
+def _counts(name: str, labels: np.ndarray, classes: int) -> Integer[np.ndarray, " classes"]:
     return np.bincount(check_labels(name, labels, classes), minlength=classes)
 
 
 def _resampled(
-    random: np.random.Generator, counts: Integer[np.ndarray, "classes"]
+    random: np.random.Generator, counts: Integer[np.ndarray, " classes"]
 ) -> Integer[np.ndarray, "resamples classes"]:
     return random.multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES)
 
 
-def _bootstrapped(value: float, resampled: Float[np.ndarray, "resamples"]) -> Estimate:
+def _bootstrapped(value: float, resampled: Float[np.ndarray, " resamples"]) -> Estimate:
     """The basic bootstrap interval (Davison and Hinkley, 1997, section 5.2), holding the value."""
     ends = [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]
     # Not interpolated: between infinite values that would be NaN.

@@ -41,7 +41,7 @@ def from_standard_error(value: float, standard_error: float) -> Estimate:
     return _symmetric(value, standard_error * stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
-def of_mean(values: Float[np.ndarray, "n"]) -> Estimate:
+def of_mean(values: Float[np.ndarray, " n"]) -> Estimate:
     """Mean of independent values, with the interval of Student's t (1908).
 
     Raises:
@@ -56,7 +56,7 @@ def of_mean(values: Float[np.ndarray, "n"]) -> Estimate:
     return spread_over_parts(float(values.mean()), values)
 
 
-def spread_over_parts(value: float, parts: Float[np.ndarray, "n"]) -> Estimate:
+def spread_over_parts(value: float, parts: Float[np.ndarray, " n"]) -> Estimate:
     """A value whose uncertainty shows in independent measurements on equal parts of the samples.
 
     The variance falls as one over the number of samples, so that the value's own is the variance

@@ -28,7 +28,7 @@ class Moments:
     """
 
     count: int
-    mean: Float64[np.ndarray, "d"]
+    mean: Float64[np.ndarray, " d"]
     covariance: Float64[np.ndarray, "d d"]
 
 
@@ -147,7 +147,7 @@ def _root(
 
 def _left_singular(
     matrix: Float64[np.ndarray, "rows columns"],
-) -> tuple[Float64[np.ndarray, "rows rows"], Float64[np.ndarray, "rows"]]:
+) -> tuple[Float64[np.ndarray, "rows rows"], Float64[np.ndarray, " rows"]]:
     """Left singular vectors, and singular values with zeros where there are fewer.
 
     By the eigenvectors of the symmetric square, in half the time of a full decomposition. Roots of
@@ -167,7 +167,7 @@ def _left_singular(
     return left, lengths
 
 
-def _distance(first: Moments, second: Moments, singular: Float64[np.ndarray, "rank"]) -> float:
+def _distance(first: Moments, second: Moments, singular: Float64[np.ndarray, " rank"]) -> float:
     """The distance, given the singular values of R1' R2, whose sum is tr (S1 S2)^(1/2)."""
     difference = first.mean - second.mean
     traces = np.trace(first.covariance) + np.trace(second.covariance)

@@ -45,7 +45,7 @@ def check_dimensions(**features: np.ndarray) -> None:
         raise RequestError(f"features of different dimensions ({found}): use one feature network")
 
 
-def check_labels(name: str, labels: Any, classes: int) -> Integer[np.ndarray, "n"]:
+def check_labels(name: str, labels: Any, classes: int) -> Integer[np.ndarray, " n"]:
     """Returns labels as an array.
 
     Raises:

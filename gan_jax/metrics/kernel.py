@@ -9,6 +9,8 @@ from gan_jax.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 
+FEWEST = 4  # samples of each set, so that half of them is a subset with a pair
+
 
 def kernel_distance(
     generated: Float[np.ndarray, "n d"],
@@ -36,10 +38,10 @@ def kernel_distance(
         seed: which random subsets.
 
     Raises:
-        RequestError: features that are not finite, of different dimensions, or fewer than four.
+        RequestError: features that are not finite, of different dimensions, or fewer than `FEWEST`.
     """
-    generated = check_features("generated", generated, at_least=4).astype(np.float64)
-    real = check_features("real", real, at_least=4).astype(np.float64)
+    generated = check_features("generated", generated, at_least=FEWEST).astype(np.float64)
+    real = check_features("real", real, at_least=FEWEST).astype(np.float64)
     check_dimensions(generated=generated, real=real)
     for name, value in {"subsets": subsets, "subset_size": subset_size}.items():
         if value < 2:

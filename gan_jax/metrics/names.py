@@ -1,5 +1,6 @@
 """The metrics by name, which way each is better, and which of them can choose a checkpoint."""
 
+import math
 from typing import Literal
 
 BETTER: dict[str, Literal["lower", "higher"]] = {
@@ -15,6 +16,22 @@ BETTER: dict[str, Literal["lower", "higher"]] = {
     "class_divergence": "lower",
     "intended_accuracy": "higher",
     "memorisation": "lower",
+}
+
+# What is possible, (lowest, highest): no interval reaches farther.
+POSSIBLE: dict[str, tuple[float, float]] = {
+    "frechet_distance": (0, math.inf),
+    "kernel_distance": (-math.inf, math.inf),  # an unbiased estimate, which may fall below 0
+    "precision": (0, 1),
+    "recall": (0, 1),
+    "density": (0, math.inf),
+    "coverage": (0, 1),
+    "classifier_score": (1, math.inf),
+    "score_ratio": (0, math.inf),
+    "mode_count": (1, math.inf),
+    "class_divergence": (0, math.inf),
+    "intended_accuracy": (0, 1),
+    "memorisation": (0, 1),
 }
 
 # Memorisation is best at 0.5: noise, too, is far from every training example.

@@ -16,10 +16,12 @@ from gan_jax.metrics.inputs import check_dimensions, check_features
 
 BLOCK = 2**22  # distances that are held at a time
 PARTS = 5  # of the samples, for the intervals
+PRECISION_K = 3  # Kynkaanniemi et al. (2019), section 3
+DENSITY_K = 5  # Naeem et al. (2020), section 4
 
 
 def precision_recall(
-    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = 3
+    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = PRECISION_K
 ) -> tuple[Estimate, Estimate]:
     """Share of generated samples among the real ones, and of real among the generated ones.
 
@@ -31,7 +33,7 @@ def precision_recall(
 
     Raises:
         RequestError: features that are not finite, of different dimensions, or fewer than
-            5 (k + 1); k < 1.
+            `fewest(k)`; k < 1.
     """
     generated, real = _prepared(generated, real, k)
     function = functools.partial(_precision_recall, k=k)
@@ -43,7 +45,7 @@ def precision_recall(
 
 
 def density_coverage(
-    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = 5
+    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = DENSITY_K
 ) -> tuple[Estimate, Estimate]:
     """Density of generated samples around real ones, and share of real ones with some nearby.
 
@@ -54,7 +56,7 @@ def density_coverage(
 
     Raises:
         RequestError: features that are not finite, of different dimensions, or fewer than
-            5 (k + 1); k < 1.
+            `fewest(k)`; k < 1.
     """
     generated, real = _prepared(generated, real, k)
     function = functools.partial(_density_coverage, k=k)
@@ -96,11 +98,16 @@ def memorisation(
     return Estimate(value, min(value, interval.low), max(value, interval.high))
 
 
+def fewest(k: int) -> int:
+    """How many samples there must be so that each part of them has k neighbours for each."""
+    return PARTS * (k + 1)
+
+
 def _prepared(generated, real, k: int) -> tuple[np.ndarray, np.ndarray]:
     if k < 1:
         raise RequestError(f"k = {k}: must be at least 1")
-    generated = check_features("generated", generated, at_least=PARTS * (k + 1))
-    real = check_features("real", real, at_least=PARTS * (k + 1))
+    generated = check_features("generated", generated, at_least=fewest(k))
+    real = check_features("real", real, at_least=fewest(k))
     check_dimensions(generated=generated, real=real)
     return _centred(generated, real)
 
@@ -143,17 +150,17 @@ def _over_parts(
     return np.array([function(generated[first], real[second]) for first, second in pairs])
 
 
-def _split(random: np.random.Generator, count: int) -> list[Int[np.ndarray, "_"]]:
+def _split(random: np.random.Generator, count: int) -> list[Int[np.ndarray, " _"]]:
     return np.array_split(random.permutation(count), PARTS)
 
 
-def _share(value: float, total: int, parts: Float64[np.ndarray, "parts"]) -> Estimate:
+def _share(value: float, total: int, parts: Float64[np.ndarray, " parts"]) -> Estimate:
     wilson = of_proportion(round(value * total), total)
     spread = spread_over_parts(value, parts).clipped(0.0, 1.0)
     return Estimate(value, min(wilson.low, spread.low), max(wilson.high, spread.high))
 
 
-def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, "n"]:
+def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, " n"]:
     """Squared distance of each sample to its k-th nearest other one."""
     # The nearest of all is the sample itself.
     blocks = _squared_distances(features, features)

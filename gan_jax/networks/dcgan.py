@@ -91,7 +91,7 @@ class Discriminator(nn.Module):
         condition: Any = None,
         *,
         training: bool,
-    ) -> Float[Array, "batch"]:
+    ) -> Float[Array, " batch"]:
         """Maps images in [-1, 1] to logits; the recipe is unconditional."""
         _refuse(condition)
 

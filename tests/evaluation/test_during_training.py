@@ -88,7 +88,7 @@ def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
         (step, name) for step in (4, 8, 12) for name in MEASURED if name != "score_ratio"
     }
     copy = shutil.copytree(uninterrupted, tmp_path / "run")
-    afterwards = evaluate_runs([copy], 50, announce=lambda _: None).rows
+    afterwards = evaluate_runs([copy], 50, key=2**31, announce=lambda _: None).rows
     last = [row for row in rows if row["step"] == 12]
     assert [row for row in afterwards if row in last] == last
 
@@ -175,4 +175,6 @@ def test_a_metric_that_is_misspelled_is_refused_with_the_nearest():
 def test_a_best_metric_that_cannot_be_measured_is_refused_before_training(tmp_path):
     with pytest.raises(RequestError, match="best_metric = 'score_ratio': needs held-out"):
         train(evaluating(best_metric="score_ratio"), tmp_path / "run")
+    with pytest.raises(RequestError, match=r"'density': needs 30 samples .* of 29 samples"):
+        train(evaluating(best_metric="density", evaluate_samples=29), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []

@@ -206,6 +206,13 @@ def test_drawn_samples_count_as_the_images_that_they_round_to(digits, tmp_path):
     assert of_data(tmp_path / "drawn.npz", digits) == of_data(digits, digits)
 
 
+def test_what_too_few_images_do_not_allow_is_left_out_and_said(digits, tmp_path):
+    np.savez(tmp_path / "few.npz", images=DATA.load().sample[:25])
+    said = []
+    evaluate_data(str(tmp_path / "few.npz"), str(digits), 8, 1, NETWORK, said.append)
+    assert said == ["left out: density, coverage: 30 samples and 30 real examples are not there"]
+
+
 def test_drawn_samples_of_another_size_are_refused(digits, tmp_path):
     np.savez(tmp_path / "drawn.npz", samples=np.zeros((9, 16, 16, 1), np.float32))
     with pytest.raises(RequestError, match="holds samples of 16x16x1, not 8x8x1"):

@@ -73,6 +73,27 @@ def test_metrics_that_lack_something_are_left_out_and_named(sides, missing):
     assert set(measure(sides)) == set(BETTER) - missing
 
 
+@pytest.mark.parametrize("few", ["samples", "real examples"])
+@pytest.mark.parametrize(
+    ("count", "missing"),
+    [
+        (30, set()),
+        (29, {"density", "coverage"}),
+        (19, {"density", "coverage", "precision", "recall"}),
+        (3, {"density", "coverage", "precision", "recall", "kernel_distance"}),
+    ],
+)
+def test_metrics_of_too_few_examples_are_left_out_and_named(few, count, missing):
+    enough, generated = real(40, 1), extracted(40, 0)
+    sides = Sides(generated, real(count, 1), enough)
+    if few == "samples":
+        sides = Sides(extracted(count, 0), enough, enough)
+    found = unavailable(sides)
+    found.pop("intended_accuracy")
+    assert set(found) == missing
+    assert set(measure(sides)) == set(BETTER) - missing - {"intended_accuracy"}
+
+
 def test_only_what_is_asked_for_is_measured():
     names = ["recall", "mode_count"]
     assert list(measure(Sides(GENERATED, TRAINING), names)) == names

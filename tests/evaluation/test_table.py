@@ -35,12 +35,17 @@ def test_one_seed_has_its_values_with_their_intervals():
 
 
 def test_several_seeds_have_their_mean_with_the_interval_of_student():
-    heading, line = cells([row("recall", value, seed) for seed, value in enumerate((1, 2, 6))])
+    heading, line = cells([row("density", value, seed) for seed, value in enumerate((13, 14, 18))])
     assert heading == ["metric", "of", "samples", "mean over 3 seeds", "seed 0", "seed 1", "seed 2"]
     # 4.302653 is the 97.5 % point of Student's t with 2 degrees of freedom, from a printed table.
     half_width = 4.302653 * ((4 + 1 + 9) / 2 / 3) ** 0.5
-    assert line[3] == f"3 ({3 - half_width:.4g} to {3 + half_width:.4g})"
-    assert line[4:] == ["1 (0.5 to 1.5)", "2 (1.5 to 2.5)", "6 (5.5 to 6.5)"]
+    assert line[3] == f"15 ({15 - half_width:.4g} to {15 + half_width:.4g})"
+    assert line[4:] == ["13 (12.5 to 13.5)", "14 (13.5 to 14.5)", "18 (17.5 to 18.5)"]
+
+
+def test_the_interval_over_seeds_holds_what_is_possible_only():
+    _, line = cells([row("recall", value, seed) for seed, value in enumerate((0.1, 0.9))])
+    assert line[3] == "0.5 (0 to 1)"
 
 
 @pytest.mark.parametrize(
