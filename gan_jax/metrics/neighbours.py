@@ -162,9 +162,11 @@ def _share(value: float, total: int, parts: Float64[np.ndarray, " parts"]) -> Es
 
 def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, " n"]:
     """Squared distance of each sample to its k-th nearest other one."""
-    # The nearest of all is the sample itself.
-    blocks = _squared_distances(features, features)
-    return np.concatenate([np.partition(block, k, axis=1)[:, k] for _, block in blocks])
+    radii = np.empty(len(features))
+    for rows, distances in _squared_distances(features, features):
+        distances.partition(k, axis=1)  # the nearest of all is the sample itself
+        radii[rows] = distances[:, k]
+    return radii
 
 
 def _squared_distances(

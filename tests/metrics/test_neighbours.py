@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -130,3 +131,14 @@ def test_bad_input_is_refused():
         neighbours.memorisation(features, features, features[:0])
     with pytest.raises(RequestError, match="training: the features of 20 of 20 samples are NaN"):
         neighbours.memorisation(features, features * math.nan, features)
+
+
+@pytest.mark.parametrize("function", [neighbours.precision_recall, neighbours.density_coverage])
+def test_the_distances_are_never_held_all_at_once(monkeypatch, function):
+    monkeypatch.setattr(neighbours, "BLOCK", 2**16)
+    features = np.random.default_rng(0).normal(size=(2000, 4))
+    tracemalloc.start()
+    function(features, features)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2000 * 2000 * 8 / 4
