@@ -25,12 +25,14 @@ RECENT = 0.25  # share of the lines, at the end, that is judged
 SURE = 0.97  # share of right judgements, on both kinds, of a discriminator that always wins
 GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 1
 OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
+TOLD_APART = 1.0  # least distance of its mean logits on both, for that share to say something
 LOOKS = 5  # at the samples, before which a generator is too young to be called collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
 RARE = 0.2  # share of a class relative to equal shares
 TOO_MANY_RARE = 0.3  # share of such classes
 MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
 GROWN = 10.0  # times the usual size, of a loss, a logit or a gradient
+HUGE = 1e3  # of a loss or a logit: no probability needs more than a few dozens
 WORSE = 1.5  # times the best distance, or divided by it the best score
 FIGURES = ("discriminator_loss", "generator_loss", "logit_real", "logit_fake")
 GRADIENTS = ("gradient_norm_discriminator", "gradient_norm_generator")
@@ -137,7 +139,8 @@ def discriminator_overfitting(history: History) -> Finding | None:
     if not all(map(len, series)):
         return None
     training, held_out, drawn = (each.mean() for each in series)
-    if training <= drawn or (training - held_out) / (training - drawn) < OVERFITTED:
+    apart = training - drawn
+    if apart < TOLD_APART or (training - held_out) / apart < OVERFITTED:
         return None
     return Finding(
         "discriminator overfitting",
@@ -170,7 +173,7 @@ def collapse(history: History) -> Finding | None:
 
 
 def diverging(history: History) -> Finding | None:
-    """Fires where losses, logits or gradients have grown out of proportion, or scores got worse."""
+    """Fires where losses, logits or gradients are out of proportion, or scores got worse."""
     seen = []
     for name in (*FIGURES, *GRADIENTS):
         series = history.series(name)
@@ -179,7 +182,8 @@ def diverging(history: History) -> Finding | None:
         usual = float(np.median(np.abs(series.earlier.values)))
         now = float(np.median(np.abs(series.recent.values)))
         # A loss or a logit of a few units is nothing, however small it was before.
-        if now > GROWN * (max(usual, 1.0) if name in FIGURES else usual):
+        grown = now > GROWN * (max(usual, 1.0) if name in FIGURES else usual)
+        if grown or (name in FIGURES and now > HUGE):
             seen.append(f"{name} is {now:.3g}, after {usual:.3g} ({_span(series.recent)})")
     scores = [row for row in history.scores if row["metric"] == history.best_metric]
     if scores and (worse := _worse(scores, BETTER[history.best_metric] == "lower")):

@@ -4,9 +4,12 @@ import dataclasses
 
 import pytest
 
-from gan_jax import health, runs
+from gan_jax import health, pictures, runs
+from gan_jax.data import images
 from gan_jax.errors import RequestError
 from gan_jax.health import History
+from gan_jax.networks import dcgan
+from gan_jax.optimizers import Adam
 from gan_jax.remedies import REMEDIES
 from gan_jax.train import train
 from tests.tiny import tiny
@@ -69,6 +72,12 @@ def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures
         assert words in finding.evidence
 
 
+def test_a_run_that_was_out_of_proportion_from_the_start_diverges():
+    changed = {"logit_fake": -5000.0}
+    lines = [line | changed for line in history(**changed).metrics]
+    assert verdicts(History(lines, [])) == ["diverging"]
+
+
 def test_a_healthy_history_is_balanced():
     (finding,) = health.findings(history([score(300, 30.0), score(1200, 20.0)]))
     assert finding.verdict == "balanced"
@@ -82,6 +91,7 @@ def test_a_healthy_history_is_balanced():
         {"accuracy_real": 0.99, "accuracy_fake": 0.99},
         {"logit_real": 4.0, "logit_fake": -3.0},
         {"logit_held_out": 0.1},
+        {"logit_training": 0.4, "logit_held_out": -0.4, "logit_samples": -0.5},
         shares(*[0.125] * 8, 0.0, 0.0),
     ],
 )
@@ -166,3 +176,54 @@ def test_damaged_lines_are_skipped(run, tmp_path):
 def test_without_a_run_nothing_is_described(tmp_path):
     with pytest.raises(RequestError, match="no run in"):
         health.describe(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def few_digits(tmp_path_factory):
+    """A folder of 32 digits, and one of 256 held out."""
+    pixels = images.mnist_sample(split="test", size=8).load().sample
+    folder = tmp_path_factory.mktemp("digits")
+    for split, chosen in (("train", pixels[:32]), ("test", pixels[1000:1256])):
+        (folder / split).mkdir()
+        for number, image in enumerate(chosen):
+            pictures.save_png(image, folder / split / f"{number}.png")
+    return images.folder(str(folder / "train"), size=8, channels=1)
+
+
+def adam(learning_rate):
+    return Adam(learning_rate, b1=0.5)
+
+
+SICK = {
+    "balanced": {"sample_every": 100},
+    "discriminator too strong": {"generator_optimizer": adam(1e-6)},
+    "collapse": {"generator_optimizer": Adam(0.03, b1=0.9)},
+    "diverging": {"generator_optimizer": Adam(3.0), "discriminator_optimizer": Adam(1.0)},
+    "discriminator overfitting": {
+        "generator": dcgan.Generator(width=8, image_size=8),
+        "discriminator": dcgan.Discriminator(width=32, dropout=0.0, hidden=64),
+        "steps": 1000,
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verdict", SICK)
+def test_runs_that_suffer_from_it_are_found_to(tmp_path, few_digits, verdict):
+    few = {"data": few_digits} if verdict == "discriminator overfitting" else {}
+    experiment = tiny(
+        generator=dcgan.Generator(width=4, image_size=8),
+        discriminator=dcgan.Discriminator(width=8, dropout=0.0),
+        generator_optimizer=adam(1e-3),
+        discriminator_optimizer=adam(1e-3),
+        batch_size=32,
+        steps=400,
+        log_every=20,
+        sample_every=40,
+        save_every=1000,
+    )
+    train(dataclasses.replace(experiment, **few | SICK[verdict]), tmp_path / "run")
+    found = verdicts(health.read(*runs.open_directory(tmp_path / "run")))
+    assert verdict in found
+    if verdict == "balanced":
+        assert found == ["balanced"]
