@@ -72,6 +72,12 @@ def steps(directory: Path) -> list[int]:
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
 
 
+def remove_after(directory: Path, step: int) -> None:
+    """Removes the checkpoints of later steps, newest first."""
+    for later in reversed([saved for saved in steps(directory) if saved > step]):
+        shutil.rmtree(directory / str(later))
+
+
 def load(directory: Path, step: int, template: PyTree) -> PyTree:
     """Loads the checkpoint of one step.
 

@@ -31,6 +31,10 @@ class Train:
     """Python file that defines `experiment = Experiment(...)`."""
     workdir: Path | None = None
     """Run directory; runs/<name of the file> if not given."""
+    seeds: str | None = None
+    """Train several seeds in one program, 0:8 for 0 to 7, each with its run in WORKDIR/seed_<n>."""
+    strategy: Literal["auto", "map", "vmap", "shard", "shard-vmap"] = "auto"
+    """How seeds share the devices: in turns, batched, or spread over them."""
     init_from: Path | None = None
     """Another run whose newest parameters to start with."""
     init_players: Literal["both", "generator", "discriminator"] = "both"
@@ -235,8 +239,10 @@ def _train(command: Any) -> int:
 
         print(describe(command.experiment))
         return FINISHED
+    from gan_jax import devices
     from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
+    from gan_jax.seeds import parse
     from gan_jax.train import train
 
     init_from = None
@@ -244,10 +250,22 @@ def _train(command: Any) -> int:
         players = PLAYERS if command.init_players == "both" else (command.init_players,)
         init_from = InitFrom(command.init_from, players, command.init_partial)
     workdir = command.workdir or Path("runs") / command.file.stem
+    seeds = None
+    if command.seeds is not None:
+        seeds = parse(command.seeds)
+        if command.strategy in ("auto", "shard", "shard-vmap"):
+            devices.use_cores(len(seeds))
     # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     try:
-        outcome = train(command.experiment, workdir, file=command.file, init_from=init_from)
+        outcome = train(
+            command.experiment,
+            workdir,
+            seeds=seeds,
+            strategy=command.strategy,
+            file=command.file,
+            init_from=init_from,
+        )
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -1,5 +1,7 @@
 """Devices: the mesh, how arrays lie on it, and JAX's settings."""
 
+import contextlib
+import math
 import os
 from pathlib import Path
 
@@ -16,17 +18,41 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def make_mesh(batch_size: int) -> Mesh:
-    """Returns a mesh with axes `seed` (1) and `data`: as many devices as divide the batch."""
+def use_cores(count: int) -> None:
+    """Makes a CPU count as several devices, at most one for each core, so that seeds run at once.
+
+    Where JAX has already started, or was told of another number, nothing changes.
+    """
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", min(count, len(os.sched_getaffinity(0))))
+
+
+def make_mesh(batch_size: int, seeds: int = 1) -> Mesh:
+    """Returns a mesh with axes `seed` and `data`.
+
+    Args:
+        batch_size: examples in a batch, which is split over `data`: as many devices as divide it,
+            or one where seeds are spread.
+        seeds: devices over which seeds are spread.
+    """
     devices = jax.devices()
-    count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
+    possible = [n for n in range(1, len(devices) + 1) if batch_size % n == 0]
+    shape = (seeds, max(possible) if seeds == 1 else 1)
     axes = (AxisType.Auto, AxisType.Auto)
-    return jax.make_mesh((1, count), ("seed", "data"), axis_types=axes, devices=devices[:count])
+    chosen = devices[: math.prod(shape)]
+    return jax.make_mesh(shape, ("seed", "data"), axis_types=axes, devices=chosen)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
     """The same on every device: parameters, and a data set that is resident."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def split_seeds(mesh: Mesh) -> NamedSharding:
+    """Seeds, axis 0, spread over the `seed` axis."""
+    return NamedSharding(mesh, PartitionSpec("seed"))
 
 
 def split_batch(mesh: Mesh) -> NamedSharding:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from gan_jax import config, devices, gan, runs
 from gan_jax.experiment import Experiment
 from gan_jax.loop import run_steps
+from gan_jax.seeds import make_plan
 from gan_jax.shapes import check_shapes
 
 MIB = 2**20
@@ -56,15 +57,15 @@ def _networks(experiment: Experiment) -> list[str]:
 
 def _memory(experiment: Experiment) -> list[str]:
     """Compiles a step for abstract arrays, as if one batch were streamed."""
-    mesh = devices.make_mesh(experiment.batch_size)
-    state = runs.abstract_state(experiment, devices.replicated(mesh))
+    plan = make_plan("map", 1, experiment.batch_size)
+    state = runs.abstract_state(experiment, devices.split_seeds(plan.mesh), seeds=1)
     size = experiment.examples_per_step
     label = jax.ShapeDtypeStruct((size,), jnp.int32) if experiment.data.labels else None
     sample = jax.ShapeDtypeStruct((size, *experiment.data.sample_shape), jnp.uint8)
     pool = {"sample": sample, "label": label}
-    positions = jax.ShapeDtypeStruct((1, size), jnp.int32)
+    positions = jax.ShapeDtypeStruct((1, 1, size), jnp.int32)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    compiled = run_steps.lower(experiment, mesh, state, pool, positions, count).compile()
+    compiled = run_steps.lower(experiment, plan, state, pool, positions, count).compile()
     memory = compiled.memory_analysis()
     temporary = memory.temp_size_in_bytes / MIB
     arguments = memory.argument_size_in_bytes / MIB

@@ -112,6 +112,11 @@ class Experiment:
             raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property
+    def of_any_seed(self) -> "Experiment":
+        """The same with seed 0: what programs are compiled for, which all seeds share."""
+        return dataclasses.replace(self, seed=0)
+
+    @property
     def examples_per_step(self) -> int:
         """Real examples that one step takes: one batch for each update of the discriminator."""
         return self.batch_size * self.discriminator_steps

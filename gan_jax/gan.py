@@ -8,7 +8,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Logits
@@ -88,7 +88,7 @@ def blank_inputs(experiment: Experiment, count: int) -> tuple[Array, Array, Arra
     return jnp.zeros((count, experiment.latent_size)), samples, condition
 
 
-def init(experiment: Experiment, seed: int) -> GANState:
+def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
     """Returns the state at step 0: both players' parameters drawn from `seed`."""
     key = jax.random.key(seed)
     latent, sample, condition = blank_inputs(experiment, 1)

@@ -23,33 +23,26 @@ from gan_jax.runs import RunDirectory
 SECONDS_BETWEEN_LINES = 20  # where the output is no terminal and there is no bar
 
 
-class Reporter:
-    """Writes a run's messages and metrics; a context manager around the training loop."""
+class RunLog:
+    """The files of one run that grow while it trains."""
 
-    def __init__(self, directory: RunDirectory, seed: int, first_step: int, last_step: int):
-        """Opens the files, and drops lines of steps after `first_step`, which come again."""
+    def __init__(self, directory: RunDirectory, seed: int, first_step: int):
+        """Opens them, and drops lines of steps after `first_step`, which come again."""
         self._seed = seed
-        self._console = Console(stderr=True, soft_wrap=True)
         _drop_later_lines(directory.metrics, first_step)
         if directory.evaluation.exists():
             with lines.locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
                 _drop_later_lines(directory.evaluation, first_step)
         self._evaluation = directory.evaluation
         self._metrics = directory.metrics.open("a")
-        self._log = directory.log.open("a")
+        self._messages = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
-        self._bar = make_bar(self._console)
-        self._task = self._bar.add_task(
-            "compiling", total=last_step, completed=first_step, figures=""
-        )
-        self._last_line = time.monotonic()
 
-    def say(self, message: str) -> None:
-        """Prints a message and writes it to log.txt."""
-        self._console.print(message, markup=False, highlight=False)
+    def message(self, text: str) -> None:
+        """Writes a message, with the time."""
         now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
-        self._log.write(f"{now} {message}\n")
-        self._log.flush()
+        self._messages.write(f"{now} {text}\n")
+        self._messages.flush()
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Writes the metrics of one step."""
@@ -65,6 +58,32 @@ class Reporter:
         if self._board:
             for row in (row for row in rows if row["value"] is not None):
                 self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.close()
+        self._messages.close()
+        if self._board:
+            self._board.close()
+
+
+class Display:
+    """The terminal: messages, and a progress bar; a context manager around the training loop."""
+
+    def __init__(self, first_step: int, last_step: int):
+        """Makes a bar for the steps of all seeds, which go together."""
+        self._console = Console(stderr=True, soft_wrap=True)
+        self._bar = make_bar(self._console)
+        self._task = self._bar.add_task(
+            "compiling", total=last_step, completed=first_step, figures=""
+        )
+        self._last_line = time.monotonic()
+
+    def say(self, message: str) -> None:
+        """Prints a message."""
+        self._console.print(message, markup=False, highlight=False)
 
     def progress(
         self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
@@ -88,10 +107,6 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-        self._metrics.close()
-        self._log.close()
-        if self._board:
-            self._board.close()
 
 
 def make_bar(console: Console) -> Progress:

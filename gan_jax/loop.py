@@ -3,21 +3,23 @@
 import dataclasses
 import enum
 import functools
+import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int32, PyTree
 
-from gan_jax import checkpoints, devices, feed, gan, pictures, runs
+from gan_jax import checkpoints, feed, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
-from gan_jax.logs import Reporter
+from gan_jax.files import write_atomically
+from gan_jax.logs import Display, RunLog
+from gan_jax.seeds import Plan
 
 # How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
 # anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
@@ -38,37 +40,41 @@ class DivergedError(Exception):
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def run_steps(
     experiment: Experiment,
-    mesh: Mesh,
-    state: gan.GANState,
+    plan: Plan,
+    states: gan.GANState,
     pool: PyTree,
-    positions: Int32[Array, "steps batch"],
+    positions: Int32[Array, "seeds steps batch"],
     count: Int32[Array, ""],
 ) -> tuple[gan.GANState, gan.Metrics]:
-    """Runs `count` updates in one program; returns the state and the metrics of the last one.
+    """Runs `count` updates of each seed in one program.
 
     The number of steps is an argument of the program, no part of it: one compilation serves every
     count, and the results cannot depend on how the steps are grouped into calls.
 
     Args:
-        experiment: what the run is.
-        mesh: the devices.
-        state: is donated.
+        experiment: what the run is, whatever its seed.
+        plan: how the seeds share the devices.
+        states: of each seed, with an axis in front; is donated.
         pool: stored examples.
         positions: which of the pool form the batch of each step; rows beyond `count` are ignored.
         count: between 1 and the number of rows.
+
+    Returns:
+        The states, and the metrics [seeds] of the last step.
     """
-    everywhere, split = devices.replicated(mesh), devices.split_batch(mesh)
 
-    def step(i, carry):
-        state, _ = carry
-        chosen = jax.lax.with_sharding_constraint(positions[i], split)
-        batch = experiment.data.prepare(jax.tree.map(lambda stored: stored[chosen], pool))
-        updated = gan.update(experiment, state, batch)
-        return jax.lax.with_sharding_constraint(updated, everywhere)
+    def run_seed(state, positions, pool, count):
+        def step(i, carry):
+            state, _ = carry
+            chosen = plan.split_batch(positions[i])
+            batch = experiment.data.prepare(jax.tree.map(lambda stored: stored[chosen], pool))
+            return plan.everywhere(gan.update(experiment, state, batch))
 
-    _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
-    no_metrics = jax.tree.map(jnp.zeros_like, shapes)
-    return jax.lax.fori_loop(0, count, step, (state, no_metrics))
+        _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
+        no_metrics = jax.tree.map(jnp.zeros_like, shapes)
+        return jax.lax.fori_loop(0, count, step, (state, no_metrics))
+
+    return plan.run(run_seed, states, positions, pool, count)
 
 
 class _Clock:
@@ -90,18 +96,38 @@ class _Clock:
 
 
 @dataclasses.dataclass(frozen=True)
+class Member:
+    """One seed of those that train together: its run, and what writes there."""
+
+    experiment: Experiment
+    directory: runs.RunDirectory
+    log: RunLog
+    saver: checkpoints.Checkpointer
+    diagnostics: Diagnostics
+    light_evaluation: LightEvaluation | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Running:
     """What stays the same while the loop runs."""
 
-    experiment: Experiment
-    mesh: Mesh
-    directory: runs.RunDirectory
-    reporter: Reporter
-    saver: checkpoints.Checkpointer
+    plan: Plan
+    members: tuple[Member, ...]
+    display: Display
     stopping: Callable[[], bool]
     last_step: int
-    diagnostics: Diagnostics
-    light_evaluation: LightEvaluation | None
+    several: bool = False  # a seed that diverges is marked, and left alone from then on
+
+    @property
+    def experiment(self) -> Experiment:
+        """What all seeds have in common."""
+        return self.members[0].experiment.of_any_seed
+
+    def say(self, message: str) -> None:
+        """Tells the user, and every run."""
+        self.display.say(message)
+        for member in self.members:
+            member.log.message(message)
 
     def is_due(self, every: int | None, step: int) -> bool:
         """Whether something that happens at intervals happens at this step; the last one counts."""
@@ -114,30 +140,37 @@ class Running:
         return min(self.last_step - step, *(every - step % every for every in intervals if every))
 
 
-def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
-    """Trains from `step` to the last step, or until a signal, and saves either way.
+def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
+    """Trains all seeds from `step` to the last step, or until a signal, and saves either way.
+
+    A seed whose loss or parameters are NaN or infinite is written no more: its checkpoints stay as
+    they are, and the others go on.
 
     Raises:
-        DivergedError: a loss or a parameter is NaN or infinite; the checkpoints stay as they are.
+        DivergedError: that has happened to all of them.
     """
     experiment, last_step = running.experiment, running.last_step
-    source = feed.make_feed(experiment, running.mesh, step, last_step)
-    if not checkpoints.steps(running.directory.checkpoints):
-        pictures.save_step(experiment, state, running.directory, 0)
-        running.saver.save(0, state)
-        running.saver.wait()  # so that there is never a line of metrics without a checkpoint
+    seeds = running.plan.padded([member.experiment.seed for member in running.members])
+    source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
+    alive = _Alive(running)
+    for index, member in alive:
+        if not checkpoints.steps(member.directory.checkpoints):
+            state = _of_one(states, index)
+            pictures.save_step(member.experiment, state, member.directory, 0)
+            member.saver.save(0, state)
+            member.saver.wait()  # so that there is never a line of metrics without a checkpoint
     clock = _Clock()
     waiting = None  # metrics that may still be computed
     stopped = False
     while step < last_step and not stopped:
         count = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
         pool, positions = source.next(step, count)
-        state, metrics = run_steps(experiment, running.mesh, state, pool, positions, count)
+        states, metrics = run_steps(experiment, running.plan, states, pool, positions, count)
         step += count
         # Only now, with the next call under way, are the metrics of the call before fetched, so
         # that the device never waits for the host.
         if waiting:
-            _report(running, clock, *waiting)
+            _report(running, alive, clock, *waiting)
         waiting = (step, count, metrics)
         sampling = running.is_due(experiment.sample_every, step)
         evaluating = running.is_due(experiment.evaluate_every, step)
@@ -146,69 +179,124 @@ def run_loop(running: Running, state: gan.GANState, step: int) -> Outcome:
         saving = stopped or evaluating or running.is_due(experiment.save_every, step)
         if sampling or saving:
             # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
-            _report(running, clock, *waiting, running.diagnostics(state) if sampling else None)
+            _report(running, alive, clock, *waiting, states if sampling else None)
             waiting = None
-            if sampling:
-                pictures.save_step(experiment, state, running.directory, step)
-            if saving and not _is_finite(state):
-                raise _diverged(running, step, "not all parameters are finite")
-            if evaluating:
-                _evaluate(running, state, step)
             if saving:
-                running.saver.save(step, state)
-            if evaluating:
-                running.saver.wait()
-                keep_best(running.directory, experiment)
-            if step == last_step:
-                pictures.save_final(experiment, running.directory, running.reporter.say)
+                finite = jax.device_get(_are_finite(states))
+                alive.end([i for i, _ in alive if not finite[i]], step, "parameters: not finite")
+            for index, member in alive:
+                state = _of_one(states, index)
+                if sampling:
+                    pictures.save_step(member.experiment, state, member.directory, step)
+                if evaluating:
+                    _evaluate(running, member, state, step)
+                if saving:
+                    member.saver.save(step, state)
+            for _, member in alive:
+                if evaluating:
+                    member.saver.wait()
+                    keep_best(member.directory, member.experiment)
+                if step == last_step:
+                    pictures.save_final(member.experiment, member.directory, running.display.say)
             clock.restart()
     if step < last_step:
-        running.reporter.say(f"stopped at step {step} and saved; run the same command to go on")
+        running.say(f"stopped at step {step} and saved; run the same command to go on")
         return Outcome.STOPPED
-    running.reporter.say(_last_words(running.directory, experiment))
+    for _, member in alive:
+        words = _last_words(member.directory, member.experiment)
+        running.display.say(words)
+        member.log.message(words)
     return Outcome.FINISHED
+
+
+class _Alive:
+    """Which seeds have not diverged; iterates over their positions and members."""
+
+    def __init__(self, running: Running):
+        self._running = running
+        self._members = dict(enumerate(running.members))
+
+    def __iter__(self) -> Iterator[tuple[int, Member]]:
+        return iter(list(self._members.items()))
+
+    def end(self, positions: Sequence[int], step: int, reason: str) -> None:
+        """Takes seeds out.
+
+        Raises:
+            DivergedError: none is left.
+        """
+        for position in positions:
+            member = self._members.pop(position)
+            message = _diverged(member.directory, step, reason)
+            if self._running.several:
+                message = f"seed {member.experiment.seed} {message}"
+                note = {"step": step, "reason": reason}
+                write_atomically(member.directory.divergence, json.dumps(note).encode() + b"\n")
+                member.log.message(message)
+            if not self._members:
+                raise DivergedError(message)
+            self._running.display.say(f"{message}; the others go on")
 
 
 def _report(
     running: Running,
+    alive: _Alive,
     clock: _Clock,
     step: int,
     count: int,
     metrics: gan.Metrics,
-    diagnosed: dict[str, float] | None = None,
+    states: gan.GANState | None = None,
 ) -> None:
-    """Checks and reports the metrics of a step; a line has its diagnostics too, where there are."""
-    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    """Checks and reports the metrics of a step; a line has diagnostics where there are states."""
+    fetched = jax.device_get(metrics)
     clock.tick(count)
-    if not all(math.isfinite(value) for value in values.values()):
-        raise _diverged(running, step, str(values))
-    if running.is_due(running.experiment.log_every, step) or diagnosed:
-        running.reporter.metrics(step, values | (diagnosed or {}))
+    of_seed = {i: {name: float(of[i]) for name, of in fetched.items()} for i, _ in alive}
+    for index, values in of_seed.items():
+        if not all(math.isfinite(value) for value in values.values()):
+            alive.end([index], step, str(values))
+    for index, member in alive:
+        diagnosed = {} if states is None else member.diagnostics(_of_one(states, index))
+        if running.is_due(running.experiment.log_every, step) or diagnosed:
+            member.log.metrics(step, of_seed[index] | diagnosed)
     seen = running.experiment.examples_per_step
     epoch = step * seen / running.experiment.data.count
-    running.reporter.progress(step, epoch, seen * clock.steps_per_second, values)
+    shown = [of_seed[index] for index, _ in alive]
+    means = {name: sum(values[name] for values in shown) / len(shown) for name in fetched}
+    running.display.progress(step, epoch, len(shown) * seen * clock.steps_per_second, means)
 
 
-def _evaluate(running: Running, state: gan.GANState, step: int) -> None:
+def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) -> None:
     try:
-        rows = running.light_evaluation.rows(state, step)
+        rows = member.light_evaluation.rows(state, step)
     except RequestError as error:
-        running.reporter.say(f"step {step} is not evaluated: {error}")
+        running.display.say(f"step {step} is not evaluated: {error}")
+        member.log.message(f"step {step} is not evaluated: {error}")
         return
-    running.reporter.evaluation(step, rows)
+    member.log.evaluation(step, rows)
+
+
+def _of_one(states: gan.GANState, index: int) -> gan.GANState:
+    """The state of one seed, on one device."""
+    return jax.device_put(_chosen(states, index), jax.local_devices()[0])
 
 
 @jax.jit
-def _is_finite(state: gan.GANState) -> Bool[Array, ""]:
+def _chosen(states: gan.GANState, index: Int32[Array, ""]) -> gan.GANState:
+    return jax.tree.map(lambda leaf: leaf[index], states)
+
+
+@jax.jit
+@jax.vmap
+def _are_finite(states: gan.GANState) -> Bool[Array, " seeds"]:
     """Checks parameters and averages; a random key or a step number cannot be infinite."""
-    numbers = (state.generator.params, state.discriminator.params, state.ema)
+    numbers = (states.generator.params, states.discriminator.params, states.ema)
     return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(numbers)]).all()
 
 
-def _diverged(running: Running, step: int, values: str) -> DivergedError:
-    saved = checkpoints.steps(running.directory.checkpoints)
+def _diverged(directory: runs.RunDirectory, step: int, reason: str) -> str:
+    saved = checkpoints.steps(directory.checkpoints)
     newest = f"the newest checkpoint is of step {saved[-1]}" if saved else "nothing was saved yet"
-    return DivergedError(f"diverged at step {step}: {values}; {newest}")
+    return f"diverged at step {step}: {reason}; {newest}"
 
 
 def _last_words(directory: runs.RunDirectory, experiment: Experiment) -> str:

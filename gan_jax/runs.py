@@ -17,6 +17,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+SEED_PREFIX = "seed_"  # of the runs in a directory of several seeds
 LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
 LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
 
@@ -41,6 +42,11 @@ class RunDirectory:
     def evaluation(self) -> Path:
         """One JSON object a line: one metric of one step, see `evaluation.lines`."""
         return self.path / "evaluation.jsonl"
+
+    @property
+    def divergence(self) -> Path:
+        """The step at which one of several seeds diverged, and how it showed; {step, reason}."""
+        return self.path / "diverged.json"
 
     @property
     def log(self) -> Path:
@@ -80,6 +86,16 @@ class RunDirectory:
         """All grids that are there, in order of their steps."""
         steps = {p: p.stem.removeprefix("step_") for p in self.samples.glob("step_*.png")}
         return sorted((p for p in steps if steps[p].isdecimal()), key=lambda p: int(steps[p]))
+
+    def of_seed(self, seed: int) -> "RunDirectory":
+        """Where one of several seeds that are trained together has its run."""
+        return RunDirectory(self.path / f"{SEED_PREFIX}{seed}")
+
+    def seeds(self) -> list[int]:
+        """The seeds that have a run of their own in here."""
+        names = [path.parent.name for path in self.path.glob(f"{SEED_PREFIX}*/config.json")]
+        numbers = [name.removeprefix(SEED_PREFIX) for name in names]
+        return sorted(int(number) for number in numbers if number.isdecimal())
 
     @property
     def lock(self) -> Path:
@@ -139,11 +155,21 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     return directory, experiment_of(record)
 
 
-def abstract_state(experiment: Experiment, sharding: jax.sharding.Sharding) -> gan.GANState:
-    """Shapes and types of the experiment's train state, each leaf with the given sharding."""
+def abstract_state(
+    experiment: Experiment, sharding: jax.sharding.Sharding, seeds: int | None = None
+) -> gan.GANState:
+    """Shapes and types of the experiment's train state, each leaf with the given sharding.
+
+    Args:
+        experiment: what the run is.
+        sharding: of each leaf.
+        seeds: size of an axis in front; None where there is none.
+    """
     shapes = jax.eval_shape(lambda: gan.init(experiment, 0))
+    front = () if seeds is None else (seeds,)
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
+        lambda leaf: jax.ShapeDtypeStruct((*front, *leaf.shape), leaf.dtype, sharding=sharding),
+        shapes,
     )
 
 
@@ -241,6 +267,30 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             "give another --workdir, or undo:\n  " + "\n  ".join(changed)
         )
     return old
+
+
+def claim_for_seeds(directory: RunDirectory) -> None:
+    """Checks that runs of several seeds may start or go on in a directory.
+
+    Raises:
+        RequestError: there is a run of one seed, or something else.
+    """
+    if read_record(directory) is not None:
+        raise RequestError(
+            f"{directory.path} is the run of one seed; give another --workdir for several"
+        )
+    if directory.path.exists() and not directory.path.is_dir():
+        raise RequestError(f"workdir {directory.path} is a file, no directory")
+    strangers = directory.path.is_dir() and [
+        path.name
+        for path in directory.path.iterdir()
+        if not path.name.startswith((".", SEED_PREFIX))
+    ]
+    if strangers:
+        raise RequestError(
+            f"workdir {directory.path} holds something else than runs of seeds "
+            f"({', '.join(sorted(strangers)[:3])}); give an empty or new --workdir"
+        )
 
 
 def git_commit() -> str | None:

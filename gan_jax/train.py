@@ -1,21 +1,24 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import filelock
 import jax
-from jax.sharding import Mesh
+import jax.numpy as jnp
 
 from gan_jax import checkpoints, devices, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best
 from gan_jax.experiment import Experiment
-from gan_jax.logs import Reporter
-from gan_jax.loop import Outcome, Running, run_loop
+from gan_jax.logs import Display, RunLog
+from gan_jax.loop import DivergedError, Member, Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
+from gan_jax.seeds import Strategy, make_plan
 from gan_jax.shapes import check_shapes
 from gan_jax.signals import stop_signals
 
@@ -24,101 +27,206 @@ def train(
     experiment: Experiment,
     workdir: Path,
     *,
+    seeds: Sequence[int] | None = None,
+    strategy: Strategy = "auto",
     file: Path | None = None,
     init_from: InitFrom | None = None,
 ) -> Outcome:
     """Trains an experiment in a run directory, or goes on with the run that is there.
 
     Starts from the newest intact checkpoint, else another run's parameters, else random ones.
+    Several seeds train in one program, each with a run of its own in workdir/seed_<n>; those that
+    are finished or have diverged are left alone, so that seeds may be added later.
 
     Args:
         experiment: what the run is.
-        workdir: the run directory; made if it is not there.
+        workdir: the run directory, or that of the seeds' runs; made if it is not there.
+        seeds: train these, instead of the experiment's own.
+        strategy: how they share the devices, see `seeds.make_plan`.
         file: the Python file that defines the experiment, for the record.
         init_from: another run to take parameters from.
 
     Raises:
         RequestError: the run cannot be made as asked; nothing on disk has changed.
-        DivergedError: a loss is NaN or infinite.
+        DivergedError: a loss is NaN or infinite, of all seeds where there are several.
     """
     directory = runs.RunDirectory(workdir)
-    record = runs.make_record(experiment, file, init_from.record() if init_from else None)
+    if seeds is None:
+        directories = {experiment.seed: directory}
+    else:
+        runs.claim_for_seeds(directory)
+        directories = {seed: directory.of_seed(seed) for seed in seeds}
+    taken = init_from.record() if init_from else None
+    experiments = {seed: dataclasses.replace(experiment, seed=seed) for seed in directories}
+    records = {seed: runs.make_record(experiments[seed], file, taken) for seed in directories}
     # All that can be refused is refused here, before anything is written.
-    runs.claim(directory, record)
+    for seed, directory in directories.items():
+        runs.claim(directory, records[seed])
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
-    record["data"] = experiment.data.fingerprint()
+    fingerprint = experiment.data.fingerprint()
     devices.use_compilation_cache()
-    light_evaluation = LightEvaluation.of(experiment)
-    diagnostics = Diagnostics.of(experiment)
-    mesh = devices.make_mesh(experiment.batch_size)
-
-    start = None
-    said: list[str] = []
-    if not checkpoints.steps(directory.checkpoints):
-        start = _initialise(experiment, mesh, init_from, said.append)
+    common = _Common(
+        strategy=strategy,
+        last_step=last_step,
+        diagnostics=Diagnostics.of(experiment),
+        light_evaluation=LightEvaluation.of(experiment),
+        several=seeds is not None,
+    )
+    fresh = {
+        seed: _initialise(experiments[seed], init_from)
+        for seed, directory in directories.items()
+        if not checkpoints.steps(directory.checkpoints)
+    }
 
     with ExitStack() as stack:
-        stack.enter_context(_locked(directory))
-        # Once more, now with the data, and as another process may have come first.
-        earlier = runs.claim(directory, record)
-        restored = bool(checkpoints.steps(directory.checkpoints))
-        if restored:
-            step, state = _restore(experiment, mesh, directory, said.append)
-        else:
-            _refuse_lost_checkpoints(directory)
-            step, state = 0, start
-        if step < last_step:
-            runs.write_record(directory, runs.extend_record(earlier, record))
-        directory.samples.mkdir(exist_ok=True)
-        reporter = stack.enter_context(Reporter(directory, experiment.seed, step, last_step))
-        said.append(_first_words(directory, restored, step, last_step))
-        for message in said:
-            reporter.say(message)
-        if experiment.evaluate_every:
-            keep_best(directory, experiment)
-        if step >= last_step:
-            pictures.save_final(experiment, directory, reporter.say)
-            return Outcome.FINISHED
+        starts = []
+        for seed, directory in directories.items():
+            stack.enter_context(_locked(directory))
+            if directory.divergence.exists():
+                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
+                continue
+            record = records[seed] | {"data": fingerprint}
+            # Once more, now with the data, and as another process may have come first.
+            earlier = runs.claim(directory, record)
+            start = _start(experiments[seed], directory, fresh.get(seed), last_step)
+            if start.step < last_step:
+                runs.write_record(directory, runs.extend_record(earlier, record))
+            directory.samples.mkdir(exist_ok=True)
+            starts.append(start)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
-        saver = stack.enter_context(
-            checkpoints.Checkpointer(directory.checkpoints, experiment.keep_checkpoints)
-        )
-        running = Running(
-            experiment,
-            mesh,
-            directory,
-            reporter,
-            saver,
-            stopping,
-            last_step,
-            diagnostics,
-            light_evaluation,
-        )
-        return run_loop(running, state, step)
+        if not starts:
+            raise DivergedError(f"all seeds in {workdir} have diverged before")
+        return _train_groups(common, starts, stopping)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Common:
+    """What all seeds have in common."""
+
+    strategy: Strategy
+    last_step: int
+    diagnostics: Diagnostics
+    light_evaluation: LightEvaluation | None
+    several: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """Where one seed starts or goes on, and what there is to say of that."""
+
+    experiment: Experiment
+    directory: runs.RunDirectory
+    step: int
+    state: gan.GANState
+    said: tuple[str, ...]
+
+
+def _start(
+    experiment: Experiment,
+    directory: runs.RunDirectory,
+    fresh: tuple[gan.GANState, list[str]] | None,
+    last_step: int,
+) -> _Start:
+    said: list[str] = []
+    restored = bool(checkpoints.steps(directory.checkpoints))
+    if restored:
+        template = _template(experiment)
+        step, state = checkpoints.load_newest_intact(directory.checkpoints, template, said.append)
+    else:
+        _refuse_lost_checkpoints(directory)
+        step, (state, said) = 0, fresh
+    said.append(_first_words(directory, restored, step, last_step))
+    return _Start(experiment, directory, step, state, tuple(said))
 
 
 def _initialise(
-    experiment: Experiment,
-    mesh: Mesh,
-    init_from: InitFrom | None,
-    announce: Callable[[str], None],
-) -> gan.GANState:
-    state = jax.jit(gan.init, static_argnums=(0, 1))(experiment, experiment.seed)
+    experiment: Experiment, init_from: InitFrom | None
+) -> tuple[gan.GANState, list[str]]:
+    said: list[str] = []
+    init = jax.jit(gan.init, static_argnums=0)
+    state = init(experiment.of_any_seed, jnp.uint32(experiment.seed))
     if init_from:
-        state = load_pretrained(init_from, state, announce)
-    return jax.device_put(state, devices.replicated(mesh))
+        state = load_pretrained(init_from, state, said.append)
+    return state, said
 
 
-def _restore(
-    experiment: Experiment,
-    mesh: Mesh,
-    directory: runs.RunDirectory,
-    announce: Callable[[str], None],
-) -> tuple[int, gan.GANState]:
-    template = runs.abstract_state(experiment, devices.replicated(mesh))
-    return checkpoints.load_newest_intact(directory.checkpoints, template, announce)
+def _train_groups(common: _Common, starts: list[_Start], stopping: Callable[[], bool]) -> Outcome:
+    """Trains seeds that are at the same step together, those that are behind first."""
+    starts = _aligned(starts, common.last_step)
+    diverged, finished = [], False
+    for step in sorted({start.step for start in starts}):
+        group = [start for start in starts if start.step == step]
+        try:
+            if _train_together(common, group, stopping) is Outcome.STOPPED:
+                return Outcome.STOPPED
+            finished = True
+        except DivergedError as error:
+            diverged.append(error)
+    if diverged and not finished:
+        raise diverged[-1]
+    return Outcome.FINISHED
+
+
+def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
+    """Takes back seeds that a crash between two saves has left a save ahead of others."""
+    running = [start.step for start in starts if 0 < start.step < last_step]
+    if not running:
+        return starts
+    behind = min(running)
+    aligned = []
+    for start in starts:
+        folder = start.directory.checkpoints
+        near = behind < start.step < min(last_step, behind + start.experiment.save_every + 1)
+        if near and behind in checkpoints.steps(folder):
+            state = checkpoints.load(folder, behind, _template(start.experiment))
+            checkpoints.remove_after(folder, behind)
+            start = dataclasses.replace(start, step=behind, state=state)
+        aligned.append(start)
+    return aligned
+
+
+def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[], bool]) -> Outcome:
+    step, last_step = starts[0].step, common.last_step
+    with ExitStack() as stack:
+        display = stack.enter_context(Display(step, last_step))
+        logs = []
+        for start in starts:
+            log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
+            for message in start.said:
+                display.say(message)
+                log.message(message)
+            if start.experiment.evaluate_every:
+                keep_best(start.directory, start.experiment)
+            if step >= last_step:
+                pictures.save_final(start.experiment, start.directory, display.say)
+            logs.append(log)
+        if step >= last_step:
+            return Outcome.FINISHED
+        members = [
+            _member(common, start, log, stack) for start, log in zip(starts, logs, strict=True)
+        ]
+        plan = make_plan(common.strategy, len(starts), starts[0].experiment.batch_size)
+        running = Running(plan, tuple(members), display, stopping, last_step, common.several)
+        return run_loop(running, plan.stack([start.state for start in starts]), step)
+
+
+def _member(common: _Common, start: _Start, log: RunLog, stack: ExitStack) -> Member:
+    experiment, light_evaluation = start.experiment, common.light_evaluation
+    saver = checkpoints.Checkpointer(start.directory.checkpoints, experiment.keep_checkpoints)
+    return Member(
+        experiment,
+        start.directory,
+        log,
+        stack.enter_context(saver),
+        dataclasses.replace(common.diagnostics, experiment=experiment),
+        light_evaluation and light_evaluation.of_seed(experiment.seed),
+    )
+
+
+def _template(experiment: Experiment) -> gan.GANState:
+    return runs.abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
 
 
 @contextmanager

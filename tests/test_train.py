@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, devices, gan, losses, runs
+from gan_jax import checkpoints, gan, losses, runs
 from gan_jax.data.images import _load, arrays
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome, run_steps
+from gan_jax.seeds import make_plan
 from gan_jax.train import train
 from tests.states import assert_same_bits
 from tests.tiny import tiny
@@ -104,19 +105,19 @@ def test_the_loop_does_what_the_update_says(uninterrupted):
 
 
 def test_steps_do_not_depend_on_how_calls_group_them():
-    experiment, mesh = tiny(), devices.make_mesh(16)
+    experiment, plan = tiny(), make_plan("map", 1, 16)
     pool = {"sample": experiment.data.load().sample, "label": None}
     positions = np.stack([experiment.data.indices(0, step, 16) for step in range(6)])
 
     def trained(*groups):
-        state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+        states = plan.stack([gan.init(experiment, 0)])
         step = 0
         for count in groups:
-            padded = np.zeros((6, 16), np.int32)
-            padded[:count] = positions[step : step + count]
-            state, _ = run_steps(experiment, mesh, state, pool, padded, count)
+            padded = np.zeros((1, 6, 16), np.int32)
+            padded[0, :count] = positions[step : step + count]
+            states, _ = run_steps(experiment, plan, states, pool, padded, count)
             step += count
-        return state
+        return states
 
     whole = trained(6)
     assert_same_bits(whole, trained(1, 1, 1, 1, 1, 1))

@@ -45,6 +45,11 @@ class LightEvaluation:
             )
         return cls(evaluator)
 
+    def of_seed(self, seed: int) -> Self:
+        """The same for another seed of the experiment."""
+        experiment = dataclasses.replace(self.evaluator.experiment, seed=seed)
+        return type(self)(dataclasses.replace(self.evaluator, experiment=experiment))
+
     def rows(self, state: gan.GANState, step: int) -> list[Row]:
         """Measures one state.
 

@@ -1,0 +1,136 @@
+"""Many seeds in one program: how they share the devices, and which seeds a user means.
+
+`gan.update` knows nothing of seeds: a program for one state becomes one for many, whose arrays have
+an axis more in front.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, PyTree
+
+from gan_jax import devices
+from gan_jax.errors import RequestError
+
+Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
+MOST = 2**32  # seeds are below
+MOST_TOGETHER = 4096  # seeds of one command; more are a mistake
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How the seeds of one program share the devices; a static argument of it.
+
+    Attributes:
+        mesh: with an axis `seed`, over which the seeds are spread, and an axis `data`.
+        count: how many seeds there are.
+        batched: the seeds of one device are batched, rather than taking turns.
+    """
+
+    mesh: Mesh
+    count: int = 1
+    batched: bool = False
+
+    @property
+    def padded_count(self) -> int:
+        """The number of seeds that are computed: as many on each device."""
+        return math.ceil(self.count / self.mesh.shape["seed"]) * self.mesh.shape["seed"]
+
+    def split_batch(self, positions: Array) -> Array:
+        """Spreads a batch over the devices that share a seed."""
+        if self.mesh.shape["data"] == 1:
+            return positions
+        return jax.lax.with_sharding_constraint(positions, devices.split_batch(self.mesh))
+
+    def everywhere(self, state: PyTree) -> PyTree:
+        """Keeps the same state on all devices that share a seed."""
+        if self.mesh.shape["data"] == 1:
+            return state
+        return jax.lax.with_sharding_constraint(state, devices.replicated(self.mesh))
+
+    def padded(self, items: Sequence[Any]) -> list[Any]:
+        """What each computed seed has: the last is repeated where a device is short of seeds."""
+        return [*items, *[items[-1]] * (self.padded_count - len(items))]
+
+    def stack(self, states: Sequence[PyTree]) -> PyTree:
+        """Puts the states of all seeds on the devices."""
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.padded(states))
+        return jax.device_put(stacked, devices.split_seeds(self.mesh))
+
+    def run(self, program: Callable[..., Any], states: PyTree, own: PyTree, *shared: Any) -> Any:
+        """Runs program(state, own, *shared) for each seed.
+
+        Args:
+            program: for one seed.
+            states: what each seed has, with an axis more in front.
+            own: likewise.
+            shared: what all seeds have in common.
+        """
+
+        def on_one_device(states, own, *shared):
+            if len(jax.tree.leaves(own)[0]) == 1:
+                alone = jax.tree.map(lambda leaf: leaf[0], (states, own))
+                return jax.tree.map(lambda leaf: leaf[None], program(*alone, *shared))
+            if self.batched:
+                return jax.vmap(lambda one, mine: program(one, mine, *shared))(states, own)
+            return jax.lax.map(lambda pair: program(*pair, *shared), (states, own))
+
+        if self.mesh.shape["seed"] == 1:
+            return on_one_device(states, own, *shared)
+        split = PartitionSpec("seed")
+        in_specs = (split, split, *[PartitionSpec()] * len(shared))
+        # Nothing is exchanged between devices, so that there is nothing to check for it.
+        return jax.shard_map(
+            on_one_device, mesh=self.mesh, in_specs=in_specs, out_specs=split, check_vma=False
+        )(states, own, *shared)
+
+
+def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
+    """Chooses how seeds share the devices that there are.
+
+    "map" lets them take turns, and "vmap" batches them, over all devices at once, among which each
+    batch is split; "shard" spreads them over the devices, where they take turns, and "shard-vmap"
+    batches those of each device. "auto" is "shard" where there are several devices; on one it is
+    "map" for a CPU, where batched kernels are slow, and "vmap" for others, which small networks
+    leave idle. In "map" and "shard" every seed has the bits that it has alone.
+
+    Args:
+        strategy: one of these.
+        count: how many seeds.
+        batch_size: examples in the batch of one seed.
+    """
+    there = jax.device_count()
+    if strategy == "auto":
+        alone = "map" if jax.default_backend() == "cpu" else "vmap"
+        strategy = "shard" if there > 1 and count > 1 else alone
+    spread = min(there, count) if strategy.startswith("shard") else 1
+    mesh = devices.make_mesh(batch_size, spread)
+    return Plan(mesh, count, strategy.endswith("vmap"))
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """Reads seeds: '0:8' are 0 to 7, and '0:4,7' are 0, 1, 2, 3 and 7.
+
+    Raises:
+        RequestError: it is neither, names a seed twice or none, or one that is out of range.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        numbers = part.strip().split(":")
+        if len(numbers) > 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+            raise RequestError(f"--seeds {text}: give 0:8 for the seeds 0 to 7, or 0,3,5")
+        first, last = int(numbers[0]), int(numbers[-1]) + (len(numbers) == 1)
+        if first >= last or last > MOST:
+            raise RequestError(f"--seeds {text}: {part} holds no seed from 0 to {MOST - 1}")
+        if last - first > MOST_TOGETHER:
+            raise RequestError(f"--seeds {text}: {last - first} seeds, at most {MOST_TOGETHER}")
+        seeds += range(first, last)
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise RequestError(f"--seeds {text}: {twice[0]} is there twice")
+    return tuple(seeds)
