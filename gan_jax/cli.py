@@ -73,6 +73,8 @@ class Score:
     """Run directory."""
     images: Positional[tuple[Path, ...]]
     """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
+    seed: int | None = None
+    """Which seed of the run; its only one if not given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Evaluate:
     data: tuple[str, str] | None = None
     """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
     names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""
+    seed: int | None = None
+    """Of runs of several seeds: which; all if not given."""
     samples: int = 10_000
     """Of runs: how many samples to draw; at least 30 for all metrics."""
     step: str = "latest"
@@ -112,6 +116,8 @@ class Health:
 
     run: Positional[Path]
     """Run directory."""
+    seed: int | None = None
+    """Which seed of the run; all if not given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,9 +294,7 @@ def _sample(command: Sample) -> int:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
     devices.use_compilation_cache()
-    run = runs.load(command.run)
-    if command.seed not in (None, run.experiment.seed):
-        raise RequestError(f"--seed {command.seed}: {command.run} has seed {run.experiment.seed}")
+    run = runs.load(runs.of_seed(command.run, command.seed))
     if command.interpolate:
         columns = 8
         latents = samples.interpolate(run.experiment, command.key, command.count, columns)
@@ -314,7 +318,7 @@ def _score(command: Score) -> int:
     if not command.images:
         raise RequestError("give at least one image file to score")
     devices.use_compilation_cache()
-    run = runs.load(command.run)
+    run = runs.load(runs.of_seed(command.run, command.seed))
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
         command.images, samples.probability_real(run.experiment, run.state, images), strict=True
@@ -358,7 +362,7 @@ def _evaluate(command: Evaluate) -> int:
         raise RequestError("give at least one run directory, or two sets of images with --data")
     if command.data is not None and command.runs:
         raise RequestError("give run directories or --data, not both")
-    idle = ("samples", "step", "key") if command.data else ("size", "channels", "out")
+    idle = ("seed", "samples", "step", "key") if command.data else ("size", "channels", "out")
     for name in idle:
         if (value := getattr(command, name)) != getattr(Evaluate, name):
             of = "runs, not of --data" if command.data else "--data, not of runs"
@@ -373,7 +377,7 @@ def _evaluate(command: Evaluate) -> int:
     if not (command.step in ("best", "latest") or command.step.isdecimal()):
         raise RequestError(f"--step {command.step}: give a step, best or latest")
 
-    from gan_jax import devices
+    from gan_jax import devices, runs
     from gan_jax.evaluation import evaluate, lines, table
     from gan_jax.metrics import features
 
@@ -382,8 +386,9 @@ def _evaluate(command: Evaluate) -> int:
     announce = functools.partial(print, file=sys.stderr)
     if command.data is None:
         step = int(command.step) if command.step.isdecimal() else command.step
+        chosen = [found for run in command.runs for found in runs.all_seeds(run, command.seed)]
         evaluation = evaluate.evaluate_runs(
-            command.runs, command.samples, step, network, command.key, announce
+            chosen, command.samples, step, network, command.key, announce
         )
     else:
         evaluation = evaluate.evaluate_data(
@@ -396,9 +401,14 @@ def _evaluate(command: Evaluate) -> int:
 
 
 def _health(command: Health) -> int:
+    from gan_jax import runs
     from gan_jax.health import describe
 
-    print(describe(command.run))
+    chosen = runs.all_seeds(command.run, command.seed)
+    for path in chosen:
+        if len(chosen) > 1:
+            print(f"{path.name}:")
+        print(describe(path))
     return FINISHED
 
 

@@ -183,7 +183,8 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
             waiting = None
             if saving:
                 finite = jax.device_get(_are_finite(states))
-                alive.end([i for i, _ in alive if not finite[i]], step, "parameters: not finite")
+                diverged = [index for index, _ in alive if not finite[index]]
+                alive.end(diverged, step, "not all parameters are finite")
             for index, member in alive:
                 state = _of_one(states, index)
                 if sampling:
@@ -203,7 +204,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
         running.say(f"stopped at step {step} and saved; run the same command to go on")
         return Outcome.STOPPED
     for _, member in alive:
-        words = _last_words(member.directory, member.experiment)
+        words = _last_words(member.directory, member.experiment, brief=running.several)
         running.display.say(words)
         member.log.message(words)
     return Outcome.FINISHED
@@ -299,9 +300,11 @@ def _diverged(directory: runs.RunDirectory, step: int, reason: str) -> str:
     return f"diverged at step {step}: {reason}; {newest}"
 
 
-def _last_words(directory: runs.RunDirectory, experiment: Experiment) -> str:
+def _last_words(directory: runs.RunDirectory, experiment: Experiment, brief: bool) -> str:
     path = directory.path
     scores = last_scores(directory, experiment) if experiment.evaluate_every else None
+    if brief:
+        return f"finished: {path}" + (f" · {scores}" if scores else "")
     return "\n".join(
         [
             f"finished: {path}",

@@ -155,6 +155,42 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     return directory, experiment_of(record)
 
 
+def of_seed(path: Path, seed: int | None) -> Path:
+    """The run of one seed in a directory of several; a run of one seed is itself.
+
+    Raises:
+        RequestError: that seed is not there, or there are several and none is named.
+    """
+    directory = RunDirectory(path)
+    there = directory.seeds()
+    if directory.config.exists() or not there:
+        _, experiment = open_directory(path)
+        there, found = [experiment.seed], path
+    else:
+        if seed is None and len(there) > 1:
+            raise RequestError(f"{path} holds the seeds {_listed(there)}: choose one with --seed")
+        found = directory.of_seed(there[0] if seed is None else seed).path
+    if seed not in (None, *there):
+        raise RequestError(f"--seed {seed}: {path} has seed {_listed(there)}")
+    return found
+
+
+def all_seeds(path: Path, seed: int | None = None) -> list[Path]:
+    """The runs of all seeds in a directory, or of the one that is named.
+
+    Raises:
+        RequestError: that seed is not there.
+    """
+    directory = RunDirectory(path)
+    if seed is not None or directory.config.exists() or not directory.seeds():
+        return [of_seed(path, seed)]
+    return [directory.of_seed(number).path for number in directory.seeds()]
+
+
+def _listed(seeds: list[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
 def abstract_state(
     experiment: Experiment, sharding: jax.sharding.Sharding, seeds: int | None = None
 ) -> gan.GANState:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from gan_jax import checkpoints, devices, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
-from gan_jax.evaluation.during_training import LightEvaluation, keep_best
+from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Display, RunLog
 from gan_jax.loop import DivergedError, Member, Outcome, Running, run_loop
@@ -90,7 +90,7 @@ def train(
             record = records[seed] | {"data": fingerprint}
             # Once more, now with the data, and as another process may have come first.
             earlier = runs.claim(directory, record)
-            start = _start(experiments[seed], directory, fresh.get(seed), last_step)
+            start = _start(experiments[seed], directory, fresh.get(seed))
             if start.step < last_step:
                 runs.write_record(directory, runs.extend_record(earlier, record))
             directory.samples.mkdir(exist_ok=True)
@@ -98,7 +98,13 @@ def train(
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         if not starts:
             raise DivergedError(f"all seeds in {workdir} have diverged before")
-        return _train_groups(common, starts, stopping)
+        outcome = _train_groups(common, starts, stopping)
+    if outcome is Outcome.FINISHED and seeds is not None and experiment.evaluate_every:
+        of_seeds = {start.directory: start.experiment for start in starts}
+        scores = over_seeds(of_seeds, last_step)
+        if scores:
+            print(scores, file=sys.stderr)
+    return outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +124,7 @@ class _Start:
 
     experiment: Experiment
     directory: runs.RunDirectory
+    restored: bool
     step: int
     state: gan.GANState
     said: tuple[str, ...]
@@ -127,7 +134,6 @@ def _start(
     experiment: Experiment,
     directory: runs.RunDirectory,
     fresh: tuple[gan.GANState, list[str]] | None,
-    last_step: int,
 ) -> _Start:
     said: list[str] = []
     restored = bool(checkpoints.steps(directory.checkpoints))
@@ -137,8 +143,7 @@ def _start(
     else:
         _refuse_lost_checkpoints(directory)
         step, (state, said) = 0, fresh
-    said.append(_first_words(directory, restored, step, last_step))
-    return _Start(experiment, directory, step, state, tuple(said))
+    return _Start(experiment, directory, restored, step, state, tuple(said))
 
 
 def _initialise(
@@ -171,7 +176,7 @@ def _train_groups(common: _Common, starts: list[_Start], stopping: Callable[[], 
 
 def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
     """Takes back seeds that a crash between two saves has left a save ahead of others."""
-    running = [start.step for start in starts if 0 < start.step < last_step]
+    running = [start.step for start in starts if start.step < last_step]
     if not running:
         return starts
     behind = min(running)
@@ -194,7 +199,8 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         logs = []
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
-            for message in start.said:
+            first_words = _first_words(start.directory, start.restored, step, last_step)
+            for message in (*start.said, first_words):
                 display.say(message)
                 log.message(message)
             if start.experiment.evaluate_every:

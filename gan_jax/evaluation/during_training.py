@@ -3,7 +3,10 @@
 import dataclasses
 import shutil
 import uuid
+from collections.abc import Mapping
 from typing import Self
+
+import numpy as np
 
 from gan_jax import checkpoints, gan, runs
 from gan_jax.errors import RequestError
@@ -11,10 +14,13 @@ from gan_jax.evaluation import lines
 from gan_jax.evaluation.evaluator import Evaluator, network_of
 from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
-from gan_jax.metrics.names import BETTER
+from gan_jax.metrics.estimate import of_mean
+from gan_jax.metrics.names import BETTER, POSSIBLE
 
 # What takes a second or two; the best_metric is added.
 MEASURED = ("frechet_distance", "classifier_score", "score_ratio", "mode_count", "class_divergence")
+
+SAID = ("frechet_distance", "score_ratio")  # at the end of training
 
 # Other samples choose the best checkpoint than those by which it is judged afterwards.
 FIRST_KEY = 2**31
@@ -103,9 +109,27 @@ def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | N
     """The newest evaluation in words; None where there is none."""
     rows = own_rows(directory, experiment)
     newest = [row for row in rows if row["step"] == max(row["step"] for row in rows)]
-    if not newest:
+    return _in_words(newest) if newest else None
+
+
+def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> str | None:
+    """The scores of several seeds at one step in words: means with their 95 % intervals.
+
+    The interval is Student's t. None where fewer than two seeds have scores.
+    """
+    values: dict[str, list[float]] = {}
+    for directory, experiment in of_seeds.items():
+        for row in own_rows(directory, experiment):
+            if row["step"] == step and row["metric"] in SAID and row["value"] is not None:
+                values.setdefault(row["metric"], []).append(row["value"])
+    said = []
+    for metric, found in values.items():
+        if len(found) > 1:
+            mean = of_mean(np.array(found)).clipped(*POSSIBLE[metric])
+            said.append(f"{_name(metric)} {_interval(mean.value, mean.low, mean.high)}")
+    if not said:
         return None
-    return _in_words(newest)
+    return f"{', '.join(said)}: mean over {max(map(len, values.values()))} seeds, 95 % interval"
 
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
@@ -124,12 +148,19 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
 def _in_words(rows: list[Row]) -> str:
     """The scores of one state, for people: 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
     said = [
-        f"{row['metric'].replace('_', ' ').replace('frechet', 'Frechet')} "
-        f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
+        f"{_name(row['metric'])} {_interval(row['value'], row['low'], row['high'])}"
         for row in rows
-        if row["metric"] in ("frechet_distance", "score_ratio")
+        if row["metric"] in SAID
     ]
     return ", ".join([*said, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"])
+
+
+def _name(metric: str) -> str:
+    return metric.replace("_", " ").replace("frechet", "Frechet")
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _key(experiment: Experiment) -> int:
