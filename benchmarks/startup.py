@@ -20,12 +20,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gan_jax import checkpoints, devices, feed, gan, runs
+from gan_jax import checkpoints, feed, gan, runs
 from gan_jax.config import load_experiment
 from gan_jax.data import images
 from gan_jax.diagnostics import Diagnostics
-from gan_jax.logs import Reporter
-from gan_jax.loop import Running, run_loop, run_steps
+from gan_jax.logs import Display, RunLog
+from gan_jax.loop import Member, Running, run_loop, run_steps
+from gan_jax.seeds import make_plan
 from gan_jax.train import train
 
 ROOT = Path(__file__).parents[1]
@@ -81,18 +82,18 @@ def compile_seconds(cache: str) -> float:
     """Traces and compiles the reference's steps in a process with this compilation cache."""
     code = (
         "import time, jax, numpy as np\n"
-        "from gan_jax import devices, gan\n"
+        "from gan_jax import gan, runs, seeds\n"
         "from gan_jax.config import load_experiment\n"
         "from gan_jax.loop import run_steps\n"
         "from pathlib import Path\n"
         "experiment = load_experiment(Path('experiments/dcgan_mnist.py'))\n"
         f"jax.config.update('jax_compilation_cache_dir', {cache!r})\n"
-        "mesh = devices.make_mesh(256)\n"
-        "state = jax.eval_shape(lambda: gan.init(experiment, 0))\n"
+        "plan = seeds.make_plan('map', 1, 256)\n"
+        "state = runs.abstract_state(experiment, None, seeds=1)\n"
         "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
-        "positions = np.zeros((20, 256), np.int32)\n"
+        "positions = np.zeros((1, 20, 256), np.int32)\n"
         "start = time.perf_counter()\n"
-        "run_steps.lower(experiment, mesh, state, pool, positions, 20).compile()\n"
+        "run_steps.lower(experiment, plan, state, pool, positions, 20).compile()\n"
         "print(time.perf_counter() - start)\n"
     )
     command = [sys.executable, "-c", code]
@@ -121,41 +122,34 @@ def loop_cost() -> None:
     """The quickstart's training loop against nothing but its compiled calls, in turns."""
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS)
-    mesh = devices.make_mesh(experiment.batch_size)
-    source = feed.make_feed(experiment, mesh, 0, LOOP_STEPS)
+    plan = make_plan("map", 1, experiment.batch_size)
+    source = feed.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
     ratios = []
     for repeat in range(REPEATS + 1):
-        state = jax.device_put(init(experiment, 0), devices.replicated(mesh))
+        states = plan.stack([init(experiment, 0)])
         with tempfile.TemporaryDirectory() as folder:
             directory = runs.RunDirectory(Path(folder))
             directory.samples.mkdir()
             with (
-                Reporter(directory, 0, 0, LOOP_STEPS) as reporter,
+                Display(0, LOOP_STEPS) as display,
+                RunLog(directory, 0, 0) as log,
                 checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
             ):
                 never = bool  # bool() is False: nothing stops it
-                running = Running(
-                    experiment,
-                    mesh,
-                    directory,
-                    reporter,
-                    saver,
-                    never,
-                    LOOP_STEPS,
-                    Diagnostics.of(experiment),
-                    None,
-                )
+                diagnostics = Diagnostics.of(experiment)
+                member = Member(experiment, directory, log, saver, diagnostics, None)
+                running = Running(plan, (member,), display, never, LOOP_STEPS)
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
-                    run_loop(running, state, 0)
+                    run_loop(running, states, 0)
             whole = time.perf_counter() - start
-        state = jax.device_put(init(experiment, 0), devices.replicated(mesh))
+        states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
         for pool, positions in calls:
-            state, _ = run_steps(experiment, mesh, state, pool, positions, source.limit)
-            jax.block_until_ready(state)
+            states, _ = run_steps(experiment, plan, states, pool, positions, source.limit)
+            jax.block_until_ready(states)
         if repeat:  # the first compiles
             ratios.append(whole / (time.perf_counter() - start))
     print(f"quickstart, {LOOP_STEPS} steps: the whole loop with data, logs, pictures and saving")
@@ -166,11 +160,11 @@ def loop_cost() -> None:
 def save_cost() -> None:
     """The reference recipe's step, and what one asynchronous save adds to the steps around it."""
     experiment = load_experiment(ROOT / "experiments" / "dcgan_mnist.py")
-    mesh = devices.make_mesh(experiment.batch_size)
-    state = jax.device_put(gan.init(experiment, 0), devices.replicated(mesh))
+    plan = make_plan("map", 1, experiment.batch_size)
+    states = plan.stack([gan.init(experiment, 0)])
     shape = (experiment.batch_size, *experiment.data.sample_shape)
     pool = {"sample": np.zeros(shape, np.uint8), "label": None}
-    positions = np.arange(experiment.batch_size, dtype=np.int32)[None].repeat(STEPS_TIMED, 0)
+    positions = np.arange(experiment.batch_size, dtype=np.int32)[None, None].repeat(STEPS_TIMED, 1)
     plain, saving = [], []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -179,9 +173,9 @@ def save_cost() -> None:
         for repeat in range(2 * (REPEATS + 1)):
             start = time.perf_counter()
             if repeat % 2:
-                saver.save(repeat, state)
-            state, _ = run_steps(experiment, mesh, state, pool, positions, STEPS_TIMED)
-            jax.block_until_ready(state)
+                saver.save(repeat, states)
+            states, _ = run_steps(experiment, plan, states, pool, positions, STEPS_TIMED)
+            jax.block_until_ready(states)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)
     step = statistics.median(plain) / STEPS_TIMED

@@ -257,8 +257,13 @@ def _train(command: Any) -> int:
         init_from = InitFrom(command.init_from, players, command.init_partial)
     workdir = command.workdir or Path("runs") / command.file.stem
     seeds = None
+    if command.seeds is None and command.strategy != "auto":
+        raise RequestError(f"--strategy {command.strategy}: is for --seeds")
     if command.seeds is not None:
         seeds = parse(command.seeds)
+        if command.experiment.seed:
+            given = f"--seed {command.experiment.seed} and --seeds {command.seeds}"
+            raise RequestError(f"{given}: give one of the two")
         if command.strategy in ("auto", "shard", "shard-vmap"):
             devices.use_cores(len(seeds))
     # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.

@@ -41,6 +41,11 @@ class Plan:
         """The number of seeds that are computed: as many on each device."""
         return math.ceil(self.count / self.mesh.shape["seed"]) * self.mesh.shape["seed"]
 
+    def __str__(self) -> str:
+        spread = self.mesh.shape["seed"]
+        how = "batched" if self.batched else "in turns"
+        return f"{self.count} seeds in one program, {how}, spread over {spread} devices"
+
     def split_batch(self, positions: Array) -> Array:
         """Spreads a batch over the devices that share a seed."""
         if self.mesh.shape["data"] == 1:

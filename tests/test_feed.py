@@ -6,16 +6,18 @@ import numpy as np
 from gan_jax import devices, feed
 from tests.tiny import tiny
 
+SEEDS = (0, 3)
+
 
 def batches(experiment, first_step, counts):
-    """The stored examples of each step, as the compiled step would gather them."""
+    """The stored examples of each step and seed, as the compiled step would gather them."""
     mesh = devices.make_mesh(experiment.batch_size)
-    source = feed.make_feed(experiment, mesh, first_step, first_step + sum(counts))
+    source = feed.make_feed(experiment, SEEDS, mesh, first_step, first_step + sum(counts))
     step, found = first_step, []
     for count in counts:
         pool, positions = source.next(step, count)
-        assert positions.shape == (source.limit, experiment.examples_per_step)
-        found += [np.asarray(pool["sample"])[positions[i]] for i in range(count)]
+        assert positions.shape == (len(SEEDS), source.limit, experiment.examples_per_step)
+        found += [np.asarray(pool["sample"])[positions[:, i]] for i in range(count)]
         step += count
     return type(source), found
 
@@ -27,15 +29,17 @@ def test_resident_and_streamed_give_the_batches_of_the_data():
     second_kind, second = batches(streamed, 60, [2, 1, 3])
     assert (first_kind, second_kind) == (feed.Resident, feed.Streamed)
     for offset, (a, b) in enumerate(zip(first, second, strict=True)):
-        expected = resident.data.gather(resident.data.indices(0, 60 + offset, 32))["sample"]
-        np.testing.assert_array_equal(a, expected)
-        np.testing.assert_array_equal(b, expected)
+        for position, seed in enumerate(SEEDS):
+            indices = resident.data.indices(seed, 60 + offset, 32)
+            expected = resident.data.gather(indices)["sample"]
+            np.testing.assert_array_equal(a[position], expected)
+            np.testing.assert_array_equal(b[position], expected)
 
 
 def test_labels_travel_with_their_images():
     experiment = tiny(data=dataclasses.replace(tiny().data, labels=True), device_memory_share=0.0)
     mesh = devices.make_mesh(16)
-    pool, positions = feed.make_feed(experiment, mesh, 0, 1).next(0, 1)
-    raw = jax.tree.map(lambda stored: np.asarray(stored)[positions[0]], pool)
+    pool, positions = feed.make_feed(experiment, [0], mesh, 0, 1).next(0, 1)
+    raw = jax.tree.map(lambda stored: np.asarray(stored)[positions[0, 0]], pool)
     expected = experiment.data.batch(0, 0, 16)["condition"]
     np.testing.assert_array_equal(experiment.data.prepare(raw)["condition"], expected)

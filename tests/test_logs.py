@@ -2,7 +2,7 @@ import json
 import threading
 
 from gan_jax.evaluation import lines
-from gan_jax.logs import Reporter
+from gan_jax.logs import Display, RunLog
 from gan_jax.runs import RunDirectory
 
 VALUES = {
@@ -19,20 +19,20 @@ def rows(directory):
 
 def test_later_metrics_and_a_torn_line_are_dropped_on_resume(tmp_path):
     directory = RunDirectory(tmp_path)
-    with Reporter(directory, seed=3, first_step=0, last_step=10) as reporter:
+    with RunLog(directory, seed=3, first_step=0) as log:
         for step in (2, 4, 6):
-            reporter.metrics(step, VALUES)
+            log.metrics(step, VALUES)
     with directory.metrics.open("a") as file:
         file.write('{"step": 8, "se')
-    with Reporter(directory, seed=3, first_step=4, last_step=10) as reporter:
-        reporter.metrics(6, VALUES)
+    with RunLog(directory, seed=3, first_step=4) as log:
+        log.metrics(6, VALUES)
     assert rows(directory) == [{"step": step, "seed": 3} | VALUES for step in (2, 4, 6)]
 
 
 def test_scores_are_not_dropped_while_another_process_adds_to_them(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.evaluation.write_text('{"step": 2}\n{"step": 6}\n')
-    opening = threading.Thread(target=lambda: Reporter(directory, 0, 4, 10).__exit__())
+    opening = threading.Thread(target=lambda: RunLog(directory, 0, 4).__exit__())
     with lines.locked(directory.evaluation):
         opening.start()
         opening.join(timeout=0.2)
@@ -42,16 +42,21 @@ def test_scores_are_not_dropped_while_another_process_adds_to_them(tmp_path):
     assert directory.evaluation.read_text() == '{"step": 2}\n'
 
 
-def test_messages_go_to_the_log_with_the_time(tmp_path, capsys):
+def test_messages_go_to_the_log_with_the_time(tmp_path):
     directory = RunDirectory(tmp_path)
-    with Reporter(directory, 0, 0, 10) as reporter:
-        reporter.say("hello [bold]there[/bold]")
+    with RunLog(directory, 0, 0) as log:
+        log.message("hello [bold]there[/bold]")
     assert directory.log.read_text().endswith(" hello [bold]there[/bold]\n")
+
+
+def test_messages_are_shown_as_they_are(capsys):
+    with Display(0, 10) as display:
+        display.say("hello [bold]there[/bold]")
     assert "hello [bold]there[/bold]" in capsys.readouterr().err
 
 
 def test_tensorboard_events_are_written(tmp_path):
-    with Reporter(RunDirectory(tmp_path), 0, 0, 10) as reporter:
-        reporter.metrics(1, VALUES)
+    with RunLog(RunDirectory(tmp_path), 0, 0) as log:
+        log.metrics(1, VALUES)
     (events,) = (tmp_path / "tensorboard").iterdir()
     assert b"generator_loss" in events.read_bytes()

@@ -9,6 +9,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.loop import run_steps
 from gan_jax.networks import dcgan
 from gan_jax.penalties import R1
+from gan_jax.seeds import make_plan
 from peers.case import Case, Peer
 
 
@@ -22,16 +23,18 @@ def build(case: Case, batch: np.ndarray) -> Peer:
         steps=1,
     )
     devices.use_compilation_cache()
-    mesh = devices.make_mesh(case.batch)
-    start = jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)
-    state = jax.device_put(start, devices.replicated(mesh))
+    plan = make_plan("map", 1, case.batch)
+    states = plan.stack([jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)])
     pixels = np.round((batch + 1) * 127.5).astype(np.uint8)
-    pool = jax.device_put({"sample": pixels, "label": None}, devices.replicated(mesh))
-    positions = np.tile(np.arange(case.batch, dtype=np.int32), (8, 1))
+    pool = jax.device_put({"sample": pixels, "label": None}, devices.replicated(plan.mesh))
+    positions = np.tile(np.arange(case.batch, dtype=np.int32), (1, 8, 1))
 
     def train(steps: int) -> None:
-        nonlocal state
-        state, metrics = run_steps(experiment, mesh, state, pool, positions, steps)
-        jax.block_until_ready((state, metrics))
+        nonlocal states
+        states, metrics = run_steps(experiment, plan, states, pool, positions, steps)
+        jax.block_until_ready((states, metrics))
 
-    return Peer(train, lambda count: samples.draw(experiment, state, count))
+    def sample(count: int) -> np.ndarray:
+        return samples.draw(experiment, jax.tree.map(lambda leaf: leaf[0], states), count)
+
+    return Peer(train, sample)
