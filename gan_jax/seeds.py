@@ -44,7 +44,7 @@ class Plan:
     def __str__(self) -> str:
         spread = self.mesh.shape["seed"]
         how = "batched" if self.batched else "in turns"
-        return f"{self.count} seeds in one program, {how}, spread over {spread} devices"
+        return f"{self.count} seeds in one program, {how}; devices: {spread}"
 
     def split_batch(self, positions: Array) -> Array:
         """Spreads a batch over the devices that share a seed."""

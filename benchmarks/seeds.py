@@ -1,0 +1,150 @@
+"""What several seeds in one program cost, beside one after another.
+
+    PYTHONPATH=. python benchmarks/seeds.py steps
+    PYTHONPATH=. python benchmarks/seeds.py processes
+
+`steps` times the compiled steps of the quickstart, and of a narrower one, in milliseconds for each
+seed and step: alone, and for every strategy; all take turns. `processes` times whole commands,
+start and compilation included: `gan-jax train --seeds 0:8` beside eight commands of one seed, one
+after another and two at a time.
+"""
+
+import dataclasses
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+
+from gan_jax import devices, gan
+from gan_jax.config import load_experiment
+from gan_jax.experiment import Experiment
+from gan_jax.loop import run_steps
+from gan_jax.seeds import make_plan
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "experiments" / "quickstart.py"
+STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
+
+
+def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
+    """Times compiled steps.
+
+    Args:
+        seeds: how many together.
+        rounds: how often each has a turn.
+        calls_of: steps in each turn.
+    """
+    devices.use_cores(seeds)
+    experiment = load_experiment(QUICKSTART)
+    narrow = dataclasses.replace(
+        experiment,
+        generator=dataclasses.replace(experiment.generator, width=8),
+        discriminator=dataclasses.replace(experiment.discriminator, width=8, hidden=32),
+    )
+    cores = len(os.sched_getaffinity(0))
+    print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
+    print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)\n")
+    print("| | alone | " + " | ".join(STRATEGIES) + " |")
+    print("|---" * (len(STRATEGIES) + 2) + "|")
+    for name, what in {"quickstart": experiment, "width 8": narrow}.items():
+        runners = {"alone": _runner(what, "map", 1, calls_of)}
+        runners |= {strategy: _runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
+        times: dict[str, list[float]] = {kind: [] for kind in runners}
+        for turn in range(rounds + 1):
+            for kind, run in runners.items():
+                seconds = run() / (1 if kind == "alone" else seeds)
+                if turn:  # the first compiles
+                    times[kind].append(1000 * seconds / calls_of)
+        cells = [f"{statistics.median(times['alone']):.1f}"]
+        for strategy in STRATEGIES:
+            ratios = [b / a for a, b in zip(times["alone"], times[strategy], strict=True)]
+            cells.append(f"{statistics.median(times[strategy]):.1f} ({_spread(ratios)})")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def processes(seeds: int = 8, train_steps: int = 100, rounds: int = 3) -> None:
+    """Times whole commands of the quickstart.
+
+    Args:
+        seeds: how many.
+        train_steps: of each seed.
+        rounds: how often each way has a turn.
+    """
+    ways: dict[str, Callable[[Path], object]] = {
+        "in one program": lambda folder: _train(folder, train_steps, "--seeds", f"0:{seeds}"),
+        "one after another": lambda folder: _train_each(folder, train_steps, seeds, 1),
+        "two at a time": lambda folder: _train_each(folder, train_steps, seeds, 2),
+    }
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for turn in range(rounds + 1):
+        for way, run in ways.items():
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                run(Path(folder))
+                if turn:  # the first fills the compilation cache
+                    times[way].append(time.perf_counter() - start)
+    print(f"quickstart, {seeds} seeds, {train_steps} steps, whole commands\n")
+    print("| | median s | min to max | in one program / this |")
+    print("|---|---|---|---|")
+    for way, found in times.items():
+        ratios = [ours / other for ours, other in zip(times["in one program"], found, strict=True)]
+        print(
+            f"| {way} | {statistics.median(found):.1f} | {min(found):.1f} to {max(found):.1f} "
+            f"| {_spread(ratios)} |"
+        )
+
+
+def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Callable[[], float]:
+    """A function that runs `count` steps of all seeds, and returns its seconds."""
+    plan = make_plan(strategy, seeds, experiment.batch_size)
+    if not strategy.startswith("shard"):  # on one device, as `gan-jax train` does
+        plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
+    init = jax.jit(gan.init, static_argnums=0)
+    states = plan.stack([init(experiment, np.uint32(seed)) for seed in range(seeds)])
+    pool = {"sample": experiment.data.load().sample, "label": None}
+    pool = jax.device_put(pool, devices.replicated(plan.mesh))
+    positions = np.stack(
+        [
+            [experiment.data.indices(seed, step, experiment.batch_size) for step in range(count)]
+            for seed in plan.padded(range(seeds))
+        ]
+    )
+
+    def run() -> float:
+        nonlocal states
+        start = time.perf_counter()
+        states, metrics = run_steps(
+            experiment.of_any_seed, plan, states, pool, positions, np.int32(count)
+        )
+        jax.block_until_ready((states, metrics))
+        return time.perf_counter() - start
+
+    return run
+
+
+def _train(folder: Path, train_steps: int, *arguments: str) -> None:
+    command = [sys.executable, "-m", "gan_jax", "train", str(QUICKSTART), *arguments]
+    command += ["--steps", str(train_steps), "--workdir", str(folder / "-".join(arguments))]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+
+
+def _train_each(folder: Path, train_steps: int, seeds: int, together: int) -> None:
+    with ThreadPoolExecutor(together) as pool:
+        list(pool.map(lambda s: _train(folder, train_steps, "--seed", str(s)), range(seeds)))
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+
+
+if __name__ == "__main__":
+    tyro.extras.subcommand_cli_from_dict({"steps": steps, "processes": processes})
