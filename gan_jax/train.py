@@ -59,7 +59,7 @@ def train(
     taken = init_from.record() if init_from else None
     experiments = {seed: dataclasses.replace(experiment, seed=seed) for seed in directories}
     records = {seed: runs.make_record(experiments[seed], file, taken) for seed in directories}
-    # All that can be refused is refused here, before anything is written.
+    # All that can be refused is refused before anything is written.
     for seed, directory in directories.items():
         runs.claim(directory, records[seed])
     check_shapes(experiment)
@@ -81,29 +81,28 @@ def train(
     }
 
     with ExitStack() as stack:
+        for directory in directories.values():
+            stack.enter_context(_locked(directory))
         starts = []
         for seed, directory in directories.items():
-            stack.enter_context(_locked(directory))
-            if directory.divergence.exists():
-                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
-                continue
             record = records[seed] | {"data": fingerprint}
             # Once more, now with the data, and as another process may have come first.
             earlier = runs.claim(directory, record)
-            start = _start(experiments[seed], directory, fresh.get(seed))
-            if start.step < last_step:
-                runs.write_record(directory, runs.extend_record(earlier, record))
-            directory.samples.mkdir(exist_ok=True)
-            starts.append(start)
-        stopping = stack.enter_context(stop_signals())  # until the last save is on disk
+            if directory.divergence.exists():
+                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
+            else:
+                starts.append(_start(experiments[seed], directory, fresh.get(seed)))
+                records[seed] = runs.extend_record(earlier, record)
         if not starts:
             raise DivergedError(f"all seeds in {workdir} have diverged before")
+        for start in starts:
+            if start.step < last_step:
+                runs.write_record(start.directory, records[start.experiment.seed])
+            start.directory.samples.mkdir(exist_ok=True)
+        stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         outcome = _train_groups(common, starts, stopping)
-    if outcome is Outcome.FINISHED and seeds is not None and experiment.evaluate_every:
-        of_seeds = {start.directory: start.experiment for start in starts}
-        scores = over_seeds(of_seeds, last_step)
-        if scores:
-            print(scores, file=sys.stderr)
+    if common.several and outcome is Outcome.FINISHED:
+        _say_over_seeds(starts, last_step)
     return outcome
 
 
@@ -231,6 +230,15 @@ def _member(common: _Common, start: _Start, log: RunLog, stack: ExitStack) -> Me
         dataclasses.replace(common.diagnostics, experiment=experiment),
         light_evaluation and light_evaluation.of_seed(experiment.seed),
     )
+
+
+def _say_over_seeds(starts: list[_Start], last_step: int) -> None:
+    if starts[0].experiment.evaluate_every is None:
+        return
+    of_seeds = {start.directory: start.experiment for start in starts}
+    scores = over_seeds(of_seeds, last_step)
+    if scores:
+        print(scores, file=sys.stderr)
 
 
 def _template(experiment: Experiment) -> gan.GANState:
