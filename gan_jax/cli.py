@@ -384,10 +384,10 @@ def _evaluate(command: Evaluate) -> int:
 
     from gan_jax import devices, runs
     from gan_jax.evaluation import evaluate, lines, table
-    from gan_jax.metrics import features
+    from gan_jax.metrics import named_features
 
     devices.use_compilation_cache()
-    network = features.from_text(command.features) if command.features else None
+    network = named_features.from_text(command.features) if command.features else None
     announce = functools.partial(print, file=sys.stderr)
     if command.data is None:
         step = int(command.step) if command.step.isdecimal() else command.step

@@ -277,7 +277,7 @@ def test_features_of_wrong_data_are_refused(capsys, tmp_path, monkeypatch, argum
 
 def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkeypatch):
     from gan_jax.data import images
-    from gan_jax.metrics import features
+    from gan_jax.metrics import named_features
 
     monkeypatch.chdir(tmp_path)
     examples = images.mnist_sample("test", size=8).load()
@@ -285,7 +285,7 @@ def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkey
     arguments = ("digits.npz", "--out", "made.npz", "--size", 8, "--epochs", 1)
     code, out, err = gan_jax(capsys, "features", *arguments)
     assert code == 0, err
-    made = features.from_text("made.npz").description
+    made = named_features.from_text("made.npz").description
     assert (made.data, made.size, made.test_count, made.epochs) == ("digits.npz", 8, 30, 1)
     assert f"{made.test_accuracy:.2%} of 30 test images right" in out
 

@@ -10,7 +10,6 @@ import importlib
 import importlib.resources
 import inspect
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,33 +201,6 @@ def function(function: Callable[..., Any]) -> Function:
     return Function(function)
 
 
-def from_text(text: str) -> FeatureNetwork:
-    """Describes the features that a user names on the command line.
-
-    Args:
-        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends in .pth, or
-            'module:function'; modules are looked for in the current folder, too.
-
-    Raises:
-        RequestError: the text is none of these, or there is no such function.
-    """
-    if text == "mnist":
-        return mnist()
-    if text.endswith(".npz"):
-        return classifier(text)
-    if text.endswith(".pth"):
-        from gan_jax.metrics.inception import inception
-
-        return inception(text)
-    module, colon, name = text.partition(":")
-    if colon and module and name:
-        return function(_imported(module, name))
-    raise RequestError(
-        f"features {text!r}: give mnist, an .npz or .pth file of `gan-jax features`, or "
-        f"module:function{nearest(text, ['mnist'])}"
-    )
-
-
 def classify(saved: classifier_file.Saved, pixels: Pixels, name: str = "") -> Extracted:
     """Returns features and probabilities of images.
 
@@ -332,14 +304,3 @@ def _apply(network, variables, pixels):
     images = (pixels.astype(jnp.float32) * 2 - 255) * (1 / 255)
     features, logits = network.apply(variables, images, training=False)
     return features, jax.nn.softmax(logits)
-
-
-def _imported(module: str, name: str) -> Callable[..., Any]:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    except Exception as error:  # whatever the user's module raises
-        kind = type(error).__name__
-        raise RequestError(f"features {module}:{name} cannot be had: {kind}: {error}") from error
-    return found

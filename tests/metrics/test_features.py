@@ -262,29 +262,3 @@ def test_wrong_functions_are_refused(network, message):
         features.function(3)
     with pytest.raises(RequestError, match="source code of builtins:sum cannot be read"):
         features.function(sum).sha256()
-
-
-def test_networks_are_named_by_text(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_own_features.py").write_text("def mean(pixels): return pixels.mean((1, 2))\n")
-    assert features.from_text("mnist") == features.mnist()
-    assert features.from_text("a/b.npz") == features.classifier("a/b.npz")
-    network = features.from_text("my_own_features:mean")
-    assert network.name == "my_own_features:mean"
-    np.testing.assert_allclose(network.extract(SMALL).features, SMALL.mean((1, 2)), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("mnits", "features 'mnits': give mnist, .*; did you mean 'mnist'"),
-        ("", "features ''"),
-        ("os:", "features 'os:'"),
-        ("no.such.module:f", "features no.such.module:f cannot be had: ModuleNotFoundError"),
-        ("os:nothing", "features os:nothing cannot be had: AttributeError"),
-        ("os:sep", "must be a function"),
-    ],
-)
-def test_text_that_names_no_network_is_refused(text, message):
-    with pytest.raises(RequestError, match=message):
-        features.from_text(text)

@@ -12,7 +12,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.errors import RequestError
-from gan_jax.metrics import features, inception, torch_file
+from gan_jax.metrics import inception, named_features, torch_file
 from gan_jax.networks.inception import checkpoint_shapes
 from tests.networks import inception_case
 
@@ -64,7 +64,7 @@ def test_grey_images_are_repeated_to_three_channels(drawn):
 
 
 def test_says_what_it_is(drawn):
-    assert drawn == features.from_text(drawn.path) == inception.inception(drawn.path)
+    assert drawn == named_features.from_text(drawn.path) == inception.inception(drawn.path)
     assert hash(drawn) == hash(inception.inception(drawn.path))
     assert drawn.name == "inception-v3-fid"
     assert drawn.sha256() == hashlib.sha256(b"drawn").hexdigest()
