@@ -111,6 +111,19 @@ class Evaluate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Compare:
+    """Compare settings: each metric over seeds, and which settings differ from the best.
+
+    Evaluate each of them first, with equal --samples and --features.
+    """
+
+    runs: Positional[tuple[Path, ...]]
+    """Directories of several seeds each, as `gan-jax train --seeds` makes them."""
+    out: Path | None = None
+    """.csv file to which the same is written."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Health:
     """Say in words how the training of a run goes, and what may help."""
 
@@ -171,6 +184,7 @@ def _parse(arguments: list[str]) -> Any:
         "score": Score,
         "features": Features,
         "evaluate": Evaluate,
+        "compare": Compare,
         "health": Health,
     }
     with _functions_by_name:
@@ -405,6 +419,22 @@ def _evaluate(command: Evaluate) -> int:
     return FINISHED
 
 
+def _compare(command: Compare) -> int:
+    if not command.runs:
+        raise RequestError("give at least one directory of seeds")
+    if command.out and command.out.suffix != ".csv":
+        raise RequestError(f"--out {command.out}: must end in .csv")
+    if command.out and not command.out.parent.is_dir():
+        raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
+    from gan_jax.evaluation import compare, table
+
+    measured, comparisons = compare.compare(command.runs)
+    table.show_comparisons(measured, comparisons)
+    if command.out:
+        write_atomically(command.out, compare.to_csv(comparisons).encode())
+    return FINISHED
+
+
 def _health(command: Health) -> int:
     from gan_jax import runs
     from gan_jax.health import describe
@@ -422,5 +452,6 @@ _COMMANDS: dict[type, Any] = {
     Score: _score,
     Features: _features,
     Evaluate: _evaluate,
+    Compare: _compare,
     Health: _health,
 }

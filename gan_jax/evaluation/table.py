@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from gan_jax.evaluation.compare import Comparison, Measured
 from gan_jax.evaluation.evaluate import Evaluation
 from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
@@ -22,6 +23,27 @@ def show(evaluation: Evaluation) -> None:
     for fact in evaluation.facts:
         console.print(fact, markup=False, highlight=False)
     console.print(table(evaluation.rows, plain=not is_terminal))
+
+
+def show_comparisons(measured: Measured, comparisons: Sequence[Comparison]) -> None:
+    """Prints a line for each metric and setting."""
+    features, sha256, drawn, key = measured
+    when = "while training" if key < 0 else f"key {key}"
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else PLAIN_WIDTH, soft_wrap=not is_terminal)
+    fact = f"features {features}, sha256 {sha256[:12]}, {drawn:,} samples, {when}"
+    console.print(fact, markup=False, highlight=False)
+    made = Table() if is_terminal else Table(box=None, padding=(0, 2, 0, 0))
+    headings = "metric", "directory", "seeds", "diverged", "mean", "deviation", "p", "verdict"
+    for heading in headings:
+        made.add_column(heading)
+    for row in comparisons:
+        mean = shown(row.mean.value, row.mean.low, row.mean.high) if row.mean else ""
+        deviation = "" if row.deviation is None else f"{row.deviation:.3g}"
+        p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
+        counts = (str(row.count), f"{row.diverged} of {row.seeds}")
+        made.add_row(row.metric, str(row.path), *counts, mean, deviation, p_value, row.verdict)
+    console.print(made)
 
 
 def table(rows: Sequence[Row], plain: bool) -> Table:

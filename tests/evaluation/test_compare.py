@@ -1,0 +1,121 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_jax import runs
+from gan_jax.errors import RequestError
+from gan_jax.evaluation.compare import compare, to_csv
+from gan_jax.runs import RunDirectory
+from tests.tiny import tiny
+
+
+def row(metric, value, step=12, drawn=50, parameters="raw", sha256="ab", key=0):
+    return {
+        "step": step,
+        "parameters": parameters,
+        "features": "blocks",
+        "features_sha256": sha256,
+        "drawn": drawn,
+        "key": key,
+        "metric": metric,
+        "value": value,
+        "low": value,
+        "high": value,
+    }
+
+
+def setting(path, values, metric="recall", diverged=(), **fields):
+    """A directory of seeds with these values of a metric, as training would leave it."""
+    for seed, value in enumerate(values):
+        directory = RunDirectory(path).of_seed(seed)
+        directory.path.mkdir(parents=True)
+        runs.write_record(directory, runs.make_record(tiny(seed=seed), None, None))
+        rows = [row(metric, 0.0, step=6), row(metric, value, **fields)]
+        directory.evaluation.write_text("".join(json.dumps(line) + "\n" for line in rows))
+        if seed in diverged:
+            directory.divergence.write_text('{"step": 7, "reason": "nan"}\n')
+    return path
+
+
+GOOD, ALIKE, BAD = (0.8, 0.82, 0.81, 0.79), (0.79, 0.81, 0.8, 0.8), (0.5, 0.52, 0.51, 0.49)
+
+
+def test_means_and_intervals_are_those_over_seeds(tmp_path):
+    (found,) = compare([setting(tmp_path / "a", GOOD)])[1]
+    mean, deviation = np.mean(GOOD), np.std(GOOD, ddof=1)
+    half_width = stats.t.ppf(0.975, 3) * deviation / 2
+    assert found.mean.value == pytest.approx(mean)
+    assert found.mean.low == pytest.approx(mean - half_width)
+    assert found.mean.high == pytest.approx(mean + half_width)
+    assert found.deviation == pytest.approx(deviation)
+    assert (found.count, found.seeds, found.verdict) == (4, 4, "best")
+
+
+def test_what_differs_from_the_best_is_said_and_what_does_not(tmp_path):
+    paths = [setting(tmp_path / name, v) for name, v in zip("abc", (ALIKE, BAD, GOOD), strict=True)]
+    measured, found = compare(paths)
+    assert measured == ("blocks", "ab", 50, 0)
+    assert [each.verdict for each in found] == ["no difference shown", "worse", "best"]
+    expected = stats.tukey_hsd(ALIKE, BAD, GOOD).pvalue[2]
+    assert [each.p_value for each in found[:2]] == pytest.approx(list(expected[:2]))
+
+
+def test_the_best_of_a_distance_is_the_lowest(tmp_path):
+    paths = [
+        setting(tmp_path / name, v, "frechet_distance")
+        for name, v in zip("ab", (GOOD, BAD), strict=True)
+    ]
+    assert [each.verdict for each in compare(paths)[1]] == ["worse", "best"]
+
+
+def test_seeds_that_have_diverged_are_counted_and_left_out(tmp_path):
+    (found,) = compare([setting(tmp_path / "a", (*GOOD, 0.0), diverged=(4,))])[1]
+    assert (found.seeds, found.diverged, found.count) == (5, 1, 4)
+    assert found.mean.value == pytest.approx(np.mean(GOOD))
+
+
+def test_one_seed_has_no_interval_and_no_verdict(tmp_path):
+    one, several = setting(tmp_path / "a", (0.9,)), setting(tmp_path / "b", GOOD)
+    found = compare([one, several])[1]
+    assert (found[0].mean, found[0].p_value, found[0].verdict) == (None, None, "")
+    assert found[1].verdict == "best"
+
+
+@pytest.mark.parametrize("other", [{"drawn": 60}, {"sha256": "cd"}, {"key": 1}])
+def test_what_was_measured_otherwise_is_not_compared(tmp_path, other):
+    paths = [setting(tmp_path / "a", GOOD), setting(tmp_path / "b", GOOD, **other)]
+    with pytest.raises(RequestError, match=r"nothing was measured alike .* gan-jax evaluate"):
+        compare(paths)
+
+
+def test_the_file_has_a_line_for_each_metric_and_setting(tmp_path):
+    paths = [setting(tmp_path / name, v) for name, v in zip("ab", (GOOD, BAD), strict=True)]
+    first, second = csv.DictReader(to_csv(compare(paths)[1]).splitlines())
+    assert first["directory"] == str(paths[0])
+    assert float(first["mean"]) == pytest.approx(np.mean(GOOD))
+    assert (first["p_value"], first["verdict"]) == ("", "best")
+    assert float(second["p_value"]) < 0.001
+    assert second["verdict"] == "worse"
+
+
+def test_scores_of_training_are_compared_where_there_are_no_others(tmp_path):
+    path = setting(tmp_path / "a", (0.5,), key=2**31)
+    assert compare([path])[0][3] == -1
+    evaluation = RunDirectory(path).of_seed(0).evaluation
+    evaluation.write_text(evaluation.read_text() + json.dumps(row("recall", 0.6)) + "\n")
+    measured, (found,) = compare([path])
+    assert (measured[3], found.count) == (0, 1)
+
+
+def test_without_a_spread_there_is_no_verdict(tmp_path):
+    paths = [setting(tmp_path / name, (1.0, 1.0)) for name in "ab"]
+    assert [each.verdict for each in compare(paths)[1]] == ["best", ""]
+
+
+def test_a_setting_that_is_there_twice_is_refused(tmp_path):
+    path = setting(tmp_path / "a", GOOD)
+    with pytest.raises(RequestError, match="a is there twice"):
+        compare([path, path])
