@@ -1,11 +1,14 @@
 """The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
 
 import collections.abc
+import contextlib
 import dataclasses
 import functools
 import io
+import logging
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -154,7 +157,31 @@ class Features:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code."""
-    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+    with _warnings_on_terminal():
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _warnings_on_terminal() -> Iterator[None]:
+    """Prints the package's warnings as its errors are printed, and each only once."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not (message in seen or seen.add(message))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.addFilter(is_new)
+    logger = logging.getLogger("gan_jax")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
 
 
 def _run(arguments: list[str]) -> int:

@@ -213,7 +213,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
             _member(common, start, log, stack) for start, log in zip(starts, logs, strict=True)
         ]
         plan = make_plan(common.strategy, len(starts), starts[0].experiment.batch_size)
-        if common.several:
+        if len(starts) > 1:
             display.say(str(plan))
         running = Running(plan, tuple(members), display, stopping, last_step, common.several)
         return run_loop(running, plan.stack([start.state for start in starts]), step)

@@ -483,3 +483,9 @@ def test_comparisons_that_make_no_sense_are_refused(
     assert code == 2
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_warnings_are_printed_once_and_like_errors(capsys, run):
+    _, _, err = gan_jax(capsys, "evaluate", run, "--features", BLOCKS, "--samples", 3)
+    assert err.count("warning: Frechet distance of 3 samples with features of") == 1
+    assert "WARNING" not in err
