@@ -93,6 +93,16 @@ def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
     assert [row for row in afterwards if row in last] == last
 
 
+def test_the_mean_over_seeds_is_said_at_the_end(uninterrupted, tmp_path, capsys):
+    train(evaluating(), tmp_path / "runs", seeds=(0, 1))
+    found = [values(tmp_path / "runs" / f"seed_{s}", "frechet_distance")[12] for s in (0, 1)]
+    mean = f"Frechet distance {sum(found) / 2:.3g} ("
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(mean)
+    assert last.endswith("mean over 2 seeds, 95 % interval")
+    assert_same_scores(uninterrupted, tmp_path / "runs" / "seed_0")
+
+
 def test_best_holds_the_step_with_the_best_value(uninterrupted):
     by_step = values(uninterrupted, "frechet_distance")
     best = min(by_step, key=by_step.get)
