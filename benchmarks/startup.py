@@ -121,7 +121,7 @@ def sample_seconds() -> float:
 def loop_cost() -> None:
     """The quickstart's training loop against nothing but its compiled calls, in turns."""
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
-    experiment = dataclasses.replace(experiment, steps=LOOP_STEPS)
+    experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
     source = feed.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
