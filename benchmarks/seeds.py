@@ -50,7 +50,7 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
         generator=dataclasses.replace(experiment.generator, width=8),
         discriminator=dataclasses.replace(experiment.discriminator, width=8, hidden=32),
     )
-    cores = len(os.sched_getaffinity(0))
+    cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
     print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")

@@ -340,7 +340,7 @@ def _sample(command: Sample) -> int:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
     devices.use_compilation_cache()
-    run = runs.load(runs.of_seed(command.run, command.seed))
+    run = runs.load(runs.one_seed(command.run, command.seed))
     if command.interpolate:
         columns = 8
         latents = samples.interpolate(run.experiment, command.key, command.count, columns)
@@ -364,7 +364,7 @@ def _score(command: Score) -> int:
     if not command.images:
         raise RequestError("give at least one image file to score")
     devices.use_compilation_cache()
-    run = runs.load(runs.of_seed(command.run, command.seed))
+    run = runs.load(runs.one_seed(command.run, command.seed))
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
         command.images, samples.probability_real(run.experiment, run.state, images), strict=True
@@ -455,8 +455,8 @@ def _compare(command: Compare) -> int:
         raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
     from gan_jax.evaluation import compare, table
 
-    measured, comparisons = compare.compare(command.runs)
-    table.show_comparisons(measured, comparisons)
+    basis, comparisons = compare.compare(command.runs)
+    table.show_comparisons(basis, comparisons)
     if command.out:
         write_atomically(command.out, compare.to_csv(comparisons).encode())
     return FINISHED

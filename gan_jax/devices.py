@@ -26,7 +26,14 @@ def use_cores(count: int) -> None:
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", min(count, len(os.sched_getaffinity(0))))
+        jax.config.update("jax_num_cpu_devices", min(count, cores()))
+
+
+def cores() -> int:
+    """The cores that this process may use; all of the machine where that cannot be asked."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def make_mesh(batch_size: int, seeds: int = 1) -> Mesh:

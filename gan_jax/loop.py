@@ -109,24 +109,34 @@ class Member:
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """What stays the same while the loop runs."""
+    """What stays the same while the loop runs.
+
+    Attributes:
+        plan: how the seeds share the devices.
+        members: the seeds.
+        display: the terminal.
+        stopping: says whether a signal has asked to stop.
+        last_step: of the run.
+        several: the user asked for several seeds, of which one that diverges is marked and left
+            alone from then on.
+    """
 
     plan: Plan
     members: tuple[Member, ...]
     display: Display
     stopping: Callable[[], bool]
     last_step: int
-    several: bool = False  # a seed that diverges is marked, and left alone from then on
+    several: bool = False
 
     @property
     def experiment(self) -> Experiment:
         """What all seeds have in common."""
         return self.members[0].experiment.of_any_seed
 
-    def say(self, message: str) -> None:
-        """Tells the user, and every run."""
+    def say(self, message: str, *members: Member) -> None:
+        """Tells the user, and writes it to the logs of the seeds that it is about."""
         self.display.say(message)
-        for member in self.members:
+        for member in members:
             member.log.message(message)
 
     def is_due(self, every: int | None, step: int) -> bool:
@@ -201,12 +211,11 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
                     pictures.save_final(member.experiment, member.directory, running.display.say)
             clock.restart()
     if step < last_step:
-        running.say(f"stopped at step {step} and saved; run the same command to go on")
+        message = f"stopped at step {step} and saved; run the same command to go on"
+        running.say(message, *(member for _, member in alive))
         return Outcome.STOPPED
     for _, member in alive:
-        words = _last_words(member.directory, member.experiment, brief=running.several)
-        running.display.say(words)
-        member.log.message(words)
+        running.say(_last_words(member, brief=running.several), member)
     return Outcome.FINISHED
 
 
@@ -233,10 +242,9 @@ class _Alive:
                 message = f"seed {member.experiment.seed} {message}"
                 note = {"step": step, "reason": reason}
                 write_atomically(member.directory.divergence, json.dumps(note).encode() + b"\n")
-                member.log.message(message)
             if not self._members:
                 raise DivergedError(message)
-            self._running.display.say(f"{message}; the others go on")
+            self._running.say(f"{message}; the others go on", member)
 
 
 def _report(
@@ -270,8 +278,7 @@ def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) 
     try:
         rows = member.light_evaluation.rows(state, step)
     except RequestError as error:
-        running.display.say(f"step {step} is not evaluated: {error}")
-        member.log.message(f"step {step} is not evaluated: {error}")
+        running.say(f"step {step} is not evaluated: {error}", member)
         return
     member.log.evaluation(step, rows)
 
@@ -288,7 +295,7 @@ def _chosen(states: gan.GANState, index: Int32[Array, ""]) -> gan.GANState:
 
 @jax.jit
 @jax.vmap
-def _are_finite(states: gan.GANState) -> Bool[Array, " seeds"]:
+def _are_finite(states: gan.GANState) -> Bool[Array, "*seeds"]:
     """Checks parameters and averages; a random key or a step number cannot be infinite."""
     numbers = (states.generator.params, states.discriminator.params, states.ema)
     return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(numbers)]).all()
@@ -300,7 +307,8 @@ def _diverged(directory: runs.RunDirectory, step: int, reason: str) -> str:
     return f"diverged at step {step}: {reason}; {newest}"
 
 
-def _last_words(directory: runs.RunDirectory, experiment: Experiment, brief: bool) -> str:
+def _last_words(member: Member, brief: bool) -> str:
+    directory, experiment = member.directory, member.experiment
     path = directory.path
     scores = last_scores(directory, experiment) if experiment.evaluate_every else None
     if brief:

@@ -19,6 +19,7 @@ from gan_jax.files import write_atomically
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 SEED_PREFIX = "seed_"  # of the runs in a directory of several seeds
 LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
+READ = {"data": "examples of the data", "features": "sha256 of the features"}  # in a record
 LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
 
 
@@ -155,7 +156,7 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     return directory, experiment_of(record)
 
 
-def of_seed(path: Path, seed: int | None) -> Path:
+def one_seed(path: Path, seed: int | None) -> Path:
     """The run of one seed in a directory of several; a run of one seed is itself.
 
     Raises:
@@ -183,7 +184,7 @@ def all_seeds(path: Path, seed: int | None = None) -> list[Path]:
     """
     directory = RunDirectory(path)
     if seed is not None or directory.config.exists() or not directory.seeds():
-        return [of_seed(path, seed)]
+        return [one_seed(path, seed)]
     return [directory.of_seed(number).path for number in directory.seeds()]
 
 
@@ -276,24 +277,16 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
 
     Raises:
         RequestError: something else is there, or a run with another experiment, or the run's data
-            have changed since (compared once both records have their fingerprint).
+            or feature network have changed since (compared once both records have them).
     """
     old = read_record(directory)
     if old is None:
-        if directory.path.exists() and not directory.path.is_dir():
-            raise RequestError(f"workdir {directory.path} is a file, no directory")
-        strangers = directory.path.is_dir() and [
-            p.name for p in directory.path.iterdir() if not p.name.startswith((".lock", ".config"))
-        ]
-        if strangers:
-            raise RequestError(
-                f"workdir {directory.path} holds something else than a run "
-                f"({', '.join(sorted(strangers)[:3])}); give an empty or new --workdir"
-            )
+        _refuse_strangers(directory.path, "a run", (".lock", ".config"))
         return None
     changed = config.differences(old["init_from"], record["init_from"], "init_from")
-    if "data" in old and "data" in record:
-        changed += config.differences(old["data"], record["data"], "examples of the data")
+    for name, words in READ.items():
+        if name in old and name in record:
+            changed += config.differences(old[name], record[name], words)
     for line in config.differences(old["experiment"], record["experiment"]):
         if line.split(":")[0] not in LENGTH_FIELDS:
             changed.append(line)
@@ -315,17 +308,18 @@ def claim_for_seeds(directory: RunDirectory) -> None:
         raise RequestError(
             f"{directory.path} is the run of one seed; give another --workdir for several"
         )
-    if directory.path.exists() and not directory.path.is_dir():
-        raise RequestError(f"workdir {directory.path} is a file, no directory")
-    strangers = directory.path.is_dir() and [
-        path.name
-        for path in directory.path.iterdir()
-        if not path.name.startswith((".", SEED_PREFIX))
-    ]
+    _refuse_strangers(directory.path, "runs of seeds", (".", SEED_PREFIX))
+
+
+def _refuse_strangers(path: Path, what: str, prefixes: tuple[str, ...]) -> None:
+    if path.exists() and not path.is_dir():
+        raise RequestError(f"workdir {path} is a file, no directory")
+    names = sorted(inner.name for inner in path.iterdir()) if path.is_dir() else []
+    strangers = [name for name in names if not name.startswith(prefixes)]
     if strangers:
         raise RequestError(
-            f"workdir {directory.path} holds something else than runs of seeds "
-            f"({', '.join(sorted(strangers)[:3])}); give an empty or new --workdir"
+            f"workdir {path} holds something else than {what} ({', '.join(strangers[:3])}); "
+            "give an empty or new --workdir"
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from gan_jax import devices
@@ -48,15 +48,17 @@ class Plan:
 
     def split_batch(self, positions: Array) -> Array:
         """Spreads a batch over the devices that share a seed."""
-        if self.mesh.shape["data"] == 1:
-            return positions
-        return jax.lax.with_sharding_constraint(positions, devices.split_batch(self.mesh))
+        return self._lay(positions, devices.split_batch(self.mesh))
 
     def everywhere(self, state: PyTree) -> PyTree:
         """Keeps the same state on all devices that share a seed."""
-        if self.mesh.shape["data"] == 1:
-            return state
-        return jax.lax.with_sharding_constraint(state, devices.replicated(self.mesh))
+        return self._lay(state, devices.replicated(self.mesh))
+
+    def _lay(self, tree: PyTree, sharding: NamedSharding) -> PyTree:
+        # Within a program that is spread over seeds each device is alone, and may not name others.
+        if self.mesh.shape["seed"] > 1:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, sharding)
 
     def padded(self, items: Sequence[Any]) -> list[Any]:
         """What each computed seed has: the last is repeated where a device is short of seeds."""
@@ -102,7 +104,7 @@ def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
     batch is split; "shard" spreads them over the devices, where they take turns, and "shard-vmap"
     batches those of each device. "auto" is "shard" where there are several devices; on one it is
     "map" for a CPU, where batched kernels are slow, and "vmap" for others, which small networks
-    leave idle. In "map" and "shard" every seed has the bits that it has alone.
+    leave idle. In "map" on one device and in "shard" every seed has the bits that it has alone.
 
     Args:
         strategy: one of these.

@@ -3,14 +3,14 @@
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import filelock
 import jax
 import jax.numpy as jnp
 
-from gan_jax import checkpoints, devices, gan, pictures, runs
+from gan_jax import checkpoints, config, devices, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
@@ -56,16 +56,18 @@ def train(
     else:
         runs.claim_for_seeds(directory)
         directories = {seed: directory.of_seed(seed) for seed in seeds}
-    taken = init_from.record() if init_from else None
     experiments = {seed: dataclasses.replace(experiment, seed=seed) for seed in directories}
-    records = {seed: runs.make_record(experiments[seed], file, taken) for seed in directories}
+    common_record = runs.make_record(experiment, file, init_from.record() if init_from else None)
+    records = {
+        seed: common_record | {"experiment": config.encode(experiments[seed])}
+        for seed in directories
+    }
     # All that can be refused is refused before anything is written.
     for seed, directory in directories.items():
         runs.claim(directory, records[seed])
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
-    fingerprint = experiment.data.fingerprint()
     devices.use_compilation_cache()
     common = _Common(
         strategy=strategy,
@@ -74,6 +76,9 @@ def train(
         light_evaluation=LightEvaluation.of(experiment),
         several=seeds is not None,
     )
+    known_now = {"data": experiment.data.fingerprint()}
+    if common.light_evaluation:
+        known_now["features"] = common.light_evaluation.evaluator.network.sha256()
     fresh = {
         seed: _initialise(experiments[seed], init_from)
         for seed, directory in directories.items()
@@ -85,8 +90,8 @@ def train(
             stack.enter_context(_locked(directory))
         starts = []
         for seed, directory in directories.items():
-            record = records[seed] | {"data": fingerprint}
-            # Once more, now with the data, and as another process may have come first.
+            record = records[seed] | known_now
+            # Once more, now with what had to be read, and as another process may have come first.
             earlier = runs.claim(directory, record)
             if directory.divergence.exists():
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
@@ -184,9 +189,10 @@ def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
         folder = start.directory.checkpoints
         near = behind < start.step < min(last_step, behind + start.experiment.save_every + 1)
         if near and behind in checkpoints.steps(folder):
-            state = checkpoints.load(folder, behind, _template(start.experiment))
-            checkpoints.remove_after(folder, behind)
-            start = dataclasses.replace(start, step=behind, state=state)
+            with suppress(checkpoints.DamagedError):  # then it goes on by itself
+                state = checkpoints.load(folder, behind, _template(start.experiment))
+                checkpoints.remove_after(folder, behind)
+                start = dataclasses.replace(start, step=behind, state=state)
         aligned.append(start)
     return aligned
 

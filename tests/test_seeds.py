@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, gan, loop, runs
+from gan_jax import checkpoints, devices, gan, loop, runs
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome
 from gan_jax.seeds import make_plan, parse
@@ -63,13 +63,13 @@ def on_two_devices(call, workdir):
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=ROOT)
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 def test_seeds_on_two_devices_have_the_bits_that_they_have_alone(alone, tmp_path):
     on_two_devices("train(tiny(), workdir, seeds=(0, 1, 2), strategy='shard')", tmp_path / "runs")
     assert_same_runs(alone, tmp_path / "runs")
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 def test_what_two_devices_began_one_ends(alone, tmp_path):
     call = "train(tiny(steps=5), workdir, seeds=(0, 1, 2))"
     on_two_devices(call, tmp_path / "runs")

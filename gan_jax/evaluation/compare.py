@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,14 +15,34 @@ from scipy import stats
 from gan_jax import runs
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import lines
-from gan_jax.evaluation.during_training import FIRST_KEY
+from gan_jax.evaluation.during_training import CHOOSING_KEY
 from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
-from gan_jax.metrics.names import BETTER, POSSIBLE
+from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
 
-# Features, their sha256, how many samples were drawn, and from which key (in training, each seed
-# has its own: -1 here).
-Measured = tuple[str, str, int, int]
+SETTING = ["directory", "seeds", "diverged"]
+RESULT = ["metric", "count", "mean", "low", "high", "standard_deviation", "p_value", "verdict"]
+
+
+class Basis(NamedTuple):
+    """What values hold for, and must have in common to compare.
+
+    Attributes:
+        features: the feature network.
+        sha256: of its weights.
+        drawn: how many samples were drawn.
+        key: from which random latents.
+    """
+
+    features: str
+    sha256: str
+    drawn: int
+    key: int
+
+    def __str__(self) -> str:
+        network = f"features {self.features}, sha256 {self.sha256[:12]}"
+        latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
+        return f"{network}, {self.drawn:,} samples, {latents}"
 
 
 @dataclass(frozen=True)
@@ -30,66 +51,63 @@ class Setting:
 
     Attributes:
         path: the directory.
-        seeds: how many there are, with those that have diverged.
-        diverged: how many have.
+        diverged: how many of its seeds have.
         rows: lines of evaluation.jsonl at the last step of each other seed, of the parameters that
             are sampled from.
     """
 
     path: Path
-    seeds: int
     diverged: int
     rows: tuple[tuple[Row, ...], ...]
 
-    def values(self, metric: str, measured: Measured) -> Float[np.ndarray, " seeds"]:
-        """The values of a metric that were measured alike, one for each seed that has it."""
+    @property
+    def seeds(self) -> int:
+        """How many there are, with those that have diverged."""
+        return self.diverged + len(self.rows)
+
+    def values(self, metric: str, basis: Basis) -> Float[np.ndarray, " seeds"]:
+        """The values of a metric on one basis, one for each seed that has it."""
         found = [
             row["value"]
             for rows in self.rows
             for row in rows
-            if row["metric"] == metric and _measured(row) == measured and row["value"] is not None
+            if row["metric"] == metric and _basis(row) == basis and row["value"] is not None
         ]
         return np.array(found, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """One metric of one setting.
 
     Attributes:
-        path: the setting's directory.
-        seeds: how many seeds it has, with those that have diverged.
-        diverged: how many have.
-        metric: which metric.
-        count: how many seeds have a value.
-        mean: over them, with its interval over seeds; None for fewer than two.
-        deviation: standard deviation over them; None likewise.
-        p_value: of no difference from the best setting in this metric; None for the best itself,
-            and where a setting has fewer than two seeds, or none has a spread.
-        best: the setting has the best mean.
+        setting: whose.
+        metric: which.
+        values: one for each seed that has it.
+        verdict: "best", "worse" than it, "no difference shown", or "" where nothing can be said.
+        p_value: of no difference from the best setting; None where there is no test.
     """
 
-    path: Path
-    seeds: int
-    diverged: int
+    setting: Setting
     metric: str
-    count: int
-    mean: Estimate | None
-    deviation: float | None
-    p_value: float | None
-    best: bool
+    values: Float[np.ndarray, " seeds"]
+    verdict: str = ""
+    p_value: float | None = None
 
     @property
-    def verdict(self) -> str:
-        """In words: 'best', 'worse' than it, or 'no difference shown'."""
-        if self.best:
-            return "best"
-        if self.p_value is None:
-            return ""
-        return "worse" if self.p_value < 1 - CONFIDENCE else "no difference shown"
+    def mean(self) -> Estimate | None:
+        """Mean over seeds with its 95 % interval; None for fewer than two seeds."""
+        if len(self.values) < 2:
+            return None
+        return of_mean(self.values).clipped(*POSSIBLE[self.metric])
+
+    @property
+    def standard_deviation(self) -> float | None:
+        """Over seeds; None for fewer than two."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else None
 
 
-def compare(paths: Sequence[Path]) -> tuple[Measured, list[Comparison]]:
+def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     """Compares settings by what was measured alike of all their seeds.
 
     The test is that of Tukey (1949) for all pairs at once, so that it stays right when the best is
@@ -108,13 +126,13 @@ def compare(paths: Sequence[Path]) -> tuple[Measured, list[Comparison]]:
     if twice:
         raise RequestError(f"{twice[0]} is there twice")
     settings = [read(path) for path in paths]
-    measured = _common(settings)
+    basis = _common_basis(settings)
     found = []
     for metric in BETTER:
-        samples = [setting.values(metric, measured) for setting in settings]
-        if any(map(len, samples)):
-            found += _compare(metric, settings, samples)
-    return measured, found
+        of_settings = [Comparison(each, metric, each.values(metric, basis)) for each in settings]
+        if any(len(each.values) for each in of_settings):
+            found += _judged(metric, of_settings)
+    return basis, found
 
 
 def read(path: Path) -> Setting:
@@ -124,77 +142,68 @@ def read(path: Path) -> Setting:
         RequestError: no run there.
     """
     diverged, found = 0, []
-    seeds = runs.all_seeds(path)
-    for seed in seeds:
+    for seed in runs.all_seeds(path):
         directory, experiment = runs.open_directory(seed)
         if directory.divergence.exists():
             diverged += 1
             continue
         sampled = "ema" if experiment.ema_decay else "raw"
-        rows = [row for row in lines.read(directory.evaluation) if row["parameters"] == sampled]
+        rows = [row for row in lines.read(directory.evaluation) if row.get("parameters") == sampled]
         last = max((row["step"] for row in rows), default=0)
         found.append(tuple(row for row in rows if row["step"] == last))
-    return Setting(path, len(seeds), diverged, tuple(found))
+    return Setting(path, diverged, tuple(found))
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:
-    """A line for each metric and setting, with a heading."""
+    """A line for each metric and setting, with a heading; a single seed has its value as mean."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    numbers = ("mean", "low", "high", "deviation", "p_value")
-    writer.writerow(["directory", "seeds", "diverged", "metric", "count", *numbers, "verdict"])
+    writer.writerow(SETTING + RESULT)
     for row in comparisons:
-        mean = (row.mean.value, row.mean.low, row.mean.high) if row.mean else ("", "", "")
-        rest = ("" if number is None else number for number in (row.deviation, row.p_value))
-        head = (row.path, row.seeds, row.diverged, row.metric, row.count)
-        writer.writerow([*head, *mean, *rest, row.verdict])
+        setting, mean = row.setting, row.mean
+        head = [setting.path, setting.seeds, setting.diverged, row.metric, len(row.values)]
+        middle = [mean.value, mean.low, mean.high] if mean else [*row.values, None, None][-3:]
+        writer.writerow([*head, *middle, row.standard_deviation, row.p_value, row.verdict])
     return text.getvalue()
 
 
-def _common(settings: Sequence[Setting]) -> Measured:
-    of_seeds = [{_measured(row) for row in rows} for s in settings for rows in s.rows]
+def _common_basis(settings: Sequence[Setting]) -> Basis:
+    lacking = [str(setting.path) for setting in settings if not all(setting.rows)]
+    if lacking:
+        raise RequestError(
+            f"not all seeds have been evaluated: gan-jax evaluate {' '.join(lacking)}"
+        )
+    of_seeds = [{_basis(row) for row in rows} for setting in settings for rows in setting.rows]
     common = set.intersection(*of_seeds) if of_seeds else set()
     if not common:
-        listed = " ".join(str(setting.path) for setting in settings)
+        listed = ", ".join(str(setting.path) for setting in settings)
         raise RequestError(
-            "nothing was measured alike of the last step of all seeds; first, for each of "
-            f"{listed}: gan-jax evaluate DIR, with equal --samples and --features"
+            f"nothing was measured alike of the last step of all seeds in {listed}: run gan-jax "
+            "evaluate on each of them, with equal --samples and --features"
         )
-    return max(common, key=lambda measured: measured[2:])
+    # Scores that have chosen a checkpoint are the last resort.
+    return max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
 
 
-def _measured(row: Row) -> Measured:
-    key = -1 if row["key"] >= FIRST_KEY else row["key"]
-    return row["features"], row["features_sha256"], row["drawn"], key
+def _basis(row: Row) -> Basis:
+    return Basis(row["features"], row["features_sha256"], row["drawn"], row["key"])
 
 
-def _compare(
-    metric: str, settings: Sequence[Setting], samples: Sequence[Float[np.ndarray, " _"]]
-) -> list[Comparison]:
-    enough = [number for number, values in enumerate(samples) if len(values) > 1]
+def _judged(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
+    """Says which setting is best in a metric, and which of the others are worse."""
+    several = [each for each in comparisons if len(each.values) > 1]
+    if len(several) < 2 or metric not in CHOOSING:
+        return comparisons
     choose = max if BETTER[metric] == "higher" else min
-    best = choose(enough, key=lambda number: samples[number].mean(), default=None)
-    p_values = {}
-    if len(enough) > 1:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            table = stats.tukey_hsd(*(samples[number] for number in enough)).pvalue
-        found = zip(enough, table[enough.index(best)], strict=True)
-        # Without any spread over seeds there is no test.
-        p_values = {number: p for number, p in found if math.isfinite(p)}
-    found = []
-    for number, (setting, values) in enumerate(zip(settings, samples, strict=True)):
-        several = number in enough
-        found.append(
-            Comparison(
-                setting.path,
-                setting.seeds,
-                setting.diverged,
-                metric,
-                len(values),
-                of_mean(values).clipped(*POSSIBLE[metric]) if several else None,
-                float(values.std(ddof=1)) if several else None,
-                None if number == best else p_values.get(number),
-                number == best,
-            )
-        )
-    return found
+    best = choose(several, key=lambda each: each.values.mean())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table = stats.tukey_hsd(*(each.values for each in several)).pvalue
+    verdicts = {best.setting.path: ("best", None)}
+    for each, p_value in zip(several, table[several.index(best)], strict=True):
+        if each is not best and math.isfinite(p_value):  # without a spread there is no test
+            verdict = "worse" if p_value < 1 - CONFIDENCE else "no difference shown"
+            verdicts[each.setting.path] = (verdict, float(p_value))
+    return [
+        Comparison(one.setting, metric, one.values, *verdicts.get(one.setting.path, ()))
+        for one in comparisons
+    ]

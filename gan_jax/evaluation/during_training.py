@@ -22,8 +22,9 @@ MEASURED = ("frechet_distance", "classifier_score", "score_ratio", "mode_count",
 
 SAID = ("frechet_distance", "score_ratio")  # at the end of training
 
-# Other samples choose the best checkpoint than those by which it is judged afterwards.
-FIRST_KEY = 2**31
+# Of the samples that choose the best checkpoint: far from the small keys that `gan-jax evaluate` is
+# given, so that a checkpoint is not judged by the samples that chose it.
+CHOOSING_KEY = 2**31
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class LightEvaluation:
         measured = evaluator.scores(
             state,
             experiment.evaluate_samples,
-            _key(experiment),
+            CHOOSING_KEY,
             names={*MEASURED, experiment.best_metric},
         )
         return lines.rows(
@@ -75,7 +76,7 @@ class LightEvaluation:
             evaluator.split,
             step=step,
             seed=experiment.seed,
-            key=_key(experiment),
+            key=CHOOSING_KEY,
             drawn=experiment.evaluate_samples,
             parameters=_parameters(experiment),
         )
@@ -140,7 +141,7 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "features": network.name,
         "features_sha256": network.sha256(),
         "drawn": experiment.evaluate_samples,
-        "key": _key(experiment),
+        "key": CHOOSING_KEY,
     }
     return [row for row in lines.read(directory.evaluation) if own.items() <= row.items()]
 
@@ -161,11 +162,6 @@ def _name(metric: str) -> str:
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{value:.3g} ({low:.3g} to {high:.3g})"
-
-
-def _key(experiment: Experiment) -> int:
-    """Far from the small keys that `gan-jax evaluate` is given, whose samples choose nothing."""
-    return (FIRST_KEY + experiment.seed) % 2**32
 
 
 def _parameters(experiment: Experiment) -> str:

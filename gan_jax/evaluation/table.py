@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from gan_jax.evaluation.compare import Comparison, Measured
+from gan_jax.evaluation.compare import Basis, Comparison
 from gan_jax.evaluation.evaluate import Evaluation
 from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
@@ -25,24 +25,24 @@ def show(evaluation: Evaluation) -> None:
     console.print(table(evaluation.rows, plain=not is_terminal))
 
 
-def show_comparisons(measured: Measured, comparisons: Sequence[Comparison]) -> None:
-    """Prints a line for each metric and setting."""
-    features, sha256, drawn, key = measured
-    when = "while training" if key < 0 else f"key {key}"
+def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
+    """Prints a line for each metric and setting; a single seed has its value alone."""
     is_terminal = sys.stdout.isatty()
     console = Console(width=None if is_terminal else PLAIN_WIDTH, soft_wrap=not is_terminal)
-    fact = f"features {features}, sha256 {sha256[:12]}, {drawn:,} samples, {when}"
-    console.print(fact, markup=False, highlight=False)
-    made = Table() if is_terminal else Table(box=None, padding=(0, 2, 0, 0))
+    console.print(str(basis), markup=False, highlight=False)
+    made = _empty_table(plain=not is_terminal)
     headings = "metric", "directory", "seeds", "diverged", "mean", "deviation", "p", "verdict"
     for heading in headings:
         made.add_column(heading)
     for row in comparisons:
-        mean = shown(row.mean.value, row.mean.low, row.mean.high) if row.mean else ""
-        deviation = "" if row.deviation is None else f"{row.deviation:.3g}"
+        mean = " ".join(f"{value:.4g}" for value in row.values)
+        if row.mean:
+            mean = shown(row.mean.value, row.mean.low, row.mean.high)
+        deviation = "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
         p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-        counts = (str(row.count), f"{row.diverged} of {row.seeds}")
-        made.add_row(row.metric, str(row.path), *counts, mean, deviation, p_value, row.verdict)
+        counts = (str(len(row.values)), f"{row.setting.diverged} of {row.setting.seeds}")
+        cells = (row.metric, str(row.setting.path), *counts, mean, deviation, p_value, row.verdict)
+        made.add_row(*cells)
     console.print(made)
 
 
@@ -53,7 +53,7 @@ def table(rows: Sequence[Row], plain: bool) -> Table:
     seeds that over seeds (Student's t), cut to what is possible.
     """
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
-    made = Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
+    made = _empty_table(plain)
     made.add_column("metric")
     made.add_column("of")
     made.add_column("samples", justify="right")
@@ -74,6 +74,10 @@ def shown(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "infinite"
     return f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _empty_table(plain: bool) -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
 
 
 def _cells(rows: Sequence[Row], several: bool) -> list[str]:

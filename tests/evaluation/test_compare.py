@@ -50,14 +50,14 @@ def test_means_and_intervals_are_those_over_seeds(tmp_path):
     assert found.mean.value == pytest.approx(mean)
     assert found.mean.low == pytest.approx(mean - half_width)
     assert found.mean.high == pytest.approx(mean + half_width)
-    assert found.deviation == pytest.approx(deviation)
-    assert (found.count, found.seeds, found.verdict) == (4, 4, "best")
+    assert found.standard_deviation == pytest.approx(deviation)
+    assert (len(found.values), found.setting.seeds) == (4, 4)
 
 
 def test_what_differs_from_the_best_is_said_and_what_does_not(tmp_path):
     paths = [setting(tmp_path / name, v) for name, v in zip("abc", (ALIKE, BAD, GOOD), strict=True)]
-    measured, found = compare(paths)
-    assert measured == ("blocks", "ab", 50, 0)
+    basis, found = compare(paths)
+    assert basis == ("blocks", "ab", 50, 0)
     assert [each.verdict for each in found] == ["no difference shown", "worse", "best"]
     expected = stats.tukey_hsd(ALIKE, BAD, GOOD).pvalue[2]
     assert [each.p_value for each in found[:2]] == pytest.approx(list(expected[:2]))
@@ -73,15 +73,36 @@ def test_the_best_of_a_distance_is_the_lowest(tmp_path):
 
 def test_seeds_that_have_diverged_are_counted_and_left_out(tmp_path):
     (found,) = compare([setting(tmp_path / "a", (*GOOD, 0.0), diverged=(4,))])[1]
-    assert (found.seeds, found.diverged, found.count) == (5, 1, 4)
+    assert (found.setting.seeds, found.setting.diverged, len(found.values)) == (5, 1, 4)
     assert found.mean.value == pytest.approx(np.mean(GOOD))
 
 
 def test_one_seed_has_no_interval_and_no_verdict(tmp_path):
     one, several = setting(tmp_path / "a", (0.9,)), setting(tmp_path / "b", GOOD)
-    found = compare([one, several])[1]
+    found = compare([one, several, setting(tmp_path / "c", BAD)])[1]
     assert (found[0].mean, found[0].p_value, found[0].verdict) == (None, None, "")
     assert found[1].verdict == "best"
+
+
+def test_one_seed_has_its_value_in_the_file(tmp_path):
+    (line,) = csv.DictReader(to_csv(compare([setting(tmp_path / "a", (0.9,))])[1]).splitlines())
+    assert (line["mean"], line["low"], line["high"]) == ("0.9", "", "")
+
+
+@pytest.mark.parametrize("metric", ["recall", "memorisation"])
+def test_nothing_is_best_of_one_setting_and_no_memorisation_is(tmp_path, metric):
+    (alone,) = compare([setting(tmp_path / "a", GOOD, metric)])[1]
+    assert alone.verdict == ""
+    if metric == "memorisation":
+        found = compare([tmp_path / "a", setting(tmp_path / "b", BAD, metric)])[1]
+        assert [each.verdict for each in found] == ["", ""]
+
+
+def test_seeds_that_were_not_evaluated_are_named(tmp_path):
+    paths = [setting(tmp_path / name, GOOD) for name in "ab"]
+    RunDirectory(paths[1]).of_seed(2).evaluation.unlink()
+    with pytest.raises(RequestError, match=f"not all .* gan-jax evaluate {paths[1]}$"):
+        compare(paths)
 
 
 @pytest.mark.parametrize("other", [{"drawn": 60}, {"sha256": "cd"}, {"key": 1}])
@@ -103,11 +124,11 @@ def test_the_file_has_a_line_for_each_metric_and_setting(tmp_path):
 
 def test_scores_of_training_are_compared_where_there_are_no_others(tmp_path):
     path = setting(tmp_path / "a", (0.5,), key=2**31)
-    assert compare([path])[0][3] == -1
+    assert str(compare([path])[0]).endswith("50 samples, while training")
     evaluation = RunDirectory(path).of_seed(0).evaluation
     evaluation.write_text(evaluation.read_text() + json.dumps(row("recall", 0.6)) + "\n")
-    measured, (found,) = compare([path])
-    assert (measured[3], found.count) == (0, 1)
+    basis, (found,) = compare([path])
+    assert (basis.key, len(found.values)) == (0, 1)
 
 
 def test_without_a_spread_there_is_no_verdict(tmp_path):

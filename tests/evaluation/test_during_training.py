@@ -7,7 +7,7 @@ import pytest
 from gan_jax import checkpoints, loop, runs
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import lines, references
-from gan_jax.evaluation.during_training import MEASURED
+from gan_jax.evaluation.during_training import CHOOSING_KEY, MEASURED
 from gan_jax.evaluation.evaluate import evaluate_runs
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.measurement import Measured
@@ -88,7 +88,7 @@ def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
         (step, name) for step in (4, 8, 12) for name in MEASURED if name != "score_ratio"
     }
     copy = shutil.copytree(uninterrupted, tmp_path / "run")
-    afterwards = evaluate_runs([copy], 50, key=2**31, announce=lambda _: None).rows
+    afterwards = evaluate_runs([copy], 50, key=CHOOSING_KEY, announce=lambda _: None).rows
     last = [row for row in rows if row["step"] == 12]
     assert [row for row in afterwards if row in last] == last
 
