@@ -10,7 +10,6 @@ after another and two at a time.
 """
 
 import dataclasses
-import os
 import statistics
 import subprocess
 import sys

@@ -10,149 +10,17 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
-from tyro.conf import FlagConversionOff, FlagCreatePairsOff, Positional, arg
+from tyro.conf import FlagConversionOff, FlagCreatePairsOff, arg
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from gan_jax.commands import Compare, Evaluate, Features, Health, Sample, Score, Train
 from gan_jax.errors import RequestError
 from gan_jax.files import write_atomically
 
 FINISHED, FAILED, WRONG_REQUEST, DIVERGED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 75, 130
-
-
-@dataclasses.dataclass(frozen=True)
-class Train:
-    """Train an experiment; run it again to go on with it.
-
-    `gan-jax train EXPERIMENT.py --help` lists every field of that experiment; each can be
-    overridden by its dotted path: --generator.width 32.
-    """
-
-    file: Positional[Path]
-    """Python file that defines `experiment = Experiment(...)`."""
-    workdir: Path | None = None
-    """Run directory; runs/<name of the file> if not given."""
-    seeds: str | None = None
-    """Train several seeds in one program, 0:8 for 0 to 7, each with its run in WORKDIR/seed_<n>."""
-    strategy: Literal["auto", "map", "vmap", "shard", "shard-vmap"] = "auto"
-    """How seeds share the devices: in turns, batched, or spread over them."""
-    init_from: Path | None = None
-    """Another run whose newest parameters to start with."""
-    init_players: Literal["both", "generator", "discriminator"] = "both"
-    """Which of its players to take."""
-    init_partial: bool = False
-    """Leave out its parameters that have another shape, instead of refusing them."""
-    dry_run: bool = False
-    """Print the resolved experiment, both networks and the memory of a step; train nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """Draw samples from a trained generator."""
-
-    run: Positional[Path]
-    """Run directory."""
-    count: int = 16
-    """How many samples; with --interpolate, how many paths."""
-    seed: int | None = None
-    """Which seed of the run; its only one if not given."""
-    key: int = 0
-    """Which random latents: the same run, key and count give the same bytes."""
-    raw: bool = False
-    """Take the generator's own parameters, not their moving average."""
-    interpolate: bool = False
-    """Walk between pairs of random latents, a row for each pair."""
-    out: Path | None = None
-    """.png for a grid, .npz for samples with their latents; samples.png if not given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """Print the discriminator's probability of being real for each image file."""
-
-    run: Positional[Path]
-    """Run directory."""
-    images: Positional[tuple[Path, ...]]
-    """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
-    seed: int | None = None
-    """Which seed of the run; its only one if not given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """Measure samples of runs that differ only in their seed, or two sets of images.
-
-    A table with 95 % intervals is printed, and a line for each metric is added to
-    evaluation.jsonl in the run.
-    """
-
-    runs: Positional[tuple[Path, ...]] = ()
-    """Run directories."""
-    data: tuple[str, str] | None = None
-    """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
-    names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""
-    seed: int | None = None
-    """Of runs of several seeds: which; all if not given."""
-    samples: int = 10_000
-    """Of runs: how many samples to draw; at least 30 for all metrics."""
-    step: str = "latest"
-    """Of runs: which checkpoint, a step, best or latest."""
-    features: str | None = None
-    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
-    MODULE:FUNCTION; the experiment's own if not given."""
-    key: int = 0
-    """Of runs: which random latents."""
-    size: int = 28
-    """With --data: height and width to which the images are scaled and cropped, in pixels."""
-    channels: Literal[1, 3] = 1
-    """With --data: 1 for grey, 3 for colour."""
-    out: Path | None = None
-    """With --data: .jsonl file to which a line for each metric is added; those of a run go to its
-    evaluation.jsonl."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Compare:
-    """Compare settings: each metric over seeds, and which settings differ from the best.
-
-    Evaluate each of them first, with equal --samples and --features.
-    """
-
-    runs: Positional[tuple[Path, ...]]
-    """Directories of several seeds each, as `gan-jax train --seeds` makes them."""
-    out: Path | None = None
-    """.csv file to which the same is written."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Health:
-    """Say in words how the training of a run goes, and what may help."""
-
-    run: Positional[Path]
-    """Run directory."""
-    seed: int | None = None
-    """Which seed of the run; all if not given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Features:
-    """Train a classifier on labelled images; its activations are the features of evaluations."""
-
-    data: Positional[str]
-    """mnist_sample, a folder with a sub-folder for each class, an .npz file, or a name of
-    tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
-    out: Path
-    """File for the weights, .npz; .pth for Inception-v3's."""
-    size: int = 28
-    """Height and width in pixels to which the images are scaled and cropped."""
-    channels: Literal[1, 3] = 1
-    """1 for grey, 3 for colour."""
-    epochs: int = 15
-    """Passes over the training images."""
-    seed: int = 0
-    """Seed of the training."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -267,6 +135,8 @@ def _with_fields(arguments: list[str]) -> type[Train]:
     # Either gives the length of a run: naming one takes the place of the other. The 1 is only there
     # to be overridden.
     named = {a.split("=")[0] for a in arguments}
+    if {"--seed", "--seeds"} <= named:
+        raise RequestError("--seed and --seeds: give one of the two")
     if "--steps" in named and "--epochs" not in named and experiment.epochs:
         experiment = dataclasses.replace(experiment, steps=1, epochs=None)
     if "--epochs" in named and "--steps" not in named and experiment.steps:
@@ -302,9 +172,6 @@ def _train(command: Any) -> int:
         raise RequestError(f"--strategy {command.strategy}: is for --seeds")
     if command.seeds is not None:
         seeds = parse(command.seeds)
-        if command.experiment.seed:
-            given = f"--seed {command.experiment.seed} and --seeds {command.seeds}"
-            raise RequestError(f"{given}: give one of the two")
         if command.strategy in ("auto", "shard", "shard-vmap"):
             devices.use_cores(len(seeds))
     # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
@@ -339,8 +206,9 @@ def _sample(command: Sample) -> int:
     if command.count < 1 or not 0 <= command.key < 2**32:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
+    step = _step(command.step)
     devices.use_compilation_cache()
-    run = runs.load(runs.one_seed(command.run, command.seed))
+    run = runs.load(runs.one_seed(command.run, command.seed), step)
     if command.interpolate:
         columns = 8
         latents = samples.interpolate(run.experiment, command.key, command.count, columns)
@@ -363,14 +231,24 @@ def _score(command: Score) -> int:
 
     if not command.images:
         raise RequestError("give at least one image file to score")
+    step = _step(command.step)
     devices.use_compilation_cache()
-    run = runs.load(runs.one_seed(command.run, command.seed))
+    run = runs.load(runs.one_seed(command.run, command.seed), step)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
         command.images, samples.probability_real(run.experiment, run.state, images), strict=True
     ):
         print(f"{p:.4f}  {path}")
     return FINISHED
+
+
+def _step(text: str) -> Any:
+    """Which checkpoint: a step, 'best', or 'latest'."""
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    if text not in ("best", "latest"):
+        raise RequestError(f"--step {text}: give a step, best or latest")
+    return text
 
 
 def _features(command: Features) -> int:
@@ -420,8 +298,7 @@ def _evaluate(command: Evaluate) -> int:
     if command.samples < 2 or not 0 <= command.key < 2**32:
         given = f"--samples {command.samples} --key {command.key}"
         raise RequestError(f"{given}: samples are at least 2, the key from 0 to 2^32 - 1")
-    if not (command.step in ("best", "latest") or command.step.isdecimal()):
-        raise RequestError(f"--step {command.step}: give a step, best or latest")
+    step = _step(command.step)
 
     from gan_jax import devices, runs
     from gan_jax.evaluation import evaluate, lines, table
@@ -431,7 +308,6 @@ def _evaluate(command: Evaluate) -> int:
     network = named_features.from_text(command.features) if command.features else None
     announce = functools.partial(print, file=sys.stderr)
     if command.data is None:
-        step = int(command.step) if command.step.isdecimal() else command.step
         chosen = [found for run in command.runs for found in runs.all_seeds(run, command.seed)]
         evaluation = evaluate.evaluate_runs(
             chosen, command.samples, step, network, command.key, announce

@@ -18,6 +18,7 @@ from gan_jax.files import write_atomically
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 SEED_PREFIX = "seed_"  # of the runs in a directory of several seeds
+Step = int | Literal["best", "latest"]  # of a checkpoint
 LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
 READ = {"data": "examples of the data", "features": "sha256 of the features"}  # in a record
 LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
@@ -113,8 +114,8 @@ class Run:
     state: gan.GANState
 
 
-def load(path: Path | str, step: int | Literal["best"] | None = None) -> Run:
-    """Opens a run directory: its experiment, and the state at `step` (the newest, if None).
+def load(path: Path | str, step: Step = "latest") -> Run:
+    """Opens a run directory: its experiment, and the state of one of its checkpoints.
 
     Raises:
         RequestError: no run there, no checkpoint yet, none of that step, or no best one.
@@ -127,7 +128,7 @@ def load(path: Path | str, step: int | Literal["best"] | None = None) -> Run:
         raise RequestError(f"no best checkpoint in {path}: a run with evaluate_every keeps one")
     if not saved or (isinstance(step, int) and step not in saved):
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
-        wanted = "checkpoint" if step is None else f"checkpoint of step {step}"
+        wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
     template = abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
     for _ in range(LOOKS):

@@ -22,3 +22,16 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder of real data sets at {folder} (set GAN_JAX_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A finished run of the tiny experiment with a moving average."""
+    from gan_jax import cli  # only now, as the hook above must come first
+    from tests.command_line import TINY
+
+    workdir = tmp_path_factory.mktemp("cli") / "run"
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["train", TINY, "--workdir", str(workdir), "--ema-decay", "0.5"])
+    assert exit_.value.code == 0
+    return workdir

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,8 +19,6 @@ from gan_jax.evaluation.references import reference
 from gan_jax.metrics.features import FeatureNetwork
 from gan_jax.metrics.names import BETTER
 from gan_jax.pictures import to_pixels
-
-Step = int | Literal["best", "latest"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Evaluation:
 def evaluate_runs(
     paths: Sequence[Path],
     count: int = 10_000,
-    step: Step = "latest",
+    step: runs.Step = "latest",
     network: FeatureNetwork | None = None,
     key: int = 0,
     announce: Callable[[str], None] = print,
@@ -134,13 +132,13 @@ def evaluate_data(
     return Evaluation(tuple(facts), tuple(rows))
 
 
-def _open(paths: Sequence[Path], step: Step) -> list[runs.Run]:
+def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
     records = []
     for path in paths:
         directory, _ = runs.open_directory(path)
         records.append(runs.read_record(directory))
     _check_same(paths, records)
-    opened = [runs.load(path, None if step == "latest" else step) for path in paths]
+    opened = [runs.load(path, step) for path in paths]
     found = {int(run.state.step) for run in opened}
     if len(found) > 1 and step != "best":
         reached = ", ".join(
