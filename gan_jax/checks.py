@@ -64,15 +64,15 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
     """
     shown = repr(value)
     wrong = f"{owner}.{field} = {shown if len(shown) < 200 else shown[:200] + '...'}"
+    advice = f"; give {right}" if right else ""
     missing = [name for name in methods.split() if not callable(getattr(value, name, None))]
     is_function = isinstance(value, types.FunctionType) and value.__name__ == value.__qualname__
     if isinstance(value, type) or (missing and is_function):
         raise RequestError(
             f"{wrong}: is a {'function' if is_function else 'class'}; did you forget the "
-            f"parentheses, as in {value.__name__}()?"
+            f"parentheses, as in {value.__name__}()?{advice}"
         )
     if missing:
-        advice = f"; give {right}" if right else ""
         raise RequestError(f"{wrong}: has no method {' and no '.join(missing)}{advice}")
     try:
         hash(value)

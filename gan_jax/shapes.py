@@ -24,7 +24,10 @@ def check_shapes(experiment: Experiment) -> None:
         raise
     except Exception as error:  # whatever the experiment's own code raises
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        hint = "; networks are called as module(x, condition, training=...)"
+        hint = (
+            "; networks are called as module(x, condition, training=...), losses as "
+            "discriminator(real_logits, fake_logits) and generator(real_logits, fake_logits)"
+        )
         raise RequestError(
             f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
             f"{hint if isinstance(error, TypeError) else ''}"

@@ -30,7 +30,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         if math.isinf(first):
             first = time.monotonic()
             with suppress(OSError):  # Ctrl-C also ends what the output is piped into
-                os.write(2, b"\nstopping: the state is saved when this call is done\n")
+                name = signal.Signals(number).name
+                os.write(2, f"\n{name}: the state is saved when these steps are done\n".encode())
         if time.monotonic() - first > ECHO_SECONDS:
             restore()
             signal.raise_signal(number)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import runs
+from gan_jax import runs, samples
 from tests.command_line import TINY, gan_jax
 
 
@@ -126,8 +126,6 @@ def test_the_same_key_and_count_give_the_same_bytes(capsys, run, tmp_path):
 
 
 def test_npz_holds_samples_and_the_latents_that_made_them(capsys, run, tmp_path):
-    from gan_jax import samples
-
     out = tmp_path / "x.npz"
     assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
     with np.load(out) as saved:
@@ -135,6 +133,16 @@ def test_npz_holds_samples_and_the_latents_that_made_them(capsys, run, tmp_path)
     opened = runs.load(run)
     again = samples.from_latents(opened.experiment, opened.state, latents)
     np.testing.assert_array_equal(drawn, again)
+
+
+def test_an_earlier_checkpoint_is_sampled_where_asked_for(capsys, run, tmp_path):
+    code, out, _ = gan_jax(capsys, "sample", run, "--step", 5, "--out", tmp_path / "x.npz")
+    assert code == 0
+    assert "samples of step 5 in" in out
+    opened = runs.load(run, 5)
+    expected = samples.draw(opened.experiment, opened.state, 16)
+    with np.load(tmp_path / "x.npz") as file:
+        np.testing.assert_array_equal(file["samples"], expected)
 
 
 def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
@@ -151,6 +159,9 @@ def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
         (["--count", "0"], "--count 0"),
         (["--key", "-1"], "--key -1"),
         (["--seed", "7"], "has seed 0"),
+        (["--step", "best"], "no best checkpoint"),
+        (["--step", "7"], "there are 5, 10, 12"),
+        (["--step", "last"], "--step last: give a step, best or latest"),
         (["--count", "three"], "three"),
     ],
 )
@@ -163,8 +174,6 @@ def test_wrong_sampling_is_refused(capsys, run, tmp_path, monkeypatch, arguments
 
 
 def test_score_prints_a_probability_for_each_image(capsys, run, tmp_path):
-    from gan_jax import samples
-
     opened = runs.load(run)
     pixels = opened.experiment.data.load().sample[:2]
     paths = [tmp_path / "a.png", tmp_path / "b.png"]

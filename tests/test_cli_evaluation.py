@@ -132,6 +132,7 @@ def test_evaluate_measures_two_sets_of_images(capsys, tmp_path):
         (["--data", "./nowhere", "mnist_sample"], "there is no folder"),
         (["--data", "x.npz", "mnist_sample", "--out", "no/such/x.jsonl"], "no folder no/such"),
         (["--data", "mnist_sample"], "--data"),
+        (["--data", "RUN", "mnist_sample"], "is a run: gan-jax evaluate"),
     ],
 )
 def test_wrong_evaluations_are_refused(capsys, run, tmp_path, monkeypatch, arguments, message):

@@ -17,6 +17,10 @@ def test_is_a_value():
         tiny().steps = 3
 
 
+def round_up(pixels):
+    return pixels
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -33,6 +37,7 @@ def test_is_a_value():
         ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
         ({"seed": -1}, "Experiment.seed = -1"),
         ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
+        ({"features": round_up}, "as in round_up()?; give metrics.features.mnist() or"),
         ({"generator": dcgan.Generator}, "did you forget the parentheses"),
         ({"data": "mnist"}, "Experiment.data = 'mnist': has no method load"),
         ({"penalties": penalties.R1()}, "Experiment.penalties"),

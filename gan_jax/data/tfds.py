@@ -92,7 +92,7 @@ class Tfds(Source):
         except Exception as error:  # whatever the code of any of its data sets may raise
             hint = nearest(self.name, self._known_names())
             reason = str(error).strip().partition("\n")[0]
-            message = f"name: tensorflow-datasets cannot open {self.name!r}: {reason}{hint}"
+            message = f"tensorflow-datasets cannot open {self.name!r}: {reason}{hint}"
             raise RequestError(message) from error
 
     def _known_names(self) -> list[str]:

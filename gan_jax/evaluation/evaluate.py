@@ -115,8 +115,9 @@ def evaluate_data(
     Raises:
         RequestError: images are missing or not what the network takes, or there is only one.
     """
+    pixels = [_pixels(text, size, channels) for text in (first, second)]
     network = network or bundled_network(images.from_text(second, size, channels))
-    compared = [reference(_pixels(text, size, channels), network) for text in (first, second)]
+    compared = [reference(each, network) for each in pixels]
     sides = Sides(compared[0].kept, compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show.
@@ -203,6 +204,8 @@ def _features_line(network: FeatureNetwork) -> str:
 
 def _pixels(text: str, size: int, channels: int) -> UInt8[np.ndarray, "count size size channels"]:
     path = Path(text).expanduser()
+    if runs.RunDirectory(path).config.exists():
+        raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
     if path.suffix == ".npz" and path.is_file():
         drawn = _drawn(path)
         if drawn is not None:

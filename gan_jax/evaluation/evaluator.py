@@ -145,8 +145,8 @@ def bundled_network(data: Any) -> FeatureNetwork:
         return features.mnist()
     raise RequestError(
         "there is no feature network for these data: train one with `gan-jax features DATA "
-        "--out FILE.npz`, and give it as --features FILE.npz, or in the experiment as "
-        "features=features.classifier('FILE.npz')"
+        "--out FILE.npz`, and name it in the experiment as features=features.classifier('FILE.npz')"
+        ", or to `gan-jax evaluate` as --features FILE.npz (mnist is the bundled one)"
     )
 
 

@@ -10,6 +10,7 @@ import importlib
 import importlib.resources
 import inspect
 import os
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,15 @@ class Function:
         return in_batches(self._checked, pixels)
 
     def _checked(self, batch: Pixels) -> tuple[np.ndarray, np.ndarray | None]:
-        result = self.function(batch)
+        try:
+            result = self.function(batch)
+        except Exception as error:  # whatever the user's code raises
+            *_, last = traceback.extract_tb(error.__traceback__)
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise RequestError(
+                f"features: {self.name} fails ({last.filename}, line {last.lineno}) for images of "
+                f"type uint8, shape {list(batch.shape)}: {reason}"
+            ) from error
         features, probabilities = result if isinstance(result, tuple) else (result, None)
         for what, values in (("features", features), ("probabilities", probabilities)):
             if values is None and what == "probabilities":

@@ -177,6 +177,15 @@ def test_an_evaluation_that_fails_does_not_stop_the_training(tmp_path, monkeypat
     assert names(tmp_path / "run" / "best") == ["4"]
 
 
+def test_features_that_changed_under_a_run_are_refused(tmp_path, monkeypatch):
+    train(evaluating(steps=8), tmp_path / "run")
+    best = names(tmp_path / "run" / "best")
+    monkeypatch.setattr(features.Function, "sha256", lambda self: "0" * 64)
+    with pytest.raises(RequestError, match=r"sha256 of the features: .* -> '000"):
+        train(evaluating(), tmp_path / "run")
+    assert names(tmp_path / "run" / "best") == best
+
+
 def test_a_metric_that_is_misspelled_is_refused_with_the_nearest():
     with pytest.raises(RequestError, match="did you mean 'frechet_distance'"):
         evaluating(best_metric="frechet_distanse")

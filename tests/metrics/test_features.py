@@ -233,6 +233,17 @@ def test_a_function_of_the_user():
     assert network.sha256() == hashlib.sha256(body.encode()).hexdigest()
 
 
+def failing(pixels):
+    return pixels.reshape(7, 7)
+
+
+def test_a_function_that_fails_is_named_with_its_line():
+    with pytest.raises(
+        RequestError, match=r"failing fails \(.*test_features.py, line \d+\).*ValueError"
+    ):
+        features.function(failing).extract(SMALL)
+
+
 def test_a_function_may_give_probabilities_and_be_compiled():
     @jax.jit
     def network(pixels):
