@@ -282,6 +282,10 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     """
     old = read_record(directory)
     if old is None:
+        if directory.seeds():
+            raise RequestError(
+                f"{directory.path} holds runs of several seeds; give them as --seeds"
+            )
         _refuse_strangers(directory.path, "a run", (".lock", ".config"))
         return None
     changed = config.differences(old["init_from"], record["init_from"], "init_from")

@@ -209,7 +209,7 @@ def test_a_run_of_one_seed_is_no_place_for_several_and_the_reverse(tmp_path):
     with pytest.raises(RequestError, match="is the run of one seed"):
         train(tiny(steps=1), tmp_path / "one", seeds=(0, 1))
     train(tiny(steps=1), tmp_path / "several", seeds=(0, 1))
-    with pytest.raises(RequestError, match="holds something else than a run"):
+    with pytest.raises(RequestError, match="holds runs of several seeds"):
         train(tiny(steps=1), tmp_path / "several")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("")

@@ -110,8 +110,9 @@ class Comparison:
 def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     """Compares settings by what was measured alike of all their seeds.
 
-    The test is that of Tukey (1949) for all pairs at once, so that it stays right when the best is
-    chosen after a look at the means; it takes the spread over seeds as the same in all settings.
+    The test is that of Games and Howell (1976) for all pairs at once, so that it stays right when
+    the best is chosen after a look at the means, and where settings differ in their spread over
+    seeds, as those that collapse do.
 
     Args:
         paths: directories of several seeds each, or runs of one.
@@ -197,7 +198,7 @@ def _judged(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
     choose = max if BETTER[metric] == "higher" else min
     best = choose(several, key=lambda each: each.values.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = stats.tukey_hsd(*(each.values for each in several)).pvalue
+        table = stats.tukey_hsd(*(each.values for each in several), equal_var=False).pvalue
     verdicts = {best.setting.path: ("best", None)}
     for each, p_value in zip(several, table[several.index(best)], strict=True):
         if each is not best and math.isfinite(p_value):  # without a spread there is no test
