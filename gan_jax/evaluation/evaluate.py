@@ -118,7 +118,7 @@ def evaluate_data(
     pixels = [_pixels(text, size, channels) for text in (first, second)]
     network = network or bundled_network(images.from_text(second, size, channels))
     compared = [reference(each, network) for each in pixels]
-    sides = Sides(compared[0].kept, compared[1], compared[1])
+    sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show.
     names = [name for name in BETTER if name not in ("memorisation", "intended_accuracy")]

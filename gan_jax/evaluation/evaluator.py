@@ -12,7 +12,7 @@ from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import measurement
 from gan_jax.evaluation.measurement import Measured, Sides
-from gan_jax.evaluation.references import Reference, concatenate, reference
+from gan_jax.evaluation.references import FeatureSet, gather, reference
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import features
 from gan_jax.metrics.features import Extracted, FeatureNetwork
@@ -34,8 +34,8 @@ class Evaluator:
 
     experiment: Experiment
     network: FeatureNetwork
-    training: Reference
-    held_out: Reference | None
+    training: FeatureSet
+    held_out: FeatureSet | None
 
     @classmethod
     def of(cls, experiment: Experiment, network: FeatureNetwork | None = None) -> Self:
@@ -81,7 +81,7 @@ class Evaluator:
         Raises:
             RequestError: fewer than two samples, or samples that are not finite.
         """
-        generated = concatenate(list(self._extracted(state, count, key, raw)))
+        generated = gather(self._extracted(state, count, key, raw))
         return measurement.measure(self._sides(generated), names)
 
     def floor(self, count: int) -> dict[str, Measured]:
@@ -92,19 +92,20 @@ class Evaluator:
         """
         if self.held_out is None:
             return {}
-        sides = Sides(self.held_out.first(count), self.training)
+        sides = Sides(gather([self.held_out.first(count)]), self.training)
         return measurement.measure(sides)
 
     def unavailable(self, count: int) -> dict[str, str]:
         """Metrics that cannot be measured on `count` samples, with what they lack."""
-        return measurement.unavailable(self._sides(self.training.first(count)))
+        like_samples = FeatureSet(self.training.moments, self.training.first(count))
+        return measurement.unavailable(self._sides(like_samples))
 
-    def _sides(self, generated: Extracted) -> Sides:
-        data, probabilities = self.experiment.data, generated.probabilities
+    def _sides(self, generated: FeatureSet) -> Sides:
+        data, probabilities = self.experiment.data, generated.kept.probabilities
         intended = None
         # Only where the network's classes can be those of the data.
         if data.labels and probabilities is not None and probabilities.shape[1] == data.classes:
-            intended = np.arange(len(generated.features)) % data.classes
+            intended = np.arange(len(generated.kept.features)) % data.classes
         return Sides(generated, self.training, self.held_out, intended)
 
     def _extracted(

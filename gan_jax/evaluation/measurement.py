@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from gan_jax.evaluation.references import Reference, first
+from gan_jax.evaluation.references import FeatureSet
 from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Extracted
@@ -42,18 +42,18 @@ class Sides:
         generated: the samples.
         training: the real examples that the generator learns from.
         held_out: other real examples of the same kind, if there are any.
-        intended: class that each sample was asked to be of, if there was any.
+        intended: class that each of the samples that are kept was asked to be of, if there was any.
     """
 
-    generated: Extracted
-    training: Reference
-    held_out: Reference | None = None
+    generated: FeatureSet
+    training: FeatureSet
+    held_out: FeatureSet | None = None
     intended: Int[np.ndarray, " count"] | None = None
 
-    def equal(self, other: Reference) -> tuple[Extracted, Extracted]:
+    def equal(self, other: FeatureSet) -> tuple[Extracted, Extracted]:
         """Generated and real examples, equally many of both."""
-        count = min(len(self.generated.features), len(other.kept.features))
-        return first(self.generated, count), other.first(count)
+        count = min(len(self.generated.kept.features), len(other.kept.features))
+        return self.generated.first(count), other.first(count)
 
 
 def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Measured]:
@@ -77,8 +77,8 @@ def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Mea
 
 def unavailable(sides: Sides) -> dict[str, str]:
     """Metrics that cannot be measured, with what they lack."""
-    probabilities = sides.generated.probabilities
-    count = min(len(sides.generated.features), len(sides.training.kept.features))
+    probabilities = sides.generated.kept.probabilities
+    count = min(len(sides.generated.kept.features), len(sides.training.kept.features))
     lacking = {
         name: f"{fewest} samples and {fewest} real examples"
         for name, fewest in FEWEST.items()
@@ -99,8 +99,9 @@ def unavailable(sides: Sides) -> dict[str, str]:
 
 def _frechet(sides: Sides) -> tuple[Measured, ...]:
     real = sides.training.moments
-    estimate = frechet.estimate(sides.generated.features, real)
-    return (Measured(estimate, len(sides.generated.features), real.count),)
+    generated = sides.generated
+    estimate = frechet.estimate(generated.kept.features, real, generated.moments)
+    return (Measured(estimate, generated.count, real.count),)
 
 
 def _kernel(sides: Sides) -> tuple[Measured, ...]:
@@ -119,14 +120,14 @@ def _density_coverage(sides: Sides) -> tuple[Measured, ...]:
 
 
 def _memorisation(sides: Sides) -> tuple[Measured, ...]:
-    generated, training = sides.generated.features, sides.training.kept.features
+    generated, training = sides.generated.kept.features, sides.training.kept.features
     held_out = sides.held_out.first(len(generated)).features
     estimate = neighbours.memorisation(generated, training, held_out)
     return (Measured(estimate, len(generated), len(training) + len(held_out)),)
 
 
 def _classifier_score(sides: Sides) -> tuple[Measured, ...]:
-    probabilities = sides.generated.probabilities
+    probabilities = sides.generated.kept.probabilities
     return (Measured(classes.classifier_score(probabilities), len(probabilities), 0),)
 
 
@@ -137,19 +138,19 @@ def _score_ratio(sides: Sides) -> tuple[Measured, ...]:
 
 
 def _mode_count(sides: Sides) -> tuple[Measured, ...]:
-    labels = _labels(sides.generated)
-    count = sides.generated.probabilities.shape[1]
+    labels = _labels(sides.generated.kept)
+    count = sides.generated.kept.probabilities.shape[1]
     return (Measured(classes.mode_count(labels, count), len(labels), 0),)
 
 
 def _class_divergence(sides: Sides) -> tuple[Measured, ...]:
-    labels, real = _labels(sides.generated), _labels(sides.training.kept)
-    count = sides.generated.probabilities.shape[1]
+    labels, real = _labels(sides.generated.kept), _labels(sides.training.kept)
+    count = sides.generated.kept.probabilities.shape[1]
     return (Measured(classes.class_divergence(labels, real, count), len(labels), len(real)),)
 
 
 def _intended_accuracy(sides: Sides) -> tuple[Measured, ...]:
-    labels = _labels(sides.generated)
+    labels = _labels(sides.generated.kept)
     return (Measured(classes.intended_accuracy(labels, sides.intended), len(labels), 0),)
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import jax
@@ -28,13 +28,13 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """A set of real images, as a feature network sees it.
+class FeatureSet:
+    """A set of images, as a feature network sees it; memory does not grow with their number.
 
     Attributes:
         moments: mean and covariance of the features of all images.
-        kept: features and probabilities of the first of a fixed permutation of the images: of all
-            where they take at most KEPT_BYTES.
+        kept: features and probabilities of the first of the images, which come in random order: of
+            all where they take at most KEPT_BYTES.
     """
 
     moments: Moments
@@ -56,18 +56,26 @@ def first(extracted: Extracted, count: int) -> Extracted:
     return Extracted(features[:count], None if probabilities is None else probabilities[:count])
 
 
-def concatenate(parts: list[Extracted]) -> Extracted:
-    """What was extracted from several batches, as from one."""
-    features, probabilities = zip(*parts, strict=True)
-    classifies = probabilities[0] is not None
-    return Extracted(
-        np.concatenate(features), np.concatenate(probabilities) if classifies else None
-    )
+def gather(parts: Iterable[Extracted]) -> FeatureSet:
+    """Makes one set of what was extracted from images in random order, part by part."""
+    kept: list[Extracted] = []
+
+    def features() -> Iterator[Float32[np.ndarray, "part features"]]:
+        rows = 0
+        for extracted in parts:
+            row_bytes = sum(array[0].nbytes for array in extracted if array is not None)
+            room = max(KEPT_BYTES // row_bytes - rows, 0)
+            if room:
+                kept.append(first(extracted, room))
+            rows += len(extracted.features)
+            yield extracted.features
+
+    return FeatureSet(moments(features()), _concatenate(kept))
 
 
 def reference(
     pixels: UInt8[np.ndarray, "count height width channels"], network: FeatureNetwork
-) -> Reference:
+) -> FeatureSet:
     """Returns the statistics of images, from the cache where they are there.
 
     A file of the cache is named by the sha256 of the pixels, of the network's weights and of all
@@ -85,7 +93,7 @@ def reference(
         pass
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         _logger.warning("computing the statistics again, for %s is damaged (%s)", path, error)
-    found = _compute(pixels, network)
+    found = gather(_extract(pixels, network))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, _encode(found))
@@ -107,29 +115,21 @@ def _name(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest() + ".statistics"
 
 
-def _compute(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> Reference:
-    kept: list[Extracted] = []
-
-    def features() -> Iterator[Float32[np.ndarray, "chunk features"]]:
-        rows = 0
-        for extracted in _extract(pixels, network):
-            row_bytes = sum(array[0].nbytes for array in extracted if array is not None)
-            room = max(KEPT_BYTES // row_bytes - rows, 0)
-            if room:
-                kept.append(first(extracted, room))
-            rows += len(extracted.features)
-            yield extracted.features
-
-    return Reference(moments(features()), concatenate(kept))
-
-
 def _extract(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> Iterator[Extracted]:
     order = np.random.default_rng(ORDER_SEED).permutation(len(pixels))
     for start in range(0, len(order), CHUNK):
         yield network.extract(pixels[order[start : start + CHUNK]])
 
 
-def _encode(found: Reference) -> bytes:
+def _concatenate(parts: list[Extracted]) -> Extracted:
+    features, probabilities = zip(*parts, strict=True)
+    classifies = probabilities[0] is not None
+    return Extracted(
+        np.concatenate(features), np.concatenate(probabilities) if classifies else None
+    )
+
+
+def _encode(found: FeatureSet) -> bytes:
     arrays = dataclasses.asdict(found.moments) | found.kept._asdict()
     buffer = io.BytesIO()
     np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
@@ -137,11 +137,11 @@ def _encode(found: Reference) -> bytes:
     return hashlib.sha256(content).digest() + content
 
 
-def _decode(content: bytes) -> Reference:
+def _decode(content: bytes) -> FeatureSet:
     digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("its content does not have the checksum written with it")
     with np.load(io.BytesIO(content)) as file:
         arrays = dict(file)
     kept = Extracted(arrays.pop("features"), arrays.pop("probabilities", None))
-    return Reference(Moments(**arrays | {"count": int(arrays["count"])}), kept)
+    return FeatureSet(Moments(**arrays | {"count": int(arrays["count"])}), kept)

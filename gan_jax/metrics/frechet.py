@@ -77,7 +77,9 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     return _distance(first, second, linalg.svdvals(product))
 
 
-def estimate(features: Float[np.ndarray, "n d"], real: Moments) -> Estimate:
+def estimate(
+    features: Float[np.ndarray, "n d"], real: Moments, generated: Moments | None = None
+) -> Estimate:
     """Frechet distance of generated features to the moments of real ones, with its interval.
 
     The interval says how far another n generated samples would lie, with `real` held fixed; it
@@ -87,11 +89,17 @@ def estimate(features: Float[np.ndarray, "n d"], real: Moments) -> Estimate:
     transport map from the generated Gaussian to the real one (Dowson and Landau, 1982): the
     derivative of tr (S S_r)^(1/2) by S is T / 2.
 
+    Args:
+        features: of generated samples.
+        real: moments of the real ones.
+        generated: moments of more samples, of which `features` are some at random, to tell the
+            spread; those of `features` themselves if None.
+
     Raises:
         RequestError: features that are not finite, of another dimension, or fewer than two.
     """
     features = check_features("features", features, at_least=2)
-    generated = moments([features])
+    generated = generated or moments([features])
     _check_pair(generated, real)
     root, leading = _root(generated.covariance)
     left, singular = _left_singular(root.T @ _root(real.covariance)[0])
@@ -106,7 +114,7 @@ def estimate(features: Float[np.ndarray, "n d"], real: Moments) -> Estimate:
         centred = block - generated.mean
         influence = 2 * centred @ (generated.mean - real.mean) + np.square(centred).sum(axis=1)
         influences.append(influence - np.square(centred @ to_transported).sum(axis=1))
-    standard_error = np.concatenate(influences).std(ddof=1) / math.sqrt(len(features))
+    standard_error = np.concatenate(influences).std(ddof=1) / math.sqrt(generated.count)
     value = _distance(generated, real, singular)
     return from_standard_error(value, standard_error).clipped(low=0.0)
 
