@@ -215,13 +215,14 @@ def findings(history: History) -> list[Finding]:
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
     if not all(map(len, right)):
         return [Finding("too little data to say", "metrics.jsonl has no accuracies")]
-    return [
-        Finding(
-            "balanced",
-            f"the discriminator is right on {right[0].mean():.0%} of real and "
-            f"{right[1].mean():.0%} of generated examples ({_span(right[0])})",
-        )
-    ]
+    evidence = (
+        f"the discriminator is right on {right[0].mean():.0%} of real and "
+        f"{right[1].mean():.0%} of generated examples ({_span(right[0])})"
+    )
+    looks = len(history.series("distance_ratio"))
+    if looks < LOOKS:
+        evidence += f"; {looks} looks at samples are too few to tell a collapse, {LOOKS} are needed"
+    return [Finding("balanced", evidence)]
 
 
 def describe(path: Path) -> str:

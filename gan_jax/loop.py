@@ -317,6 +317,10 @@ def _last_words(member: Member, brief: bool) -> str:
         [
             f"finished: {path}",
             *([f"  scores      {scores}"] if scores else []),
+            *(
+                f"  best        step {step}: --step best"
+                for step in checkpoints.steps(directory.best)
+            ),
             f"  samples     {directory.final_picture}",
             f"  film strip  {directory.film_strip}",
             f"  metrics     {directory.metrics}",

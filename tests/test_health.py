@@ -107,6 +107,17 @@ def test_a_young_generator_is_not_called_collapsed(looks, verdict):
     assert verdicts(History([*alike, *blind[looks:]], [])) == [verdict]
 
 
+def test_where_it_is_too_early_to_tell_a_collapse_that_is_said():
+    whole = history().metrics
+    blind = [{name: line[name] for name in SEEN_ALWAYS} for line in whole]
+    (finding,) = health.findings(History([*whole[:4], *blind[4:]], []))
+    assert finding.evidence.endswith(
+        "4 looks at samples are too few to tell a collapse, 5 are needed"
+    )
+    (finding,) = health.findings(History(whole, []))
+    assert "collapse" not in finding.evidence
+
+
 def test_a_trouble_that_has_passed_is_forgotten():
     lines = history().metrics
     early = [line | STRONG | {"distance_ratio": 0.1} for line in lines[:3]]

@@ -156,7 +156,7 @@ def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
 def _announce(lacking: dict[str, str], announce: Callable[[str], None]) -> None:
     for need in dict.fromkeys(lacking.values()):
         names = [name for name, what in lacking.items() if what == need]
-        announce(f"left out: {', '.join(names)}: {need} are not there")
+        announce(f"left out: {', '.join(names)}: needs {need}")
 
 
 def _check_same(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:

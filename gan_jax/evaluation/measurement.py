@@ -80,7 +80,7 @@ def unavailable(sides: Sides) -> dict[str, str]:
     probabilities = sides.generated.kept.probabilities
     count = min(len(sides.generated.kept.features), len(sides.training.kept.features))
     lacking = {
-        name: f"{fewest} samples and {fewest} real examples"
+        name: f"at least {fewest} samples and {fewest} real examples"
         for name, fewest in FEWEST.items()
         if count < fewest
     }

@@ -210,7 +210,7 @@ def test_what_too_few_images_do_not_allow_is_left_out_and_said(digits, tmp_path)
     np.savez(tmp_path / "few.npz", images=DATA.load().sample[:25])
     said = []
     evaluate_data(str(tmp_path / "few.npz"), str(digits), 8, 1, NETWORK, said.append)
-    assert said == ["left out: density, coverage: 30 samples and 30 real examples are not there"]
+    assert said == ["left out: density, coverage: needs at least 30 samples and 30 real examples"]
 
 
 def test_drawn_samples_of_another_size_are_refused(digits, tmp_path):
