@@ -11,8 +11,9 @@ from gan_jax.data.arrays import MnistSample
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import measurement
+from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.evaluation.measurement import Measured, Sides
-from gan_jax.evaluation.references import FeatureSet, gather, reference
+from gan_jax.evaluation.references import reference
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import features
 from gan_jax.metrics.features import Extracted, FeatureNetwork

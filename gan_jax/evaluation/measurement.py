@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from gan_jax.evaluation.references import FeatureSet
+from gan_jax.evaluation.feature_sets import FeatureSet
 from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.features import Extracted

@@ -6,71 +6,25 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 import platformdirs
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
+from gan_jax.evaluation import feature_sets
+from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.files import write_atomically
 from gan_jax.metrics.features import Extracted, FeatureNetwork
-from gan_jax.metrics.frechet import Moments, moments
+from gan_jax.metrics.frechet import Moments
 
 ORDER_SEED = 0  # of the permutation whose first examples stand for all of them
-KEPT_BYTES = 2**27  # of features and probabilities of single examples
 CHUNK = 1024  # examples gathered at a time
 VERSION = 1  # of what happens between decoded pixels and a file; a new one makes old files unused
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureSet:
-    """A set of images, as a feature network sees it; memory does not grow with their number.
-
-    Attributes:
-        moments: mean and covariance of the features of all images.
-        kept: features and probabilities of the first of the images, which come in random order: of
-            all where they take at most KEPT_BYTES.
-    """
-
-    moments: Moments
-    kept: Extracted
-
-    @property
-    def count(self) -> int:
-        """Number of images in the set."""
-        return self.moments.count
-
-    def first(self, count: int) -> Extracted:
-        """Features and probabilities of at most `count` images."""
-        return first(self.kept, count)
-
-
-def first(extracted: Extracted, count: int) -> Extracted:
-    """The first `count` rows of what was extracted."""
-    features, probabilities = extracted
-    return Extracted(features[:count], None if probabilities is None else probabilities[:count])
-
-
-def gather(parts: Iterable[Extracted]) -> FeatureSet:
-    """Makes one set of what was extracted from images in random order, part by part."""
-    kept: list[Extracted] = []
-
-    def features() -> Iterator[Float32[np.ndarray, "part features"]]:
-        rows = 0
-        for extracted in parts:
-            row_bytes = sum(array[0].nbytes for array in extracted if array is not None)
-            room = max(KEPT_BYTES // row_bytes - rows, 0)
-            if room:
-                kept.append(first(extracted, room))
-            rows += len(extracted.features)
-            yield extracted.features
-
-    return FeatureSet(moments(features()), _concatenate(kept))
 
 
 def reference(
@@ -110,7 +64,7 @@ def _name(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> str:
         "pixels": [digest.hexdigest(), *pixels.shape],
         "network": [network.name, network.sha256()],
         "backend": jax.default_backend(),  # each rounds in its own way
-        "constants": [VERSION, ORDER_SEED, KEPT_BYTES],
+        "constants": [VERSION, ORDER_SEED, feature_sets.KEPT_BYTES],
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest() + ".statistics"
 
@@ -119,14 +73,6 @@ def _extract(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> Itera
     order = np.random.default_rng(ORDER_SEED).permutation(len(pixels))
     for start in range(0, len(order), CHUNK):
         yield network.extract(pixels[order[start : start + CHUNK]])
-
-
-def _concatenate(parts: list[Extracted]) -> Extracted:
-    features, probabilities = zip(*parts, strict=True)
-    classifies = probabilities[0] is not None
-    return Extracted(
-        np.concatenate(features), np.concatenate(probabilities) if classifies else None
-    )
 
 
 def _encode(found: FeatureSet) -> bytes:

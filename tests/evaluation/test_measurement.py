@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gan_jax.evaluation import references
+from gan_jax.evaluation import feature_sets
+from gan_jax.evaluation.feature_sets import gather
 from gan_jax.evaluation.measurement import Sides, measure, unavailable
-from gan_jax.evaluation.references import gather
 from gan_jax.metrics import frechet, neighbours
 from gan_jax.metrics.features import Extracted
 from gan_jax.metrics.names import BETTER
@@ -104,7 +104,7 @@ def test_only_what_is_asked_for_is_measured():
 def test_of_many_samples_some_are_kept_and_all_are_in_the_distance(monkeypatch):
     parts = [extracted(100, seed) for seed in range(5)]
     whole = measure(Sides(gather(parts), TRAINING))
-    monkeypatch.setattr(references, "KEPT_BYTES", 150 * 4 * (3 + 4))
+    monkeypatch.setattr(feature_sets, "KEPT_BYTES", 150 * 4 * (3 + 4))
     some = gather(parts)
     assert len(some.kept.features) == len(some.kept.probabilities) == 150
     measured = measure(Sides(some, TRAINING))

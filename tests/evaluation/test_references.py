@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax.data import images
 from gan_jax.errors import RequestError
-from gan_jax.evaluation import references
+from gan_jax.evaluation import feature_sets, references
 from gan_jax.evaluation.references import reference
 from gan_jax.metrics import features
 from tests.tiny_features import blocks, no_classes
@@ -41,7 +41,7 @@ def assert_same(first, second):
 
 
 def test_moments_are_of_all_images_and_the_rows_are_a_fixed_permutation(monkeypatch):
-    monkeypatch.setattr(references, "KEPT_BYTES", 100 * (16 + 10) * 4)
+    monkeypatch.setattr(feature_sets, "KEPT_BYTES", 100 * (16 + 10) * 4)
     found = reference(PIXELS, NETWORK)
     whole, _ = blocks(PIXELS)
     assert found.count == 2000

@@ -1,0 +1,66 @@
+"""Images as a feature network sees them: what is kept of any number of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from gan_jax.metrics.features import Extracted
+from gan_jax.metrics.frechet import Moments, moments
+
+KEPT_BYTES = 2**27  # of features and probabilities of single images
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """A set of images, as a feature network sees it; memory does not grow with their number.
+
+    Attributes:
+        moments: mean and covariance of the features of all images.
+        kept: features and probabilities of the first of the images, which come in random order: of
+            all where they take at most KEPT_BYTES.
+    """
+
+    moments: Moments
+    kept: Extracted
+
+    @property
+    def count(self) -> int:
+        """Number of images in the set."""
+        return self.moments.count
+
+    def first(self, count: int) -> Extracted:
+        """Features and probabilities of at most `count` images."""
+        return first(self.kept, count)
+
+
+def first(extracted: Extracted, count: int) -> Extracted:
+    """The first `count` rows of what was extracted."""
+    features, probabilities = extracted
+    return Extracted(features[:count], None if probabilities is None else probabilities[:count])
+
+
+def gather(parts: Iterable[Extracted]) -> FeatureSet:
+    """Makes one set of what was extracted from images in random order, part by part."""
+    kept: list[Extracted] = []
+
+    def features() -> Iterator[Float32[np.ndarray, "part features"]]:
+        rows = 0
+        for extracted in parts:
+            row_bytes = sum(array[0].nbytes for array in extracted if array is not None)
+            room = max(KEPT_BYTES // row_bytes - rows, 0)
+            if room:
+                kept.append(first(extracted, room))
+            rows += len(extracted.features)
+            yield extracted.features
+
+    return FeatureSet(moments(features()), _concatenate(kept))
+
+
+def _concatenate(parts: list[Extracted]) -> Extracted:
+    features, probabilities = zip(*parts, strict=True)
+    classifies = probabilities[0] is not None
+    return Extracted(
+        np.concatenate(features), np.concatenate(probabilities) if classifies else None
+    )
