@@ -109,6 +109,7 @@ def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Ca
         plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
     init = jax.jit(gan.init, static_argnums=0)
     states = plan.stack([init(experiment, np.uint32(seed)) for seed in range(seeds)])
+    numbers = plan.numbers([experiment] * seeds)
     pool = {"sample": experiment.data.load().sample, "label": None}
     pool = jax.device_put(pool, devices.replicated(plan.mesh))
     positions = np.stack(
@@ -122,7 +123,7 @@ def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Ca
         nonlocal states
         start = time.perf_counter()
         states, metrics = run_steps(
-            experiment.of_any_seed, plan, states, pool, positions, np.int32(count)
+            experiment.shared, plan, states, numbers, pool, positions, np.int32(count)
         )
         jax.block_until_ready((states, metrics))
         return time.perf_counter() - start

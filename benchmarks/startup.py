@@ -148,7 +148,15 @@ def loop_cost() -> None:
         states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
         for pool, positions in calls:
-            states, _ = run_steps(experiment, plan, states, pool, positions, source.limit)
+            states, _ = run_steps(
+                experiment.shared,
+                plan,
+                states,
+                plan.numbers([experiment]),
+                pool,
+                positions,
+                source.limit,
+            )
             jax.block_until_ready(states)
         if repeat:  # the first compiles
             ratios.append(whole / (time.perf_counter() - start))
@@ -174,7 +182,15 @@ def save_cost() -> None:
             start = time.perf_counter()
             if repeat % 2:
                 saver.save(repeat, states)
-            states, _ = run_steps(experiment, plan, states, pool, positions, STEPS_TIMED)
+            states, _ = run_steps(
+                experiment.shared,
+                plan,
+                states,
+                plan.numbers([experiment]),
+                pool,
+                positions,
+                STEPS_TIMED,
+            )
             jax.block_until_ready(states)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)

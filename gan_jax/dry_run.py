@@ -65,7 +65,9 @@ def _memory(experiment: Experiment) -> list[str]:
     pool = {"sample": sample, "label": label}
     positions = jax.ShapeDtypeStruct((1, 1, size), jnp.int32)
     count = jax.ShapeDtypeStruct((), jnp.int32)
-    compiled = run_steps.lower(experiment, plan, state, pool, positions, count).compile()
+    compiled = run_steps.lower(
+        experiment.shared, plan, state, plan.numbers([experiment]), pool, positions, count
+    ).compile()
     memory = compiled.memory_analysis()
     temporary = memory.temp_size_in_bytes / MIB
     arguments = memory.argument_size_in_bytes / MIB

@@ -4,11 +4,13 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+from gan_jax import traced
 from gan_jax.checks import check_bounds, check_object, check_types, nearest
 from gan_jax.errors import RequestError
 from gan_jax.losses import NonSaturating
 from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
+from gan_jax.traced import TRACED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class Experiment:
     epochs: int | None = None
     discriminator_steps: int = 1
     update_order: Literal["simultaneous", "alternating"] = "simultaneous"
-    ema_decay: float = 0.0
+    ema_decay: float = dataclasses.field(default=0.0, metadata=TRACED)
     seed: int = 0
     log_every: int = 20
     sample_every: int = 500
@@ -112,9 +114,14 @@ class Experiment:
             raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property
-    def of_any_seed(self) -> "Experiment":
-        """The same with seed 0: what programs are compiled for, which all seeds share."""
-        return dataclasses.replace(self, seed=0)
+    def numbers(self) -> tuple[float, ...]:
+        """What the compiled steps take as arguments, see `gan_jax.traced`."""
+        return traced.numbers(self)
+
+    @property
+    def shared(self) -> "Experiment":
+        """What programs are compiled for: the same for all seeds and for all `numbers`."""
+        return traced.without_numbers(dataclasses.replace(self, seed=0))
 
     @property
     def examples_per_step(self) -> int:

@@ -285,7 +285,7 @@ def update_ema(experiment: Experiment, state: GANState, generator: Player) -> Py
     The decay grows from 0.1 as (1 + step) / (10 + step) until it reaches `ema_decay`, so that the
     random initial parameters do not linger in the average.
     """
-    if not experiment.ema_decay:
+    if state.ema is None:
         return None
     decay = jnp.minimum(experiment.ema_decay, (1 + state.step) / (10 + state.step))
     newest = (generator.params, generator.variables)

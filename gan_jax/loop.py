@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32, PyTree
+from jaxtyping import Array, Bool, Float, Int32, PyTree
 
 from gan_jax import checkpoints, feed, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
@@ -20,6 +20,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
+from gan_jax.traced import with_numbers
 
 # How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
 # anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
@@ -42,6 +43,7 @@ def run_steps(
     experiment: Experiment,
     plan: Plan,
     states: gan.GANState,
+    numbers: Float[Array, "seeds numbers"],
     pool: PyTree,
     positions: Int32[Array, "seeds steps batch"],
     count: Int32[Array, ""],
@@ -52,9 +54,10 @@ def run_steps(
     count, and the results cannot depend on how the steps are grouped into calls.
 
     Args:
-        experiment: what the run is, whatever its seed.
+        experiment: what the runs have in common, see `Experiment.shared`.
         plan: how the seeds share the devices.
         states: of each seed, with an axis in front; is donated.
+        numbers: of the experiment of each seed, see `Experiment.numbers`.
         pool: stored examples.
         positions: which of the pool form the batch of each step; rows beyond `count` are ignored.
         count: between 1 and the number of rows.
@@ -63,18 +66,21 @@ def run_steps(
         The states, and the metrics [seeds] of the last step.
     """
 
-    def run_seed(state, positions, pool, count):
+    def run_seed(state, own, pool, count):
+        positions, numbers = own
+        resolved = with_numbers(experiment, numbers)
+
         def step(i, carry):
             state, _ = carry
             chosen = plan.split_batch(positions[i])
             batch = experiment.data.prepare(jax.tree.map(lambda stored: stored[chosen], pool))
-            return plan.everywhere(gan.update(experiment, state, batch))
+            return plan.everywhere(gan.update(resolved, state, batch))
 
         _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
         no_metrics = jax.tree.map(jnp.zeros_like, shapes)
         return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 
-    return plan.run(run_seed, states, positions, pool, count)
+    return plan.run(run_seed, states, (positions, numbers), pool, count)
 
 
 class _Clock:
@@ -131,7 +137,7 @@ class Running:
     @property
     def experiment(self) -> Experiment:
         """What all seeds have in common."""
-        return self.members[0].experiment.of_any_seed
+        return self.members[0].experiment.shared
 
     def say(self, message: str, *members: Member) -> None:
         """Tells the user, and writes it to the logs of the seeds that it is about."""
@@ -161,6 +167,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     """
     experiment, last_step = running.experiment, running.last_step
     seeds = running.plan.padded([member.experiment.seed for member in running.members])
+    numbers = running.plan.numbers([member.experiment for member in running.members])
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
     alive = _Alive(running)
     for index, member in alive:
@@ -175,7 +182,9 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     while step < last_step and not stopped:
         count = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
         pool, positions = source.next(step, count)
-        states, metrics = run_steps(experiment, running.plan, states, pool, positions, count)
+        states, metrics = run_steps(
+            experiment, running.plan, states, numbers, pool, positions, count
+        )
         step += count
         # Only now, with the next call under way, are the metrics of the call before fetched, so
         # that the device never waits for the host.

@@ -10,6 +10,7 @@ import optax
 
 from gan_jax.checks import check_bounds, check_object, check_types
 from gan_jax.errors import RequestError
+from gan_jax.traced import TRACED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Adam:
             this player's updates multiplies the learning rate.
     """
 
-    learning_rate: float = 1e-4
+    learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-7

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_jax.checks import check_bounds, check_types
+from gan_jax.traced import TRACED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class R1:
         gamma: the penalty's weight, at least 0.
     """
 
-    gamma: float = 10.0
+    gamma: float = dataclasses.field(default=10.0, metadata=TRACED)
 
     def __post_init__(self) -> None:
         check_types(self)

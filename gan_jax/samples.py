@@ -60,7 +60,7 @@ def from_latents(
             conditions = jnp.asarray((first + positions) % experiment.data.classes, jnp.int32)
         padded = jnp.asarray(latents)[jnp.minimum(positions, count - 1)]
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
-        shared = experiment.of_any_seed
+        shared = experiment.shared
         drawn = np.asarray(_generate(shared, state, padded, conditions, batches, raw))
         calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
     return np.concatenate(calls)[:count]
@@ -98,7 +98,7 @@ def probability_real(
     if experiment.data.labels:
         raise RequestError("the discriminator is conditioned on labels, which these samples lack")
     logits = [
-        np.asarray(_discriminate(experiment.of_any_seed, state, samples[start : start + BATCH]))
+        np.asarray(_discriminate(experiment.shared, state, samples[start : start + BATCH]))
         for start in range(0, len(samples), BATCH)
     ]
     return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from gan_jax import devices
 from gan_jax.errors import RequestError
+from gan_jax.experiment import Experiment
 
 Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
 MOST = 2**32  # seeds are below
@@ -68,6 +70,10 @@ class Plan:
         """Puts the states of all seeds on the devices."""
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.padded(states))
         return jax.device_put(stacked, devices.split_seeds(self.mesh))
+
+    def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
+        """The traced numbers of the experiment of each computed seed."""
+        return np.array(self.padded([each.numbers for each in experiments]), np.float32)
 
     def run(self, program: Callable[..., Any], states: PyTree, own: PyTree, *shared: Any) -> Any:
         """Runs program(state, own, *shared) for each seed.

@@ -155,7 +155,7 @@ def _initialise(
 ) -> tuple[gan.GANState, list[str]]:
     said: list[str] = []
     init = jax.jit(gan.init, static_argnums=0)
-    state = init(experiment.of_any_seed, jnp.uint32(experiment.seed))
+    state = init(experiment.shared, jnp.uint32(experiment.seed))
     if init_from:
         state = load_pretrained(init_from, state, said.append)
     return state, said

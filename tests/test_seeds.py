@@ -85,7 +85,8 @@ def test_a_step_of_batched_seeds_is_that_of_each_within_rounding(strategy):
     initial = [gan.init(experiment, seed) for seed in range(3)]
     pool = {"sample": experiment.data.load().sample, "label": None}
     positions = np.stack([[experiment.data.indices(seed, 0, 16)] for seed in range(3)])
-    _, metrics = loop.run_steps(experiment, plan, plan.stack(initial), pool, positions, 1)
+    numbers = plan.numbers([experiment] * 3)
+    _, metrics = loop.run_steps(experiment, plan, plan.stack(initial), numbers, pool, positions, 1)
     for seed, state in enumerate(initial):
         batch = experiment.data.batch(seed, 0, 16)
         _, expected = gan.update(experiment, state, batch)

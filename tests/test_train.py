@@ -115,7 +115,9 @@ def test_steps_do_not_depend_on_how_calls_group_them():
         for count in groups:
             padded = np.zeros((1, 6, 16), np.int32)
             padded[0, :count] = positions[step : step + count]
-            states, _ = run_steps(experiment, plan, states, pool, padded, count)
+            states, _ = run_steps(
+                experiment, plan, states, plan.numbers([experiment]), pool, padded, count
+            )
             step += count
         return states
 

@@ -31,7 +31,9 @@ def build(case: Case, batch: np.ndarray) -> Peer:
 
     def train(steps: int) -> None:
         nonlocal states
-        states, metrics = run_steps(experiment, plan, states, pool, positions, steps)
+        states, metrics = run_steps(
+            experiment.shared, plan, states, plan.numbers([experiment]), pool, positions, steps
+        )
         jax.block_until_ready((states, metrics))
 
     def sample(count: int) -> np.ndarray:
