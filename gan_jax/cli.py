@@ -16,7 +16,7 @@ import tyro
 from tyro.conf import FlagConversionOff, FlagCreatePairsOff, arg
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from gan_jax.commands import Compare, Evaluate, Features, Health, Sample, Score, Train
+from gan_jax.commands import Compare, Evaluate, Features, Health, Sample, Score, Sweep, Train
 from gan_jax.errors import RequestError
 from gan_jax.files import write_atomically
 
@@ -55,8 +55,9 @@ def _warnings_on_terminal() -> Iterator[None]:
 def _run(arguments: list[str]) -> int:
     try:
         command = _parse(arguments)
-        if isinstance(command, Train):
-            return _train(command)
+        for kind in (Train, Sweep):
+            if isinstance(command, kind):
+                return _restartable(_COMMANDS[kind], command)
         return _COMMANDS[type(command)](command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -70,11 +71,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Any:
-    train = _with_fields(arguments) if arguments[:1] == ["train"] else Train
+    kinds = {"train": Train, "sweep": Sweep}
+    if arguments[:1] and arguments[0] in kinds:
+        kinds[arguments[0]] = _with_fields(arguments, kinds[arguments[0]])
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
     commands = {
-        "train": train,
+        **kinds,
         "sample": Sample,
         "score": Score,
         "features": Features,
@@ -124,13 +127,15 @@ def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
     )
 
 
-def _with_fields(arguments: list[str]) -> type[Train]:
-    """Adds to the arguments of `train` every field of the experiment whose file is named."""
+def _with_fields(arguments: list[str], kind: type) -> type:
+    """Adds to the arguments of a command every field of the experiment whose file is named."""
     file = next((Path(a) for a in arguments[1:] if a.endswith(".py")), None)
     if file is None:
-        return Train
-    from gan_jax.config import load_experiment
+        return kind
+    from gan_jax.config import load_experiment, load_file
 
+    if kind is Sweep and not hasattr(load_file(file), "experiment"):
+        return kind
     experiment = load_experiment(file)
     # Either gives the length of a run: naming one takes the place of the other. The 1 is only there
     # to be overridden.
@@ -143,9 +148,18 @@ def _with_fields(arguments: list[str]) -> type[Train]:
         experiment = dataclasses.replace(experiment, steps=None, epochs=1)
     named_by_path = Annotated[type(experiment), arg(name=""), FlagConversionOff]
     field = ("experiment", named_by_path, experiment)
-    parser = dataclasses.make_dataclass("Train", [field], bases=(Train,), frozen=True)
-    parser.__doc__ = Train.__doc__
+    parser = dataclasses.make_dataclass(kind.__name__, [field], bases=(kind,), frozen=True)
+    parser.__doc__ = kind.__doc__
     return parser
+
+
+def _restartable(action: Any, command: Any) -> int:
+    # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+    try:
+        return action(command)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _train(command: Any) -> int:
@@ -174,8 +188,6 @@ def _train(command: Any) -> int:
         seeds = parse(command.seeds)
         if command.strategy in ("auto", "shard", "shard-vmap"):
             devices.use_cores(len(seeds))
-    # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     try:
         outcome = train(
             command.experiment,
@@ -188,9 +200,20 @@ def _train(command: Any) -> int:
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return FINISHED if outcome is Outcome.FINISHED else STOPPED
+
+
+def _sweep(command: Any) -> int:
+    from gan_jax import sweep_command
+
+    result = sweep_command.run(command)
+    if result is None:
+        return FINISHED
+    if result.stopped:
+        return STOPPED
+    if result.failed:
+        return FAILED
+    return DIVERGED if result.all_diverged else FINISHED
 
 
 def _sample(command: Sample) -> int:
@@ -329,9 +352,11 @@ def _compare(command: Compare) -> int:
         raise RequestError(f"--out {command.out}: must end in .csv")
     if command.out and not command.out.parent.is_dir():
         raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
+    from gan_jax import sweep
     from gan_jax.evaluation import compare, table
 
-    basis, comparisons = compare.compare(command.runs)
+    settings = [setting for run in command.runs for setting in sweep.directories(run)]
+    basis, comparisons = compare.compare(settings)
     table.show_comparisons(basis, comparisons)
     if command.out:
         write_atomically(command.out, compare.to_csv(comparisons).encode())
@@ -351,6 +376,8 @@ def _health(command: Health) -> int:
 
 
 _COMMANDS: dict[type, Any] = {
+    Train: _train,
+    Sweep: _sweep,
     Sample: _sample,
     Score: _score,
     Features: _features,

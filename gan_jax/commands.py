@@ -34,6 +34,55 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Train many settings of an experiment, each with several seeds; run it again to go on.
+
+    Each setting is a directory of seeds in the directory of the sweep. Settings that differ in
+    learning rates, penalty weights or EMA decay only share one compiled program. `gan-jax sweep
+    EXPERIMENT.py --help` lists every field of that experiment; each can be overridden for all
+    settings by its dotted path.
+    """
+
+    source: Positional[Path]
+    """Python file that defines `experiment`, or a function `experiments()` that yields (name,
+    experiment); or the directory of a sweep, to go on with it."""
+    workdir: Path | None = None
+    """Directory of the sweep; runs/<name of the file>_sweep if not given."""
+    seeds: str | None = None
+    """Seeds of each setting, 0:4 (as if not given) for 0 to 3."""
+    grid: tuple[str, ...] = ()
+    """FIELD=VALUE,VALUE for the product of all such; FIELD+FIELD=VALUE,VALUE changes both fields
+    together. Values are Python, with the names of the file: "loss=losses.NonSaturating,
+    losses.Minimax(label_smoothing=0.1)"."""
+    draw: tuple[str, ...] = ()
+    """FIELD=LOW:HIGH or FIELD=log:LOW:HIGH: values are drawn from there, uniformly or
+    log-uniformly."""
+    draws: int = 10
+    """How often all fields of --draw are drawn; each draw is combined with the whole grid."""
+    key: int = 0
+    """Seed of the draws."""
+    search: int | None = None
+    """Let Optuna choose that many settings from --grid and --draw, one after another, by their mean
+    best_metric over seeds."""
+    strategy: Literal["auto", "map", "vmap", "shard", "shard-vmap"] = "auto"
+    """How the runs of one program share the devices: in turns, batched, or spread over them."""
+    launcher: Literal["here", "local", "slurm"] = "here"
+    """In this process, in --jobs processes of this machine, or as an array job of SLURM."""
+    jobs: int = 2
+    """With --launcher local: how many processes at once, each with its share of the cores."""
+    slurm: tuple[str, ...] = ()
+    """With --launcher slurm: NAME=VALUE of what submitit takes, timeout_min=60 for example."""
+    retry_failed: bool = False
+    """Train settings again that have failed before."""
+    only: tuple[str, ...] = ()
+    """Of a sweep that is there: train these settings only."""
+    status: bool = False
+    """Of a sweep that is there: print how far it is, and train nothing."""
+    dry_run: bool = False
+    """Print the settings and what trains together; train nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Sample:
     """Draw samples from a trained generator."""
 
@@ -110,7 +159,7 @@ class Compare:
     """
 
     runs: Positional[tuple[Path, ...]]
-    """Directories of several seeds each, as `gan-jax train --seeds` makes them."""
+    """Directories of several seeds each, as `gan-jax train --seeds` makes them, or of sweeps."""
     out: Path | None = None
     """.csv file to which the same is written."""
 

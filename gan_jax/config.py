@@ -14,6 +14,7 @@ from gan_jax.checks import nearest
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 
+LENGTH_FIELDS = ("steps", "epochs")  # of an experiment: of the two it has one
 FLAX_FIELDS = ("parent", "name")  # of every Linen module; no part of what it is
 
 
@@ -26,15 +27,23 @@ def load_experiment(path: Path) -> Experiment:
     Raises:
         RequestError: no such file, it raises, or it defines no `experiment`.
     """
-    if not path.is_file():
-        others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise RequestError(f"no experiment file {str(path)!r}{nearest(str(path), others)}")
-    module = _import_file(path)
-    experiment = getattr(module, "experiment", None)
+    experiment = getattr(load_file(path), "experiment", None)
     if not isinstance(experiment, Experiment):
         found = "nothing of that name" if experiment is None else type(experiment).__name__
         raise RequestError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
     return experiment
+
+
+def load_file(path: Path) -> Any:
+    """Runs a Python file and returns its module.
+
+    Raises:
+        RequestError: no such file, or it raises.
+    """
+    if not path.is_file():
+        others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise RequestError(f"no experiment file {str(path)!r}{nearest(str(path), others)}")
+    return _import_file(path)
 
 
 def encode(value: Any) -> Any:

@@ -36,17 +36,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def make_mesh(batch_size: int, seeds: int = 1) -> Mesh:
+def make_mesh(batch_size: int, spread: int | None = None) -> Mesh:
     """Returns a mesh with axes `seed` and `data`.
 
     Args:
         batch_size: examples in a batch, which is split over `data`: as many devices as divide it,
-            or one where seeds are spread.
-        seeds: devices over which seeds are spread.
+            or one where runs are spread.
+        spread: devices over which runs are spread, if they are.
     """
     devices = jax.devices()
     possible = [n for n in range(1, len(devices) + 1) if batch_size % n == 0]
-    shape = (seeds, max(possible) if seeds == 1 else 1)
+    shape = (1, max(possible)) if spread is None else (spread, 1)
     axes = (AxisType.Auto, AxisType.Auto)
     chosen = devices[: math.prod(shape)]
     return jax.make_mesh(shape, ("seed", "data"), axis_types=axes, devices=chosen)

@@ -1,4 +1,4 @@
-"""The one exception that means: the request is wrong, and here is what would be right."""
+"""Exceptions that mean: the request cannot be met, and here is what would be right."""
 
 
 class RequestError(ValueError):
@@ -7,3 +7,7 @@ class RequestError(ValueError):
     The message names the field, the value and what would be right. The command line prints it
     without a traceback and exits with code 2.
     """
+
+
+class BusyError(RequestError):
+    """Another process works on what was asked for."""

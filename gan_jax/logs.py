@@ -18,7 +18,7 @@ from rich.progress import (
 
 from gan_jax.evaluation import lines
 from gan_jax.files import write_atomically
-from gan_jax.runs import RunDirectory
+from gan_jax.runs import RunDirectory, read_seconds
 
 SECONDS_BETWEEN_LINES = 20  # where the output is no terminal and there is no bar
 
@@ -29,6 +29,8 @@ class RunLog:
     def __init__(self, directory: RunDirectory, seed: int, first_step: int):
         """Opens them, and drops lines of steps after `first_step`, which come again."""
         self._seed = seed
+        self._directory = directory
+        self._seconds_before = read_seconds(directory) or 0.0
         _drop_later_lines(directory.metrics, first_step)
         if directory.evaluation.exists():
             with lines.locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
@@ -58,6 +60,11 @@ class RunLog:
         if self._board:
             for row in (row for row in rows if row["value"] is not None):
                 self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
+
+    def seconds(self, step: int, seconds: float) -> None:
+        """Writes how long training took up to a step: what it took earlier, and `seconds` now."""
+        spent = {"step": step, "seconds": round(self._seconds_before + seconds, 1)}
+        write_atomically(self._directory.seconds, json.dumps(spent).encode() + b"\n")
 
     def __enter__(self) -> Self:
         return self

@@ -123,6 +123,7 @@ class Running:
         display: the terminal.
         stopping: says whether a signal has asked to stop.
         last_step: of the run.
+        started: when this process began to train them, by the monotonic clock.
         several: the user asked for several seeds, of which one that diverges is marked and left
             alone from then on.
     """
@@ -132,6 +133,7 @@ class Running:
     display: Display
     stopping: Callable[[], bool]
     last_step: int
+    started: float
     several: bool = False
 
     @property
@@ -212,6 +214,8 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
                     _evaluate(running, member, state, step)
                 if saving:
                     member.saver.save(step, state)
+                    spent = time.monotonic() - running.started
+                    member.log.seconds(step, spent / len(running.members))
             for _, member in alive:
                 if evaluating:
                     member.saver.wait()
@@ -248,7 +252,7 @@ class _Alive:
             member = self._members.pop(position)
             message = _diverged(member.directory, step, reason)
             if self._running.several:
-                message = f"seed {member.experiment.seed} {message}"
+                message = f"{member.directory.path} {message}"
                 note = {"step": step, "reason": reason}
                 write_atomically(member.directory.divergence, json.dumps(note).encode() + b"\n")
             if not self._members:

@@ -21,7 +21,6 @@ SEED_PREFIX = "seed_"  # of the runs in a directory of several seeds
 Step = int | Literal["best", "latest"]  # of a checkpoint
 LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
 READ = {"data": "examples of the data", "features": "sha256 of the features"}  # in a record
-LENGTH_FIELDS = ("steps", "epochs")  # what a resumed run may change
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +48,19 @@ class RunDirectory:
     def divergence(self) -> Path:
         """The step at which one of several seeds diverged, and how it showed; {step, reason}."""
         return self.path / "diverged.json"
+
+    @property
+    def failure(self) -> Path:
+        """Why a setting of a sweep could not be trained; {reason, traceback}."""
+        return self.path / "failed.json"
+
+    @property
+    def seconds(self) -> Path:
+        """How long training took up to the last save: {step, seconds}.
+
+        Of runs that train in one program each has its equal share.
+        """
+        return self.path / "seconds.json"
 
     @property
     def log(self) -> Path:
@@ -256,6 +268,14 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
     return record
 
 
+def read_seconds(directory: RunDirectory) -> float | None:
+    """How long training took up to the last save; None where nobody has written it."""
+    try:
+        return float(json.loads(directory.seconds.read_bytes())["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def experiment_of(record: dict[str, Any]) -> Experiment:
     """Builds the experiment that a record holds; its own classes come from its file's folder."""
     if record["file"] and (folder := str(Path(record["file"]).parent)) not in sys.path:
@@ -293,7 +313,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
         if name in old and name in record:
             changed += config.differences(old[name], record[name], words)
     for line in config.differences(old["experiment"], record["experiment"]):
-        if line.split(":")[0] not in LENGTH_FIELDS:
+        if line.split(":")[0] not in config.LENGTH_FIELDS:  # what a resumed run may change
             changed.append(line)
     if changed:
         raise RequestError(
@@ -313,7 +333,8 @@ def claim_for_seeds(directory: RunDirectory) -> None:
         raise RequestError(
             f"{directory.path} is the run of one seed; give another --workdir for several"
         )
-    _refuse_strangers(directory.path, "runs of seeds", (".", SEED_PREFIX))
+    known = (".", SEED_PREFIX, directory.failure.name)
+    _refuse_strangers(directory.path, "runs of seeds", known)
 
 
 def _refuse_strangers(path: Path, what: str, prefixes: tuple[str, ...]) -> None:

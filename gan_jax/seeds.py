@@ -46,7 +46,7 @@ class Plan:
     def __str__(self) -> str:
         spread = self.mesh.shape["seed"]
         how = "batched" if self.batched else "in turns"
-        return f"{self.count} seeds in one program, {how}; devices: {spread}"
+        return f"{self.count} runs in one program, {how}; devices: {spread}"
 
     def split_batch(self, positions: Array) -> Array:
         """Spreads a batch over the devices that share a seed."""
@@ -103,25 +103,34 @@ class Plan:
         )(states, own, *shared)
 
 
+def resolve(strategy: Strategy, count: int) -> Strategy:
+    """Says what "auto" is for so many runs; another strategy is itself.
+
+    "shard" where there are several devices and runs; else "map" on a CPU, where batched kernels are
+    slow, and "vmap" on others, which small networks leave idle.
+    """
+    if strategy != "auto":
+        return strategy
+    if jax.device_count() > 1 and count > 1:
+        return "shard"
+    return "map" if jax.default_backend() == "cpu" else "vmap"
+
+
 def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
-    """Chooses how seeds share the devices that there are.
+    """Lays out how runs share the devices that there are.
 
     "map" lets them take turns, and "vmap" batches them, over all devices at once, among which each
     batch is split; "shard" spreads them over the devices, where they take turns, and "shard-vmap"
-    batches those of each device. "auto" is "shard" where there are several devices; on one it is
-    "map" for a CPU, where batched kernels are slow, and "vmap" for others, which small networks
-    leave idle. In "map" on one device and in "shard" every seed has the bits that it has alone.
+    batches those of each device. "auto": see `resolve`. In "map" on one device and in "shard" every
+    run has the bits that it has alone.
 
     Args:
         strategy: one of these.
-        count: how many seeds.
-        batch_size: examples in the batch of one seed.
+        count: how many runs.
+        batch_size: examples in the batch of one run.
     """
-    there = jax.device_count()
-    if strategy == "auto":
-        alone = "map" if jax.default_backend() == "cpu" else "vmap"
-        strategy = "shard" if there > 1 and count > 1 else alone
-    spread = min(there, count) if strategy.startswith("shard") else 1
+    strategy = resolve(strategy, count)
+    spread = min(jax.device_count(), count) if strategy.startswith("shard") else None
     mesh = devices.make_mesh(batch_size, spread)
     return Plan(mesh, count, strategy.endswith("vmap"))
 

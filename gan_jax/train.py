@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -12,13 +13,13 @@ import jax.numpy as jnp
 
 from gan_jax import checkpoints, config, devices, gan, pictures, runs
 from gan_jax.diagnostics import Diagnostics
-from gan_jax.errors import RequestError
+from gan_jax.errors import BusyError, RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
 from gan_jax.experiment import Experiment
 from gan_jax.logs import Display, RunLog
 from gan_jax.loop import DivergedError, Member, Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
-from gan_jax.seeds import Strategy, make_plan
+from gan_jax.seeds import Strategy, make_plan, resolve
 from gan_jax.shapes import check_shapes
 from gan_jax.signals import stop_signals
 
@@ -52,68 +53,97 @@ def train(
     """
     directory = runs.RunDirectory(workdir)
     if seeds is None:
-        directories = {experiment.seed: directory}
-    else:
-        runs.claim_for_seeds(directory)
-        directories = {seed: directory.of_seed(seed) for seed in seeds}
-    experiments = {seed: dataclasses.replace(experiment, seed=seed) for seed in directories}
+        return train_runs({directory: experiment}, file=file, init_from=init_from, several=False)
+    runs.claim_for_seeds(directory)
+    experiments = {
+        directory.of_seed(seed): dataclasses.replace(experiment, seed=seed) for seed in seeds
+    }
+    outcome = train_runs(experiments, strategy=strategy, file=file, init_from=init_from)
+    if outcome is Outcome.FINISHED:
+        _say_over_seeds(experiments)
+    return outcome
+
+
+def train_runs(
+    experiments: Mapping[runs.RunDirectory, Experiment],
+    *,
+    strategy: Strategy = "auto",
+    file: Path | None = None,
+    init_from: InitFrom | None = None,
+    several: bool = True,
+) -> Outcome:
+    """Trains runs in one program, or goes on with them.
+
+    Args:
+        experiments: of each run directory; their `shared` is the same.
+        strategy: how they share the devices.
+        file: the Python file that defines them, for the record.
+        init_from: another run to take parameters from.
+        several: a run that diverges is marked and left alone from then on.
+
+    Raises:
+        RequestError: a run cannot be made as asked; nothing on disk has changed.
+        DivergedError: a loss is NaN or infinite, in all of the runs.
+    """
+    experiment = next(iter(experiments.values()))
     common_record = runs.make_record(experiment, file, init_from.record() if init_from else None)
     records = {
-        seed: common_record | {"experiment": config.encode(experiments[seed])}
-        for seed in directories
+        directory: common_record | {"experiment": config.encode(each)}
+        for directory, each in experiments.items()
     }
     # All that can be refused is refused before anything is written.
-    for seed, directory in directories.items():
-        runs.claim(directory, records[seed])
+    for directory, record in records.items():
+        runs.claim(directory, record)
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
     devices.use_compilation_cache()
     common = _Common(
-        strategy=strategy,
+        strategy=resolve(strategy, len(experiments)),
         last_step=last_step,
         diagnostics=Diagnostics.of(experiment),
         light_evaluation=LightEvaluation.of(experiment),
-        several=seeds is not None,
+        several=several,
     )
     known_now = {"data": experiment.data.fingerprint()}
     if common.light_evaluation:
         known_now["features"] = common.light_evaluation.evaluator.network.sha256()
     fresh = {
-        seed: _initialise(experiments[seed], init_from)
-        for seed, directory in directories.items()
+        directory: _initialise(each, init_from)
+        for directory, each in experiments.items()
         if not checkpoints.steps(directory.checkpoints)
     }
 
     with ExitStack() as stack:
-        for directory in directories.values():
+        for directory in experiments:
             stack.enter_context(_locked(directory))
         starts = []
-        for seed, directory in directories.items():
-            record = records[seed] | known_now
+        for directory, each in experiments.items():
+            record = records[directory] | known_now
             # Once more, now with what had to be read, and as another process may have come first.
             earlier = runs.claim(directory, record)
             if directory.divergence.exists():
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
             else:
-                starts.append(_start(experiments[seed], directory, fresh.get(seed)))
-                records[seed] = runs.extend_record(earlier, record)
+                starts.append(_start(each, directory, fresh.get(directory)))
+                records[directory] = runs.extend_record(earlier, record)
         if not starts:
-            raise DivergedError(f"all seeds in {workdir} have diverged before")
+            raise DivergedError(f"all of {_listed(experiments)} have diverged before")
         for start in starts:
             if start.step < last_step:
-                runs.write_record(start.directory, records[start.experiment.seed])
+                runs.write_record(start.directory, records[start.directory])
             start.directory.samples.mkdir(exist_ok=True)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
-        outcome = _train_groups(common, starts, stopping)
-    if common.several and outcome is Outcome.FINISHED:
-        _say_over_seeds(starts, last_step)
-    return outcome
+        return _train_groups(common, starts, stopping)
+
+
+def _listed(experiments: Mapping[runs.RunDirectory, Experiment]) -> str:
+    return ", ".join(str(directory.path) for directory in experiments)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Common:
-    """What all seeds have in common."""
+    """What all runs have in common."""
 
     strategy: Strategy
     last_step: int
@@ -124,7 +154,7 @@ class _Common:
 
 @dataclasses.dataclass(frozen=True)
 class _Start:
-    """Where one seed starts or goes on, and what there is to say of that."""
+    """Where one run starts or goes on, and what there is to say of that."""
 
     experiment: Experiment
     directory: runs.RunDirectory
@@ -162,7 +192,7 @@ def _initialise(
 
 
 def _train_groups(common: _Common, starts: list[_Start], stopping: Callable[[], bool]) -> Outcome:
-    """Trains seeds that are at the same step together, those that are behind first."""
+    """Trains runs that are at the same step together, those that are behind first."""
     starts = _aligned(starts, common.last_step)
     diverged, finished = [], False
     for step in sorted({start.step for start in starts}):
@@ -179,7 +209,7 @@ def _train_groups(common: _Common, starts: list[_Start], stopping: Callable[[], 
 
 
 def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
-    """Takes back seeds that a crash between two saves has left a save ahead of others."""
+    """Takes back runs that a crash between two saves has left a save ahead of others."""
     running = [start.step for start in starts if start.step < last_step]
     if not running:
         return starts
@@ -198,7 +228,7 @@ def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
 
 
 def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[], bool]) -> Outcome:
-    step, last_step = starts[0].step, common.last_step
+    step, last_step, started = starts[0].step, common.last_step, time.monotonic()
     with ExitStack() as stack:
         display = stack.enter_context(Display(step, last_step))
         logs = []
@@ -221,7 +251,9 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         plan = make_plan(common.strategy, len(starts), starts[0].experiment.batch_size)
         if len(starts) > 1:
             display.say(str(plan))
-        running = Running(plan, tuple(members), display, stopping, last_step, common.several)
+        running = Running(
+            plan, tuple(members), display, stopping, last_step, started, common.several
+        )
         return run_loop(running, plan.stack([start.state for start in starts]), step)
 
 
@@ -234,15 +266,16 @@ def _member(common: _Common, start: _Start, log: RunLog, stack: ExitStack) -> Me
         log,
         stack.enter_context(saver),
         dataclasses.replace(common.diagnostics, experiment=experiment),
-        light_evaluation and light_evaluation.of_seed(experiment.seed),
+        light_evaluation and light_evaluation.of_run(experiment),
     )
 
 
-def _say_over_seeds(starts: list[_Start], last_step: int) -> None:
-    if starts[0].experiment.evaluate_every is None:
+def _say_over_seeds(experiments: Mapping[runs.RunDirectory, Experiment]) -> None:
+    experiment = next(iter(experiments.values()))
+    if experiment.evaluate_every is None:
         return
-    of_seeds = {start.directory: start.experiment for start in starts}
-    scores = over_seeds(of_seeds, last_step)
+    going = {d: each for d, each in experiments.items() if not d.divergence.exists()}
+    scores = over_seeds(going, experiment.total_steps())
     if scores:
         print(scores, file=sys.stderr)
 
@@ -259,7 +292,7 @@ def _locked(directory: runs.RunDirectory) -> Iterator[None]:
         lock = filelock.FileLock(directory.lock)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise RequestError(f"another process is training in {directory.path}") from error
+        raise BusyError(f"another process is training in {directory.path}") from error
     except OSError as error:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     with lock:

@@ -14,6 +14,14 @@ checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_device() -> None:
+    """Starts JAX, so that no command makes several devices of the cores of this process."""
+    import jax
+
+    jax.devices()
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with the original files of MNIST, CIFAR-10 and others; else the test is skipped."""

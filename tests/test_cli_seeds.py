@@ -93,7 +93,7 @@ def test_compare_prints_a_table_and_writes_it(capsys, seeds_run, run, tmp_path):
     assert code == 0
     assert f"frechet_distance  {seeds_run}" in printed
     heading, *lines = out.read_text().splitlines()
-    assert heading.startswith("directory,seeds,diverged,metric")
+    assert heading.startswith("directory,seeds,diverged,seconds,metric")
     assert len(lines) == len(printed.splitlines()) - 2
 
 

@@ -161,7 +161,7 @@ def test_a_seed_that_diverges_is_marked_and_the_others_go_on(alone, tmp_path, mo
         poisoned(patch, 1)
         changed = tiny(log_every=4)
         assert train(changed, tmp_path / "runs", seeds=(0, 1, 2)) is Outcome.FINISHED
-    assert "seed 1 diverged at step" in capsys.readouterr().err
+    assert "seed_1 diverged at step" in capsys.readouterr().err
     sick = tmp_path / "runs" / "seed_1"
     assert json.loads((sick / "diverged.json").read_text())["step"] in (8, 10)
     assert checkpoints.steps(sick / "checkpoints") == [0, 5]
@@ -175,7 +175,7 @@ def test_a_seed_that_diverges_is_marked_and_the_others_go_on(alone, tmp_path, mo
 def test_only_if_all_diverge_the_run_has(tmp_path, monkeypatch):
     poisoned(monkeypatch, 0, 1)
     changed = tiny(log_every=6)
-    for message in ("seed 1 diverged at step", "have diverged before"):
+    for message in ("seed_1 diverged at step", "have diverged before"):
         with pytest.raises(DivergedError, match=message):
             train(changed, tmp_path / "runs", seeds=(0, 1))
 

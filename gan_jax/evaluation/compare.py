@@ -20,7 +20,7 @@ from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
 
-SETTING = ["directory", "seeds", "diverged"]
+SETTING = ["directory", "seeds", "diverged", "seconds"]
 RESULT = ["metric", "count", "mean", "low", "high", "standard_deviation", "p_value", "verdict"]
 
 
@@ -54,11 +54,13 @@ class Setting:
         diverged: how many of its seeds have.
         rows: lines of evaluation.jsonl at the last step of each other seed, of the parameters that
             are sampled from.
+        seconds: mean time that the training of one of these took; None where one is not known.
     """
 
     path: Path
     diverged: int
     rows: tuple[tuple[Row, ...], ...]
+    seconds: float | None
 
     @property
     def seeds(self) -> int:
@@ -142,7 +144,7 @@ def read(path: Path) -> Setting:
     Raises:
         RequestError: no run there.
     """
-    diverged, found = 0, []
+    diverged, found, spent = 0, [], []
     for seed in runs.all_seeds(path):
         directory, experiment = runs.open_directory(seed)
         if directory.divergence.exists():
@@ -152,7 +154,9 @@ def read(path: Path) -> Setting:
         rows = [row for row in lines.read(directory.evaluation) if row.get("parameters") == sampled]
         last = max((row["step"] for row in rows), default=0)
         found.append(tuple(row for row in rows if row["step"] == last))
-    return Setting(path, diverged, tuple(found))
+        spent.append(runs.read_seconds(directory))
+    seconds = None if None in spent or not spent else sum(spent) / len(spent)
+    return Setting(path, diverged, tuple(found), seconds)
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:
@@ -162,8 +166,9 @@ def to_csv(comparisons: Sequence[Comparison]) -> str:
     writer.writerow(SETTING + RESULT)
     for row in comparisons:
         setting, mean = row.setting, row.mean
-        head = [setting.path, setting.seeds, setting.diverged, row.metric, len(row.values)]
+        head = [setting.path, setting.seeds, setting.diverged, setting.seconds]
         middle = [mean.value, mean.low, mean.high] if mean else [*row.values, None, None][-3:]
+        head += [row.metric, len(row.values)]
         writer.writerow([*head, *middle, row.standard_deviation, row.p_value, row.verdict])
     return text.getvalue()
 

@@ -52,9 +52,8 @@ class LightEvaluation:
             )
         return cls(evaluator)
 
-    def of_seed(self, seed: int) -> Self:
-        """The same for another seed of the experiment."""
-        experiment = dataclasses.replace(self.evaluator.experiment, seed=seed)
+    def of_run(self, experiment: Experiment) -> Self:
+        """The same for an experiment that differs in its seed and its `numbers` only."""
         return type(self)(dataclasses.replace(self.evaluator, experiment=experiment))
 
     def rows(self, state: gan.GANState, step: int) -> list[Row]:
@@ -111,6 +110,11 @@ def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | N
     rows = own_rows(directory, experiment)
     newest = [row for row in rows if row["step"] == max(row["step"] for row in rows)]
     return _in_words(newest) if newest else None
+
+
+def final_score(directory: runs.RunDirectory, experiment: Experiment) -> float | None:
+    """The best_metric at the last step; None where it was not measured there."""
+    return _scores(directory, experiment).get(experiment.total_steps())
 
 
 def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> str | None:

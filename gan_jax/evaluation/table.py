@@ -13,26 +13,25 @@ from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import POSSIBLE
 
-PLAIN_WIDTH = 200  # characters of a line where the output is no terminal and must not be wrapped
+PLAIN_WIDTH = 500  # characters of a line where the output is no terminal and must not be wrapped
 
 
 def show(evaluation: Evaluation) -> None:
     """Prints what the values hold for, and the values."""
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else PLAIN_WIDTH, soft_wrap=not is_terminal)
+    console, plain = make_console()
     for fact in evaluation.facts:
         console.print(fact, markup=False, highlight=False)
-    console.print(table(evaluation.rows, plain=not is_terminal))
+    console.print(table(evaluation.rows, plain))
 
 
 def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
     """Prints a line for each metric and setting; a single seed has its value alone."""
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else PLAIN_WIDTH, soft_wrap=not is_terminal)
+    console, plain = make_console()
     console.print(str(basis), markup=False, highlight=False)
-    made = _empty_table(plain=not is_terminal)
-    headings = "metric", "directory", "seeds", "diverged", "mean", "deviation", "p", "verdict"
-    for heading in headings:
+    made = empty_table(plain)
+    for heading in ("metric", "directory", "seeds", "diverged", "seconds"):
+        made.add_column(heading)
+    for heading in ("mean", "deviation", "p", "verdict"):
         made.add_column(heading)
     for row in comparisons:
         mean = " ".join(f"{value:.4g}" for value in row.values)
@@ -40,10 +39,22 @@ def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
             mean = shown(row.mean.value, row.mean.low, row.mean.high)
         deviation = "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
         p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-        counts = (str(len(row.values)), f"{row.setting.diverged} of {row.setting.seeds}")
+        seconds = "" if row.setting.seconds is None else f"{row.setting.seconds:.0f}"
+        counts = (str(len(row.values)), f"{row.setting.diverged} of {row.setting.seeds}", seconds)
         cells = (row.metric, str(row.setting.path), *counts, mean, deviation, p_value, row.verdict)
         made.add_row(*cells)
     console.print(made)
+
+
+def make_console() -> tuple[Console, bool]:
+    """What prints on stdout, and whether that is no terminal and tables are plain text."""
+    plain = not sys.stdout.isatty()
+    return Console(width=PLAIN_WIDTH if plain else None, soft_wrap=plain), plain
+
+
+def empty_table(plain: bool) -> Table:
+    """A table without columns."""
+    return Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
 
 
 def table(rows: Sequence[Row], plain: bool) -> Table:
@@ -53,7 +64,7 @@ def table(rows: Sequence[Row], plain: bool) -> Table:
     seeds that over seeds (Student's t), cut to what is possible.
     """
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
-    made = _empty_table(plain)
+    made = empty_table(plain)
     made.add_column("metric")
     made.add_column("of")
     made.add_column("samples", justify="right")
@@ -74,10 +85,6 @@ def shown(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "infinite"
     return f"{value:.4g} ({low:.4g} to {high:.4g})"
-
-
-def _empty_table(plain: bool) -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
 
 
 def _cells(rows: Sequence[Row], several: bool) -> list[str]:

@@ -1,0 +1,285 @@
+"""Settings of a sweep: experiments with readable names, from grids, random draws or a file."""
+
+import ast
+import dataclasses
+import itertools
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax import config, losses, optimizers, penalties
+from gan_jax.checks import nearest
+from gan_jax.errors import RequestError
+from gan_jax.experiment import Experiment
+
+LONGEST_NAME = 200  # characters; file systems allow 255
+DIGITS = 3  # significant, of numbers that are drawn: what the name shows is the whole value
+KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
+
+Settings = dict[str, Experiment]  # by name
+
+
+class Axis(NamedTuple):
+    """Fields that take the same values together: one factor of a product.
+
+    Attributes:
+        fields: dotted paths.
+        values: of all of them.
+        words: of each value, as it stands in the names of settings.
+    """
+
+    fields: tuple[str, ...]
+    values: tuple[Any, ...]
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "+".join(self.fields)
+
+
+class Range(NamedTuple):
+    """Fields whose common value is drawn from an interval; integers where both its ends are.
+
+    Attributes:
+        fields: dotted paths.
+        low: the least value.
+        high: the greatest.
+        logarithmic: its logarithm is drawn, not the value itself.
+    """
+
+    fields: tuple[str, ...]
+    low: float
+    high: float
+    logarithmic: bool
+
+    def __str__(self) -> str:
+        return "+".join(self.fields)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def draw(self, generator: np.random.Generator) -> float:
+        """Draws a value, uniformly or log-uniformly."""
+        if self.is_integer and not self.logarithmic:
+            return int(generator.integers(self.low, self.high, endpoint=True))
+        if self.logarithmic:
+            drawn = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            drawn = generator.uniform(self.low, self.high)
+        return self.rounded(drawn)
+
+    def rounded(self, drawn: float) -> float:
+        """Rounds to what names show, without leaving the interval."""
+        short = round(drawn) if self.is_integer else float(f"{drawn:.{DIGITS}g}")
+        return min(max(short, self.low), self.high)
+
+
+def parse_grid(text: str, file: Path) -> Axis:
+    """Reads FIELD=VALUE,VALUE or FIELD+FIELD=VALUE,VALUE.
+
+    Values are Python expressions with the names that the experiment's file has, and the modules
+    `losses`, `optimizers` and `penalties`; a class stands for an object with its defaults, and a
+    word that is no such name for itself.
+
+    Raises:
+        RequestError: it is none of that.
+    """
+    fields, values = _split(text, "--grid", "FIELD=VALUE,VALUE")
+    try:
+        nodes = ast.parse(f"[{values}]", mode="eval").body.elts
+    except SyntaxError as error:
+        raise RequestError(f"--grid {text}: {values} are no values, in Python") from error
+    words = [ast.unparse(node) for node in nodes]
+    if not words:
+        raise RequestError(f"--grid {text}: give at least one value")
+    names = KNOWN | vars(sys.modules[file.stem])
+    return Axis(fields, tuple(_evaluated(word, names, text) for word in words), tuple(words))
+
+
+def parse_range(text: str) -> Range:
+    """Reads FIELD=LOW:HIGH, uniform, or FIELD=log:LOW:HIGH, log-uniform.
+
+    Raises:
+        RequestError: it is neither, or the interval is empty.
+    """
+    right = "FIELD=LOW:HIGH or FIELD=log:LOW:HIGH"
+    fields, interval = _split(text, "--draw", right)
+    logarithmic = interval.startswith("log:")
+    try:
+        low, high = map(_number, interval.removeprefix("log:").split(":"))
+    except ValueError as error:
+        raise RequestError(f"--draw {text}: give {right}, with two numbers") from error
+    if not low < high or (logarithmic and low <= 0):
+        bounds = "0 < LOW < HIGH" if logarithmic else "LOW < HIGH"
+        raise RequestError(f"--draw {text}: must be {bounds}")
+    return Range(fields, low, high, logarithmic)
+
+
+def draw(ranges: Sequence[Range], count: int, key: int) -> list[dict[str, Any]]:
+    """Draws values of all ranges `count` times; the first n are the same for every count."""
+    drawn = []
+    for index in range(count):
+        generator = np.random.default_rng([key, index])
+        drawn.append({str(each): each.draw(generator) for each in ranges})
+    return drawn
+
+
+def product(base: Experiment, axes: Sequence[Axis], drawn: Sequence[Mapping[str, Any]]) -> Settings:
+    """Combines every value of each axis with all others, and with each of the draws, if any.
+
+    Raises:
+        RequestError: a field is not there or is named twice, a value does not fit, or two settings
+            are equal.
+    """
+    named = [field for axis in axes for field in axis.fields]
+    named += [field for names in (drawn[0] if drawn else {}) for field in names.split("+")]
+    if twice := [field for field in named if named.count(field) > 1]:
+        raise RequestError(f"field {twice[0]} is there twice")
+    if "seed" in named:
+        raise RequestError("field seed: give --seeds 0:4")
+    choices = [
+        [(axis.fields, value, word) for value, word in zip(axis.values, axis.words, strict=True)]
+        for axis in axes
+    ]
+    found = []
+    for chosen in itertools.product(*choices):
+        for values in drawn or [{}]:
+            more = [(tuple(name.split("+")), v, repr(v)) for name, v in values.items()]
+            found.append(_setting(base, [*chosen, *more]))
+    return distinct(found)
+
+
+def from_file(file: Path) -> Settings:
+    """Takes the settings that the function `experiments()` of a Python file yields.
+
+    Raises:
+        RequestError: there is no such function, or it yields something else than (name,
+            experiment).
+    """
+    experiments = getattr(config.load_file(file), "experiments", None)
+    if not callable(experiments):
+        raise RequestError(f"{file} must define `experiment = ...` or a function `experiments()`")
+    pairs = []
+    for pair in experiments():
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Experiment)):
+            raise RequestError(f"{file}: experiments() must yield (name, experiment), not {pair!r}")
+        name, experiment = pair
+        if not isinstance(name, str) or name != file_name(name):
+            wrong = f"{file}: the name {name!r} is no name of a folder"
+            raise RequestError(f"{wrong}; {file_name(str(name))!r} is, for example")
+        pairs.append((name, experiment))
+    return distinct(pairs)
+
+
+def distinct(pairs: Iterable[tuple[str, Experiment]]) -> Settings:
+    """Collects settings.
+
+    Raises:
+        RequestError: there are none, or two have the same name, or are equal.
+    """
+    found: Settings = {}
+    names: dict[Experiment, str] = {}
+    for name, experiment in pairs:
+        if name in found:
+            raise RequestError(f"two settings are named {name}")
+        if experiment in names:
+            raise RequestError(f"the settings {names[experiment]} and {name} are equal")
+        found[name] = experiment
+        names[experiment] = name
+    if not found:
+        raise RequestError("no settings to train")
+    return found
+
+
+def with_field(value: Any, path: str, new: Any) -> Any:
+    """Copies an experiment, or a part of one, with another value of a field.
+
+    Args:
+        value: what has the field.
+        path: of the field, dotted; items of tuples are numbered.
+        new: its value.
+
+    Raises:
+        RequestError: there is no such field, or the value does not fit.
+    """
+    name, _, rest = path.partition(".")
+    if isinstance(value, tuple):
+        inside = {str(index): item for index, item in enumerate(value)}
+    elif isinstance(value, dict):
+        inside = value
+    elif dataclasses.is_dataclass(value):
+        inside = {field: getattr(value, field) for field in config.fields(value)}
+    else:
+        inside = {}
+    if name not in inside:
+        raise RequestError(f"no field {name!r} in {type(value).__name__}{nearest(name, inside)}")
+    changed = inside | {name: with_field(inside[name], rest, new) if rest else new}
+    if isinstance(value, tuple):
+        return tuple(changed.values())
+    if isinstance(value, dict):
+        return changed
+    if isinstance(value, Experiment) and path in config.LENGTH_FIELDS:
+        changed = inside | dict.fromkeys(config.LENGTH_FIELDS) | {path: new}
+    try:
+        return type(value)(**changed)
+    except TypeError as error:
+        raise RequestError(f"{type(value).__name__}.{name} = {new!r}: {error}") from error
+
+
+def file_name(text: str) -> str:
+    """The text without what does not belong into the name of a folder."""
+    return re.sub(r"[^\w.,=+-]+", "-", text).strip("-")[:LONGEST_NAME].lstrip(".")
+
+
+def _setting(
+    base: Experiment, chosen: Iterable[tuple[tuple[str, ...], Any, str]]
+) -> tuple[str, Experiment]:
+    experiment, words = base, []
+    for fields, value, word in chosen:
+        for field in fields:
+            experiment = with_field(experiment, field, value)
+        words.append(f"{'+'.join(fields)}={_brief(word)}")
+    return file_name(",".join(words)) or "as_it_is", experiment
+
+
+def _brief(word: str) -> str:
+    """Leaves modules and outer brackets out: losses.Minimax() is Minimax."""
+    brief = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])", "", word)
+    return "none" if brief == "()" else brief.replace("()", "").strip("()[], ")
+
+
+def _split(text: str, option: str, right: str) -> tuple[tuple[str, ...], str]:
+    fields, sign, values = text.partition("=")
+    names = tuple(name.strip().replace("-", "_") for name in fields.split("+"))
+    if not sign or not all(names):
+        raise RequestError(f"{option} {text}: give {right}")
+    return names, values
+
+
+def _evaluated(word: str, names: Mapping[str, Any], text: str) -> Any:
+    # These are the user's own words, as is the experiment's file, which is run as well.
+    try:
+        value = eval(word, dict(names))
+    except NameError as error:
+        if word.isidentifier():
+            return word
+        raise RequestError(f"--grid {text}: {error}{nearest(error.name or '', names)}") from error
+    except Exception as error:
+        raise RequestError(f"--grid {text}: {word} raises {error!r}") from error
+    return value() if isinstance(value, type) and dataclasses.is_dataclass(value) else value
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not math.isfinite(number):
+            raise
+        return number

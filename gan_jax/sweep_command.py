@@ -1,0 +1,189 @@
+"""`gan-jax sweep`: from what was asked on the command line to a sweep, and its end in words."""
+
+import ast
+import dataclasses
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from gan_jax import devices, launch, search, seeds, settings, sweep
+from gan_jax.commands import Sweep as Command
+from gan_jax.errors import RequestError
+from gan_jax.evaluation.table import empty_table, make_console
+from gan_jax.sweep import Result, Sweep, SweepDirectory
+
+DEFAULT_SEEDS = "0:4"
+OF_A_NEW_SWEEP = ("workdir", "seeds", "grid", "draw", "draws", "key", "search", "dry_run")
+OF_ONE_THAT_IS_THERE = ("only", "status")
+
+
+def run(command: Command) -> Result | None:
+    """Does what the command asks.
+
+    Returns:
+        How the sweep ended; None where nothing was to be trained here.
+
+    Raises:
+        RequestError: the request makes no sense; nothing has changed.
+    """
+    _refuse_what_would_be_ignored(command)
+    devices.use_cores(devices.cores())
+    is_new = command.source.suffix == ".py"
+    if not is_new:
+        directory = SweepDirectory(command.source)
+        wanted = sweep.read(directory)
+        if command.only:
+            wanted = sweep.only(wanted, command.only)
+    else:
+        directory = SweepDirectory(command.workdir or Path("runs") / f"{command.source.stem}_sweep")
+        if command.search is not None:
+            return _search(command, directory)
+        chosen = seeds.parse(command.seeds or DEFAULT_SEEDS)
+        wanted = Sweep(_settings(command), chosen, command.source)
+    if command.status:
+        _show_status(directory, wanted)
+        return None
+    if command.dry_run:
+        _show_plan(directory, wanted)
+        return None
+    train = _trainer(command, directory)
+    if is_new:
+        wanted = sweep.prepare(directory, wanted)
+    if command.retry_failed:
+        sweep.forget_failures(directory, wanted)
+    for name in sweep.failures(directory, wanted):
+        _announce(f"{name} has failed before and is left alone; --retry-failed trains it again")
+    result = train(wanted)
+    if result is None:
+        return None
+    _show_status(directory, wanted)
+    if result.stopped:
+        _announce(f"stopped and saved; go on with: gan-jax sweep {directory.path}")
+    else:
+        _announce(f"compare them: gan-jax compare {directory.path}")
+    return result
+
+
+def _trainer(command: Command, directory: SweepDirectory) -> Callable[[Sweep], Result | None]:
+    """What trains a sweep as the command asks; what it asks of the launcher is checked now."""
+    if command.launcher == "slurm":
+        executor = launch.slurm(directory, dict(map(_parameter, command.slurm)))
+
+        def submit(wanted):
+            jobs = launch.submit(executor, directory, wanted, command.strategy)
+            _announce(f"submitted {len(jobs)} jobs: {', '.join(job.job_id for job in jobs)}")
+            _announce(f"how far they are: gan-jax sweep {directory.path} --status")
+
+        return submit
+    if command.launcher == "local":
+        shares = launch.shares_of_cores(command.jobs)
+
+        def train(wanted):
+            with sweep.driving(directory):
+                return launch.train_locally(directory, wanted, shares, command.strategy, _announce)
+
+        return train
+
+    def train_here(wanted):
+        # Beside a process that trains a part of the sweep others may train other parts.
+        with nullcontext() if command.only else sweep.driving(directory):
+            return sweep.train_sweep(directory, wanted, command.strategy, _announce)
+
+    return train_here
+
+
+def _announce(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _search(command: Command, directory: SweepDirectory) -> Result:
+    if command.search < 1 or command.launcher != "here":
+        given = f"--search {command.search} --launcher {command.launcher}"
+        raise RequestError(f"{given}: at least 1 setting, and in this process")
+    experiment = _experiment(command)
+    base = Sweep({}, seeds.parse(command.seeds or DEFAULT_SEEDS), command.source)
+    axes = [settings.parse_grid(text, command.source) for text in command.grid]
+    ranges = [settings.parse_range(text) for text in command.draw]
+    if not axes and not ranges:
+        raise RequestError(f"--search {command.search}: say in --grid and --draw what to search")
+    arguments = (experiment, axes, ranges, command.search, command.strategy, _announce)
+    return search.search(directory, base, *arguments)
+
+
+def _settings(command: Command) -> settings.Settings:
+    if not hasattr(command, "experiment"):
+        if command.grid or command.draw:
+            raise RequestError(
+                f"{command.source} defines experiments(), which --grid and --draw do not change"
+            )
+        return settings.from_file(command.source)
+    axes = [settings.parse_grid(text, command.source) for text in command.grid]
+    ranges = [settings.parse_range(text) for text in command.draw]
+    if not 1 <= command.draws <= 10_000 or not 0 <= command.key < 2**32:
+        given = f"--draws {command.draws} --key {command.key}"
+        raise RequestError(f"{given}: from 1 to 10000 draws, and a key from 0 to 2^32 - 1")
+    drawn = settings.draw(ranges, command.draws, command.key) if ranges else []
+    return settings.product(command.experiment, axes, drawn)
+
+
+def _experiment(command: Any) -> Any:
+    if not hasattr(command, "experiment"):
+        raise RequestError(f"{command.source} defines no `experiment`")
+    return command.experiment
+
+
+def _refuse_what_would_be_ignored(command: Command) -> None:
+    asked = {
+        field.name: getattr(command, field.name)
+        for field in dataclasses.fields(Command)
+        if field.name != "source" and getattr(command, field.name) != field.default
+    }
+    is_new = command.source.suffix == ".py"
+    for name in OF_ONE_THAT_IS_THERE if is_new else OF_A_NEW_SWEEP:
+        if name in asked:
+            right = "the directory of a sweep" if is_new else "an experiment's Python file"
+            option = f"--{name.replace('_', '-')}"
+            raise RequestError(f"{option}: needs {right}, and {command.source} is none")
+    for name, other, value in (
+        ("jobs", "launcher", "local"),
+        ("slurm", "launcher", "slurm"),
+        ("draws", "draw", ()),
+        ("key", "draw", ()),
+    ):
+        given = getattr(command, other)
+        if name in asked and (given == value if other == "draw" else given != value):
+            needed = f"--{other}" if other == "draw" else f"--{other} {value}"
+            raise RequestError(f"--{name} {asked[name]}: is for {needed}")
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise RequestError(f"--slurm {text}: give NAME=VALUE, timeout_min=60 for example")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _show_plan(directory: SweepDirectory, wanted: Sweep) -> None:
+    for number, job in enumerate(sweep.jobs(directory, wanted), start=1):
+        print(f"program {number}:")
+        for name, experiment in job.items():
+            listed = ", ".join(map(str, wanted.seeds))
+            print(f"  {name}: seeds {listed}, {experiment.total_steps()} steps")
+
+
+def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
+    console, plain = make_console()
+    table = empty_table(plain)
+    for heading in ("setting", "finished", "diverged", "training", "waiting", "steps", "failed"):
+        table.add_column(heading)
+    for name, experiment in wanted.settings.items():
+        state = sweep.progress(directory, wanted, name)
+        counts = (state.finished, state.diverged, state.training, state.waiting)
+        steps = f"{state.steps} of {experiment.total_steps() * len(wanted.seeds)}"
+        table.add_row(name, *map(str, counts), steps, state.failure or "")
+    console.print(table)

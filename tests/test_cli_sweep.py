@@ -1,0 +1,116 @@
+"""`gan-jax sweep` on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from gan_jax import runs, sweep
+from gan_jax.sweep import SweepDirectory
+from tests.command_line import gan_jax
+
+FILE = Path(__file__).parent / "sweep_experiment.py"
+FILE_OF_SETTINGS = FILE.with_name("sweep_settings.py")
+GRID = ("--grid", "generator_optimizer.learning_rate=1e-3,1e-2")
+
+
+def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["sweep", FILE, "--workdir", workdir, "--seeds", "0:2", "--batch-size", 8, *GRID]
+    code, printed, err = gan_jax(capsys, *arguments)
+    assert code == 0
+    assert f"gan-jax compare {workdir}" in err
+    whole = sweep.read(SweepDirectory(workdir))
+    assert {each.batch_size for each in whole.settings.values()} == {8}
+    assert printed.count("8 of 8") == 2
+    assert gan_jax(capsys, "sweep", workdir, "--status")[1] == printed
+    code, _, err = gan_jax(capsys, *arguments)
+    assert code == 0
+    assert "training" not in err
+    out = tmp_path / "table.csv"
+    code, printed, _ = gan_jax(capsys, "compare", workdir, "--out", out)
+    assert code == 0
+    assert all(str(workdir / name) in printed for name in whole.settings)
+    heading, first, *_ = out.read_text().splitlines()
+    assert heading.split(",")[3] == "seconds"
+    assert float(first.split(",")[-9]) > 0
+
+
+def test_a_file_of_settings_is_trained(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    code, _, _ = gan_jax(capsys, "sweep", FILE_OF_SETTINGS, "--workdir", workdir, "--seeds", "3")
+    assert code == 0
+    assert runs.load(workdir / "latent_5" / "seed_3").experiment.latent_size == 5
+
+
+def test_a_dry_run_says_what_trains_together_and_makes_nothing(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["--draw", "ema_decay=0.1:0.9", "--draws", 2, "--dry-run", "--workdir", workdir]
+    code, printed, _ = gan_jax(capsys, "sweep", FILE, *GRID, *arguments)
+    assert code == 0
+    first, *rest = printed.splitlines()
+    assert first == "program 1:"
+    assert len(rest) == 4
+    assert all("seeds 0, 1, 2, 3, 4 steps" in line for line in rest)
+    assert not workdir.exists()
+
+
+def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    file = tmp_path / "needs_images.py"
+    file.write_text(
+        "from gan_jax.data import images\nfrom tests.tiny import tiny\n"
+        "def experiments(): yield 'one', tiny(steps=2, data=images.arrays('no.npz', 8, 1))\n"
+    )
+    code, printed, err = gan_jax(capsys, "sweep", file, "--workdir", workdir, "--seeds", "0")
+    assert code == 1
+    assert "failed: one" in err
+    assert "RequestError" in printed
+    code, _, err = gan_jax(capsys, "sweep", workdir)
+    assert code == 1
+    assert "one has failed before and is left alone" in err
+    _, _, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
+    assert "failed: one" in err
+
+
+def test_a_search(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["--search", 1, "--draw", "ema_decay=0.1:0.9", "--seeds", "0"]
+    code, _, err = gan_jax(capsys, "sweep", FILE, "--workdir", workdir, *arguments)
+    assert code == 0
+    assert "best frechet_distance" in err
+    (name,) = sweep.read(SweepDirectory(workdir)).settings
+    assert name.startswith("ema_decay=0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([FILE, "--grid", "widht=1,2"], "no field 'widht'"),
+        ([FILE, "--grid", "batch_size=a,b"], "Experiment.batch_size = 'a'"),
+        ([FILE, "--grid", "batch_size=4,4"], "two settings are named batch_size=4"),
+        ([FILE, "--seeds", "0:2,1", *GRID], "1 is there twice"),
+        ([FILE, "--draw", "ema_decay=0.1"], "give FIELD=LOW:HIGH"),
+        ([FILE, "--draw", "ema_decay=0:0.5", "--draws", "0"], "from 1 to 10000 draws"),
+        ([FILE, "--draws", "3"], "--draws 3: is for --draw"),
+        ([FILE, "--jobs", "3"], "--jobs 3: is for --launcher local"),
+        ([FILE, "--slurm", "a=1"], "is for --launcher slurm"),
+        ([FILE, "--launcher", "slurm", "--slurm", "a"], "give NAME=VALUE"),
+        ([FILE, "--launcher", "local", "--jobs", "9999"], "--jobs 9999: there are"),
+        ([FILE, "--search", "3"], "say in --grid and --draw what to search"),
+        ([FILE, "--search", "0", *GRID], "at least 1 setting"),
+        ([FILE, "--status"], "--status: needs the directory of a sweep"),
+        ([FILE_OF_SETTINGS, *GRID], "which --grid and --draw do not change"),
+        ([FILE_OF_SETTINGS, "--search", "3"], "defines no `experiment`"),
+        (["nowhere"], "no sweep in nowhere"),
+        (["nowhere", *GRID], "--grid: needs an experiment's Python file"),
+        (["nowhere.py"], "no experiment file 'nowhere.py'"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused_and_change_nothing(
+    capsys, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = gan_jax(capsys, "sweep", *arguments)
+    assert code == 2
+    assert message in err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,161 @@
+"""Settings of a sweep: what grids, draws and files mean, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_jax import losses, penalties, settings
+from gan_jax.config import load_experiment
+from gan_jax.errors import RequestError
+from gan_jax.optimizers import Adam
+from tests.tiny import tiny
+
+FILE = Path(__file__).parent / "sweep_experiment.py"
+
+
+def made(*grid, draws=()):
+    base = load_experiment(FILE)
+    return settings.product(base, [settings.parse_grid(text, FILE) for text in grid], draws)
+
+
+def test_a_grid_is_the_product_of_its_fields_with_names_that_say_them():
+    found = made("loss=losses.NonSaturating,losses.Minimax(label_smoothing=0.1)", "batch_size=4,8")
+    assert list(found) == [
+        "loss=NonSaturating,batch_size=4",
+        "loss=NonSaturating,batch_size=8",
+        "loss=Minimax-label_smoothing=0.1,batch_size=4",
+        "loss=Minimax-label_smoothing=0.1,batch_size=8",
+    ]
+    last = found["loss=Minimax-label_smoothing=0.1,batch_size=8"]
+    assert (last.loss, last.batch_size) == (losses.Minimax(label_smoothing=0.1), 8)
+
+
+def test_values_are_python_with_the_names_of_the_file():
+    found = made("penalties=(),(R1(1.0),)")
+    assert [each.penalties for each in found.values()] == [(), (penalties.R1(1.0),)]
+    assert list(found) == ["penalties=none", "penalties=R1-1.0"]
+
+
+def test_words_stand_for_themselves_and_negative_numbers_for_numbers():
+    found = made("update_order=simultaneous,alternating")
+    assert [each.update_order for each in found.values()] == ["simultaneous", "alternating"]
+    assert settings.parse_grid("x=-1,2", FILE).values == (-1, 2)
+
+
+def test_fields_that_change_together():
+    found = made("generator.width+discriminator.width=3,4")
+    widths = [(each.generator.width, each.discriminator.width) for each in found.values()]
+    assert widths == [(3, 3), (4, 4)]
+    assert next(iter(found)) == "generator.width+discriminator.width=3"
+
+
+def test_fields_deep_inside_and_hyphens():
+    found = made("generator-optimizer.learning-rate=1e-3")
+    (experiment,) = found.values()
+    assert experiment.generator_optimizer == Adam(1e-3)
+    deep = settings.with_field(tiny(penalties=(penalties.R1(),)), "penalties.0.gamma", 2.0)
+    assert deep.penalties == (penalties.R1(2.0),)
+
+
+@pytest.mark.parametrize(("field", "other"), [("steps", "epochs"), ("epochs", "steps")])
+def test_one_length_takes_the_place_of_the_other(field, other):
+    base = tiny(**{other: 3, field: None})
+    changed = settings.with_field(base, field, 2)
+    assert (getattr(changed, field), getattr(changed, other)) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (["widht=3"], "no field 'widht' in Experiment"),
+        (["generator.widht=3"], "no field 'widht' in Generator; did you mean 'width'?"),
+        (["generator.width.deep=3"], "no field 'deep' in int"),
+        (["batch_size=0"], "Experiment.batch_size = 0: must be at least 1"),
+        (["batch_size=4.5"], "Experiment.batch_size = 4.5: expected int"),
+        (["update_order=alternate"], "did you mean 'alternating'?"),
+        (["loss=losses.Hnge"], "raises AttributeError"),
+        (["loss=lossses.Minimax"], "name 'lossses' is not defined; did you mean 'losses'?"),
+        (["batch_size"], "give FIELD=VALUE,VALUE"),
+        (["batch_size=4,,"], "no values, in Python"),
+        (["batch_size="], "give at least one value"),
+        (["batch_size=4", "batch_size=8"], "field batch_size is there twice"),
+        (["batch_size=4,4"], "two settings are named batch_size=4"),
+        (["ema_decay=0,0.0"], "the settings ema_decay=0 and ema_decay=0.0 are equal"),
+        (["seed=0,1"], "give --seeds 0:4"),
+    ],
+)
+def test_grids_that_make_no_sense_are_refused(grid, message):
+    with pytest.raises(RequestError) as refused:
+        made(*grid)
+    assert message in str(refused.value)
+
+
+def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
+    ranges = [
+        settings.parse_range("generator_optimizer.learning_rate=log:1e-5:1e-3"),
+        settings.parse_range("batch_size=4:9"),
+        settings.parse_range("ema_decay=0.5:0.9"),
+    ]
+    drawn = settings.draw(ranges, 200, key=3)
+    assert settings.draw(ranges, 5, key=3) == drawn[:5]
+    assert settings.draw(ranges, 5, key=4) != drawn[:5]
+    rates = np.array([values["generator_optimizer.learning_rate"] for values in drawn])
+    assert rates.min() >= 1e-5 and rates.max() <= 1e-3
+    assert 0.4 < (rates < 1e-4).mean() < 0.6  # the middle of the interval, on a logarithmic scale
+    assert {values["batch_size"] for values in drawn} == {4, 5, 6, 7, 8, 9}
+    assert all(values["ema_decay"] == float(f"{values['ema_decay']:.3g}") for values in drawn)
+
+
+def test_draws_are_combined_with_the_grid():
+    drawn = settings.draw([settings.parse_range("batch_size=4:64")], 3, key=0)
+    found = made("latent_size=3,4", draws=drawn)
+    assert len(found) == 6
+    assert [each.batch_size for each in found.values()] == [v["batch_size"] for v in drawn] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x=1", "give FIELD=LOW:HIGH"),
+        ("x=1:a", "with two numbers"),
+        ("x=1:nan", "with two numbers"),
+        ("x=2:1", "must be LOW < HIGH"),
+        ("x=log:0:1", "must be 0 < LOW < HIGH"),
+    ],
+)
+def test_ranges_that_make_no_sense_are_refused(text, message):
+    with pytest.raises(RequestError, match=message):
+        settings.parse_range(text)
+
+
+def test_a_file_yields_settings():
+    found = settings.from_file(FILE.with_name("sweep_settings.py"))
+    assert {name: each.latent_size for name, each in found.items()} == {
+        "latent_3": 3,
+        "latent_5": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("experiments = 3", "must define"),
+        ("def experiments(): yield 3", "must yield (name, experiment), not 3"),
+        ("def experiments(): return ()", "no settings to train"),
+        (
+            "from tests.tiny import tiny\ndef experiments(): yield 'a/b', tiny()",
+            "the name 'a/b' is no name of a folder; 'a-b' is, for example",
+        ),
+        (
+            "from tests.tiny import tiny as t\ndef experiments(): yield 'a', t(); yield 'b', t()",
+            "the settings a and b are equal",
+        ),
+    ],
+)
+def test_files_that_yield_something_else_are_refused(tmp_path, body, message):
+    file = tmp_path / f"settings_{abs(hash(body))}.py"
+    file.write_text(body)
+    with pytest.raises(RequestError) as refused:
+        settings.from_file(file)
+    assert message in str(refused.value)
