@@ -22,11 +22,13 @@ CHECKSUM = "checksum"  # of the digests
 class Checkpointer:
     """Saves states in the background; a context manager, whose exit waits for the last save.
 
+    Several processes save together, each the same state that lies on the devices of all of them.
     A save that fails (a full disk) raises OSError at the next save or at exit.
     """
 
     def __init__(self, directory: Path, keep: int):
         """Opens `directory`, keeping the `keep` newest checkpoints in it."""
+        self.directory = directory
         self._orbax = ocp.training.Checkpointer(
             directory.resolve(),
             preservation_policy=ocp.training.preservation_policies.LatestN(keep),
@@ -116,9 +118,11 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
 
 
 def load_newest_intact(
-    directory: Path, template: PyTree, announce: Callable[[str], None]
+    directory: Path, template: PyTree, announce: Callable[[str], None], mend: bool = True
 ) -> tuple[int, PyTree] | None:
     """Loads the newest checkpoint that is intact; sets damaged ones aside as `corrupt-<step>`.
+
+    Several processes load together, and one of them mends.
 
     Returns:
         Its step and state, or None where there are no checkpoints at all.
@@ -133,7 +137,7 @@ def load_newest_intact(
         except DamagedError as error:
             damaged.append((step, error))
             continue
-        for bad_step, error in damaged:
+        for bad_step, error in damaged if mend else ():
             # Orbax would take it for the newest, and would not save that step again.
             aside = directory / f"corrupt-{bad_step}"
             shutil.rmtree(aside, ignore_errors=True)

@@ -170,7 +170,10 @@ def _train(command: Any) -> int:
 
         print(describe(command.experiment))
         return FINISHED
-    from gan_jax import devices
+    from gan_jax import devices, hosts
+
+    devices.configure()
+    hosts.join(command.coordinator, command.processes, command.process_id)
     from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
     from gan_jax.seeds import parse
@@ -230,7 +233,7 @@ def _sample(command: Sample) -> int:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
     step = _step(command.step)
-    devices.use_compilation_cache()
+    devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
     if command.interpolate:
         columns = 8
@@ -255,7 +258,7 @@ def _score(command: Score) -> int:
     if not command.images:
         raise RequestError("give at least one image file to score")
     step = _step(command.step)
-    devices.use_compilation_cache()
+    devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
     images = run.experiment.data.read_files(command.images)
     for path, p in zip(
@@ -327,7 +330,7 @@ def _evaluate(command: Evaluate) -> int:
     from gan_jax.evaluation import evaluate, lines, table
     from gan_jax.metrics import named_features
 
-    devices.use_compilation_cache()
+    devices.configure()
     network = named_features.from_text(command.features) if command.features else None
     announce = functools.partial(print, file=sys.stderr)
     if command.data is None:

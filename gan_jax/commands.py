@@ -23,6 +23,12 @@ class Train:
     """Train several seeds in one program, 0:8 for 0 to 7, each with its run in WORKDIR/seed_<n>."""
     strategy: Literal["auto", "map", "vmap", "shard", "shard-vmap"] = "auto"
     """How seeds share the devices: in turns, batched, or spread over them."""
+    coordinator: str | None = None
+    """Train with several processes: HOST:PORT of the first one; SLURM and TPU pods need none."""
+    processes: int | None = None
+    """With --coordinator: how many there are."""
+    process_id: int | None = None
+    """With --coordinator: which one this is, from 0."""
     init_from: Path | None = None
     """Another run whose newest parameters to start with."""
     init_players: Literal["both", "generator", "discriminator"] = "both"

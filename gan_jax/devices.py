@@ -6,12 +6,36 @@ import os
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import platformdirs
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import (
+    AxisType,
+    Mesh,
+    NamedSharding,
+    PartitionSpec,
+    Sharding,
+    SingleDeviceSharding,
+)
+from jaxtyping import PyTree
+
+# Resuming to the same bits is worth more than the share of a step that sums in a fixed order cost.
+XLA_FLAGS = ("--xla_gpu_deterministic_ops=true",)
+# Products of float32 on tensor cores with 10 or more bits of fraction; on a CPU all of them.
+MATMUL_PRECISION = "tensorfloat32"
 
 
-def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX was told of another."""
+def configure() -> None:
+    """Sets how JAX works everywhere; what the user has told JAX by its own variables stays.
+
+    The one place for compiler flags and precision. Flags take effect if JAX has not started yet.
+    Compiled programs are kept in the user's cache folder.
+    """
+    given = os.environ.get("XLA_FLAGS", "")
+    missing = [flag for flag in XLA_FLAGS if flag.split("=")[0] not in given]
+    os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
+    if "JAX_DEFAULT_MATMUL_PRECISION" not in os.environ:
+        jax.config.update("jax_default_matmul_precision", MATMUL_PRECISION)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = Path(platformdirs.user_cache_dir("gan_jax")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -67,8 +91,57 @@ def split_batch(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
+def split_examples(mesh: Mesh) -> NamedSharding:
+    """Batches [seeds, steps, batch, ...]: seeds and examples spread over their axes."""
+    return NamedSharding(mesh, PartitionSpec("seed", None, "data"))
+
+
+def own_part(mesh: Mesh, batch_size: int) -> slice:
+    """Which part of each batch the devices of this process take."""
+    each, here = batch_size // mesh.shape["data"], jax.process_index()
+    own = [i for i, device in enumerate(mesh.devices[0]) if device.process_index == here]
+    return slice(each * min(own), each * (max(own) + 1))
+
+
+def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
+    """Puts what every process has on the devices of all of them."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def put_leaf(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(put_leaf(jax.random.key_data(leaf)))
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    return jax.tree.map(put_leaf, tree)
+
+
+def own_copy(tree: PyTree) -> PyTree:
+    """What is the same everywhere, on one device of this process."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, jax.devices()[0])
+
+    def copy_leaf(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(copy_leaf(jax.random.key_data(leaf)))
+        return leaf.addressable_data(0)
+
+    return jax.tree.map(copy_leaf, tree)
+
+
+def for_loading() -> Sharding:
+    """Where a checkpoint is loaded to: one device, or those of all processes, which load together.
+
+    `own_copy` takes it from there.
+    """
+    if jax.process_count() == 1:
+        return SingleDeviceSharding(jax.devices()[0])
+    return replicated(make_mesh(jax.device_count()))
+
+
 def memory_bytes() -> int:
     """Memory of one device, in bytes; for a CPU that of the machine."""
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return statistics.get("bytes_limit", machine)

@@ -1,24 +1,23 @@
 """Batches on their way to the device: all the data at once where they fit, else a stream."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Int32, PyTree
+from jaxtyping import PyTree
 
-from gan_jax import devices
+from gan_jax import devices, hosts
 from gan_jax.data.stream import stream
 from gan_jax.experiment import Experiment
 
 MOST_STEPS_TOGETHER = 64  # in one compiled call
 STEPS_STREAMED_TOGETHER = 8
 
-# What the compiled step gathers a batch from, and the positions of the examples of each
-# seed and step.
-Feed = tuple[PyTree, Int32[np.ndarray, "seeds steps batch"]]
+# What all seeds have in common, and what each has of its own: stored examples, and the positions
+# in them that form the batch of each step; or nothing, and the examples themselves.
+Feed = tuple[PyTree, PyTree]
 
 
 class Resident:
@@ -28,7 +27,7 @@ class Resident:
         """Puts the data on the device."""
         self._experiment, self._seeds = experiment, seeds
         self.limit = min(experiment.log_every, MOST_STEPS_TOGETHER)
-        self._pool = jax.device_put(_raw(experiment), devices.replicated(mesh))
+        self._pool = devices.put(_raw(experiment), devices.replicated(mesh))
 
     def next(self, step: int, count: int) -> Feed:
         """Returns what `count` steps from `step` on take; positions padded to `limit` steps."""
@@ -41,7 +40,10 @@ class Resident:
 
 
 class Streamed:
-    """Batches are read ahead on the host, and a few at a time are put on the device."""
+    """Batches are read ahead on the host, and a few at a time are put on the devices.
+
+    Of several processes each reads the part of each batch that its devices take.
+    """
 
     def __init__(
         self,
@@ -52,23 +54,29 @@ class Streamed:
         last_step: int,
     ):
         """Starts to read ahead."""
-        size = experiment.examples_per_step
+        self._size = experiment.examples_per_step
+        self._sharding = devices.split_examples(mesh)
+        self._part = devices.own_part(mesh, self._size)
         self.limit = min(experiment.log_every, STEPS_STREAMED_TOGETHER)
-        self._sharding = devices.replicated(mesh)
         self._streams: list[Iterator[dict[str, Any]]] = [
-            stream(experiment.data, seed, first_step, last_step, size) for seed in seeds
+            stream(experiment.data, seed, first_step, last_step, self._size, self._part)
+            for seed in seeds
         ]
-        shape = (len(seeds), self.limit, size)
-        self._positions = np.arange(math.prod(shape), dtype=np.int32).reshape(shape)
 
     def next(self, step: int, count: int) -> Feed:
         """Returns what the next `count` steps take; padded to `limit` steps."""
-        padded = []
+        of_seeds = []
         for batches in self._streams:
             read = [next(batches) for _ in range(count)]
-            padded += read + read[-1:] * (self.limit - count)
-        pool = jax.tree.map(lambda *parts: np.concatenate(parts), *padded)
-        return jax.device_put(pool, self._sharding), self._positions
+            read += read[-1:] * (self.limit - count)
+            of_seeds.append(jax.tree.map(lambda *steps: np.stack(steps), *read))
+
+        def put(*arrays):
+            own = np.stack(arrays)  # [seeds, steps, own part of the batch, ...]
+            shape = (*own.shape[:2], self._size, *own.shape[3:])
+            return jax.make_array_from_process_local_data(self._sharding, own, shape)
+
+        return None, jax.tree.map(put, *of_seeds)
 
 
 def make_feed(
@@ -76,9 +84,10 @@ def make_feed(
 ) -> Resident | Streamed:
     """Chooses by the share of device memory that the data would take; both give equal batches."""
     size = sum(array.nbytes for array in jax.tree.leaves(_raw(experiment)))
-    if size <= experiment.device_memory_share * devices.memory_bytes():
-        return Resident(experiment, seeds, mesh)
-    return Streamed(experiment, seeds, mesh, first_step, last_step)
+    is_large = size > experiment.device_memory_share * devices.memory_bytes()
+    if hosts.any_of(is_large):
+        return Streamed(experiment, seeds, mesh, first_step, last_step)
+    return Resident(experiment, seeds, mesh)
 
 
 def _raw(experiment: Experiment) -> PyTree:

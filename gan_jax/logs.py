@@ -79,9 +79,9 @@ class RunLog:
 class Display:
     """The terminal: messages, and a progress bar; a context manager around the training loop."""
 
-    def __init__(self, first_step: int, last_step: int):
+    def __init__(self, first_step: int, last_step: int, silent: bool = False):
         """Makes a bar for the steps of all seeds, which go together."""
-        self._console = Console(stderr=True, soft_wrap=True)
+        self._console = Console(stderr=True, soft_wrap=True, quiet=silent)
         self._bar = make_bar(self._console)
         self._task = self._bar.add_task(
             "compiling", total=last_step, completed=first_step, figures=""

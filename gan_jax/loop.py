@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, PyTree
 
-from gan_jax import checkpoints, feed, gan, pictures, runs
+from gan_jax import checkpoints, devices, feed, gan, hosts, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
@@ -44,8 +44,8 @@ def run_steps(
     plan: Plan,
     states: gan.GANState,
     numbers: Float[Array, "seeds numbers"],
-    pool: PyTree,
-    positions: Int32[Array, "seeds steps batch"],
+    stored: PyTree,
+    batches: PyTree,
     count: Int32[Array, ""],
 ) -> tuple[gan.GANState, gan.Metrics]:
     """Runs `count` updates of each seed in one program.
@@ -58,29 +58,32 @@ def run_steps(
         plan: how the seeds share the devices.
         states: of each seed, with an axis in front; is donated.
         numbers: of the experiment of each seed, see `Experiment.numbers`.
-        pool: stored examples.
-        positions: which of the pool form the batch of each step; rows beyond `count` are ignored.
+        stored: examples; None where the batches hold theirs.
+        batches: which of the stored examples form the batch of each seed and step, or the examples
+            themselves [seeds, steps, batch, ...]; steps beyond `count` are ignored.
         count: between 1 and the number of rows.
 
     Returns:
         The states, and the metrics [seeds] of the last step.
     """
 
-    def run_seed(state, own, pool, count):
-        positions, numbers = own
+    def run_seed(state, own, stored, count):
+        batches, numbers = own
         resolved = with_numbers(experiment, numbers)
 
         def step(i, carry):
             state, _ = carry
-            chosen = plan.split_batch(positions[i])
-            batch = experiment.data.prepare(jax.tree.map(lambda stored: stored[chosen], pool))
+            batch = plan.split_batch(jax.tree.map(lambda of_steps: of_steps[i], batches))
+            if stored is not None:
+                batch = jax.tree.map(lambda examples: examples[batch], stored)
+            batch = experiment.data.prepare(batch)
             return plan.everywhere(gan.update(resolved, state, batch))
 
         _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
         no_metrics = jax.tree.map(jnp.zeros_like, shapes)
         return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 
-    return plan.run(run_seed, states, (positions, numbers), pool, count)
+    return plan.run(run_seed, states, (batches, numbers), stored, count)
 
 
 class _Clock:
@@ -173,20 +176,19 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
     alive = _Alive(running)
     for index, member in alive:
-        if not checkpoints.steps(member.directory.checkpoints):
+        if not checkpoints.steps(member.saver.directory):
             state = _of_one(states, index)
             pictures.save_step(member.experiment, state, member.directory, 0)
-            member.saver.save(0, state)
+            member.saver.save(0, _to_save(states, index, state))
             member.saver.wait()  # so that there is never a line of metrics without a checkpoint
     clock = _Clock()
     waiting = None  # metrics that may still be computed
     stopped = False
     while step < last_step and not stopped:
-        count = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
-        pool, positions = source.next(step, count)
-        states, metrics = run_steps(
-            experiment, running.plan, states, numbers, pool, positions, count
-        )
+        wanted = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
+        count = hosts.least(wanted)
+        fed = source.next(step, count)
+        states, metrics = run_steps(experiment, running.plan, states, numbers, *fed, count)
         step += count
         # Only now, with the next call under way, are the metrics of the call before fetched, so
         # that the device never waits for the host.
@@ -195,7 +197,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
         waiting = (step, count, metrics)
         sampling = running.is_due(experiment.sample_every, step)
         evaluating = running.is_due(experiment.evaluate_every, step)
-        stopped = running.stopping()
+        stopped = hosts.any_of(running.stopping())
         # What is evaluated is saved, so that there is a checkpoint to keep if it is the best.
         saving = stopped or evaluating or running.is_due(experiment.save_every, step)
         if sampling or saving:
@@ -213,7 +215,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
                 if evaluating:
                     _evaluate(running, member, state, step)
                 if saving:
-                    member.saver.save(step, state)
+                    member.saver.save(step, _to_save(states, index, state))
                     spent = time.monotonic() - running.started
                     member.log.seconds(step, spent / len(running.members))
             for _, member in alive:
@@ -298,7 +300,12 @@ def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) 
 
 def _of_one(states: gan.GANState, index: int) -> gan.GANState:
     """The state of one seed, on one device."""
-    return jax.device_put(_chosen(states, index), jax.local_devices()[0])
+    return devices.own_copy(_chosen(states, index))
+
+
+def _to_save(states: gan.GANState, index: int, state: gan.GANState) -> gan.GANState:
+    """What processes that save together need: the state on the devices of all of them."""
+    return state if hosts.count() == 1 else _chosen(states, index)
 
 
 @jax.jit

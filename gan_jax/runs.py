@@ -142,12 +142,12 @@ def load(path: Path | str, step: Step = "latest") -> Run:
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
-    template = abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
+    template = abstract_state(experiment, devices.for_loading())
     for _ in range(LOOKS):
         saved = [step] if isinstance(step, int) else checkpoints.steps(folder)
         for candidate in reversed(saved):
             try:
-                state = checkpoints.load(folder, candidate, template)
+                state = devices.own_copy(checkpoints.load(folder, candidate, template))
             except checkpoints.DamagedError as error:
                 if (folder / str(candidate)).exists():
                     print(f"warning: checkpoint damaged: {error}", file=sys.stderr)

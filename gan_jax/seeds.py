@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float, PyTree
 
 from gan_jax import devices
 from gan_jax.errors import RequestError
@@ -48,9 +48,9 @@ class Plan:
         how = "batched" if self.batched else "in turns"
         return f"{self.count} runs in one program, {how}; devices: {spread}"
 
-    def split_batch(self, positions: Array) -> Array:
+    def split_batch(self, batch: PyTree) -> PyTree:
         """Spreads a batch over the devices that share a seed."""
-        return self._lay(positions, devices.split_batch(self.mesh))
+        return self._lay(batch, devices.split_batch(self.mesh))
 
     def everywhere(self, state: PyTree) -> PyTree:
         """Keeps the same state on all devices that share a seed."""
@@ -69,7 +69,7 @@ class Plan:
     def stack(self, states: Sequence[PyTree]) -> PyTree:
         """Puts the states of all seeds on the devices."""
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.padded(states))
-        return jax.device_put(stacked, devices.split_seeds(self.mesh))
+        return devices.put(stacked, devices.split_seeds(self.mesh))
 
     def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
         """The traced numbers of the experiment of each computed seed."""

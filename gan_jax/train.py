@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import filelock
 import jax
 import jax.numpy as jnp
 
-from gan_jax import checkpoints, config, devices, gan, pictures, runs
+from gan_jax import checkpoints, config, devices, gan, hosts, pictures, runs
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import BusyError, RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
@@ -22,6 +23,36 @@ from gan_jax.pretrained import InitFrom, load_pretrained
 from gan_jax.seeds import Strategy, make_plan, resolve
 from gan_jax.shapes import check_shapes
 from gan_jax.signals import stop_signals
+
+_Fresh = tuple[gan.GANState, list[str]]  # an initial state, and what there is to say of it
+
+
+@dataclasses.dataclass(frozen=True)
+class _Common:
+    """What all runs have in common."""
+
+    strategy: Strategy
+    last_step: int
+    diagnostics: Diagnostics
+    light_evaluation: LightEvaluation | None
+    several: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """Where one run starts or goes on, and what there is to say of that.
+
+    Of several processes all save the checkpoints together, and what else all but the first write
+    into `directory` is thrown away.
+    """
+
+    experiment: Experiment
+    directory: runs.RunDirectory
+    checkpoints: Path
+    restored: bool
+    step: int
+    state: gan.GANState
+    said: tuple[str, ...]
 
 
 def train(
@@ -85,6 +116,8 @@ def train_runs(
         RequestError: a run cannot be made as asked; nothing on disk has changed.
         DivergedError: a loss is NaN or infinite, in all of the runs.
     """
+    if hosts.count() > 1 and len(experiments) > 1:
+        raise RequestError("several processes train one run: give each seed processes of its own")
     experiment = next(iter(experiments.values()))
     common_record = runs.make_record(experiment, file, init_from.record() if init_from else None)
     records = {
@@ -97,7 +130,7 @@ def train_runs(
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
-    devices.use_compilation_cache()
+    devices.configure()
     common = _Common(
         strategy=resolve(strategy, len(experiments)),
         last_step=last_step,
@@ -115,8 +148,9 @@ def train_runs(
     }
 
     with ExitStack() as stack:
-        for directory in experiments:
-            stack.enter_context(_locked(directory))
+        with hosts.first_decides() as is_first:
+            for directory in experiments if is_first else ():
+                stack.enter_context(_locked(directory))
         starts = []
         for directory, each in experiments.items():
             record = records[directory] | known_now
@@ -129,8 +163,12 @@ def train_runs(
                 records[directory] = runs.extend_record(earlier, record)
         if not starts:
             raise DivergedError(f"all of {_listed(experiments)} have diverged before")
+        hosts.meet()  # so that nobody reads what another writes from now on
+        if not is_first:
+            scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
+            starts = [dataclasses.replace(start, directory=scratch) for start in starts]
         for start in starts:
-            if start.step < last_step:
+            if start.step < last_step and is_first:
                 runs.write_record(start.directory, records[start.directory])
             start.directory.samples.mkdir(exist_ok=True)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
@@ -141,48 +179,26 @@ def _listed(experiments: Mapping[runs.RunDirectory, Experiment]) -> str:
     return ", ".join(str(directory.path) for directory in experiments)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Common:
-    """What all runs have in common."""
-
-    strategy: Strategy
-    last_step: int
-    diagnostics: Diagnostics
-    light_evaluation: LightEvaluation | None
-    several: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class _Start:
-    """Where one run starts or goes on, and what there is to say of that."""
-
-    experiment: Experiment
-    directory: runs.RunDirectory
-    restored: bool
-    step: int
-    state: gan.GANState
-    said: tuple[str, ...]
-
-
 def _start(
     experiment: Experiment,
     directory: runs.RunDirectory,
-    fresh: tuple[gan.GANState, list[str]] | None,
+    fresh: _Fresh | None,
 ) -> _Start:
     said: list[str] = []
     restored = bool(checkpoints.steps(directory.checkpoints))
     if restored:
         template = _template(experiment)
-        step, state = checkpoints.load_newest_intact(directory.checkpoints, template, said.append)
+        step, state = checkpoints.load_newest_intact(
+            directory.checkpoints, template, said.append, mend=hosts.is_first()
+        )
+        state = devices.own_copy(state)
     else:
         _refuse_lost_checkpoints(directory)
         step, (state, said) = 0, fresh
-    return _Start(experiment, directory, restored, step, state, tuple(said))
+    return _Start(experiment, directory, directory.checkpoints, restored, step, state, tuple(said))
 
 
-def _initialise(
-    experiment: Experiment, init_from: InitFrom | None
-) -> tuple[gan.GANState, list[str]]:
+def _initialise(experiment: Experiment, init_from: InitFrom | None) -> _Fresh:
     said: list[str] = []
     init = jax.jit(gan.init, static_argnums=0)
     state = init(experiment.shared, jnp.uint32(experiment.seed))
@@ -230,7 +246,7 @@ def _aligned(starts: list[_Start], last_step: int) -> list[_Start]:
 def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[], bool]) -> Outcome:
     step, last_step, started = starts[0].step, common.last_step, time.monotonic()
     with ExitStack() as stack:
-        display = stack.enter_context(Display(step, last_step))
+        display = stack.enter_context(Display(step, last_step, silent=not hosts.is_first()))
         logs = []
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
@@ -240,7 +256,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
                 log.message(message)
             if start.experiment.evaluate_every:
                 keep_best(start.directory, start.experiment)
-            if step >= last_step:
+            if step >= last_step and hosts.is_first():
                 pictures.save_final(start.experiment, start.directory, display.say)
             logs.append(log)
         if step >= last_step:
@@ -259,7 +275,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
 
 def _member(common: _Common, start: _Start, log: RunLog, stack: ExitStack) -> Member:
     experiment, light_evaluation = start.experiment, common.light_evaluation
-    saver = checkpoints.Checkpointer(start.directory.checkpoints, experiment.keep_checkpoints)
+    saver = checkpoints.Checkpointer(start.checkpoints, experiment.keep_checkpoints)
     return Member(
         experiment,
         start.directory,
@@ -281,7 +297,7 @@ def _say_over_seeds(experiments: Mapping[runs.RunDirectory, Experiment]) -> None
 
 
 def _template(experiment: Experiment) -> gan.GANState:
-    return runs.abstract_state(experiment, devices.replicated(devices.make_mesh(1)))
+    return runs.abstract_state(experiment, devices.for_loading())
 
 
 @contextmanager

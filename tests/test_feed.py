@@ -15,9 +15,12 @@ def batches(experiment, first_step, counts):
     source = feed.make_feed(experiment, SEEDS, mesh, first_step, first_step + sum(counts))
     step, found = first_step, []
     for count in counts:
-        pool, positions = source.next(step, count)
-        assert positions.shape == (len(SEEDS), source.limit, experiment.examples_per_step)
-        found += [np.asarray(pool["sample"])[positions[:, i]] for i in range(count)]
+        stored, own = source.next(step, count)
+        for batch in jax.tree.leaves(own):
+            assert batch.shape[:3] == (len(SEEDS), source.limit, experiment.examples_per_step)
+        if stored is not None:
+            own = jax.tree.map(lambda examples, own=own: np.asarray(examples)[own], stored)
+        found += [np.asarray(own["sample"])[:, i] for i in range(count)]
         step += count
     return type(source), found
 
@@ -39,7 +42,7 @@ def test_resident_and_streamed_give_the_batches_of_the_data():
 def test_labels_travel_with_their_images():
     experiment = tiny(data=dataclasses.replace(tiny().data, labels=True), device_memory_share=0.0)
     mesh = devices.make_mesh(16)
-    pool, positions = feed.make_feed(experiment, [0], mesh, 0, 1).next(0, 1)
-    raw = jax.tree.map(lambda stored: np.asarray(stored)[positions[0, 0]], pool)
+    _, own = feed.make_feed(experiment, [0], mesh, 0, 1).next(0, 1)
+    raw = jax.tree.map(lambda of_seeds: np.asarray(of_seeds)[0, 0], own)
     expected = experiment.data.batch(0, 0, 16)["condition"]
     np.testing.assert_array_equal(experiment.data.prepare(raw)["condition"], expected)

@@ -22,7 +22,7 @@ def build(case: Case, batch: np.ndarray) -> Peer:
         batch_size=case.batch,
         steps=1,
     )
-    devices.use_compilation_cache()
+    devices.configure()
     plan = make_plan("map", 1, case.batch)
     states = plan.stack([jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)])
     pixels = np.round((batch + 1) * 127.5).astype(np.uint8)

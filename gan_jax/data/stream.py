@@ -4,22 +4,26 @@ from collections.abc import Iterator
 
 from gan_jax.data.dataset import Dataset, RawBatch
 
+EVERYTHING = slice(None)
+
 
 def stream(
-    dataset: Dataset, seed: int, start: int, stop: int, batch_size: int
+    dataset: Dataset, seed: int, start: int, stop: int, batch_size: int, part: slice = EVERYTHING
 ) -> Iterator[RawBatch]:
     """Yields the raw batches of steps `start` up to `stop`, read ahead by a few threads.
 
-    Each batch equals `dataset.gather(dataset.indices(seed, step, batch_size))`, so that a run goes
-    on from any step without state of an iterator. The threads end with the iterator.
+    Each batch equals `dataset.gather(dataset.indices(seed, step, batch_size)[part])`, so that a run
+    goes on from any step without state of an iterator. The threads end with the iterator.
 
     Raises:
         RequestError: What `dataset.indices` or `dataset.gather` raises, at the first batch.
     """
     import grain
 
-    steps = grain.MapDataset.range(start, stop)
-    batches = steps.map(lambda step: dataset.gather(dataset.indices(seed, int(step), batch_size)))
+    def read(step):
+        return dataset.gather(dataset.indices(seed, int(step), batch_size)[part])
+
+    batches = grain.MapDataset.range(start, stop).map(read)
     iterator = iter(
         batches.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=8))
     )

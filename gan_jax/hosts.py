@@ -1,0 +1,135 @@
+"""Several hosts: a process on each, which train one run together.
+
+Every process does the same work on its devices and on its part of each batch; only what the first
+one writes is kept.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from gan_jax.errors import RequestError
+
+SECONDS_TO_MEET = 120  # that processes wait for each other at the start
+SECONDS_TO_MISS = 30  # of silence, until a process counts as gone and the others end
+
+
+def join(
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process_id: int | None = None,
+    seconds: int = SECONDS_TO_MEET,
+) -> None:
+    """Joins the other processes, before JAX has started; does nothing where there are none.
+
+    Without arguments they are found where SLURM (`srun` with several tasks) or a TPU pod has
+    started them.
+
+    Args:
+        coordinator: HOST:PORT of the first process.
+        processes: how many there are.
+        process_id: which one this is, from 0.
+        seconds: how long to wait for all of them.
+
+    Raises:
+        RequestError: the arguments make no sense, or not all processes came.
+    """
+    given = coordinator, processes, process_id
+    if any(each is not None for each in given):
+        if any(each is None for each in given):
+            raise RequestError("--coordinator, --processes and --process-id: give all three")
+        if processes < 1 or not 0 <= process_id < processes:
+            wrong = f"--processes {processes} --process-id {process_id}"
+            raise RequestError(f"{wrong}: the processes are numbered from 0")
+        host, colon, port = coordinator.rpartition(":")
+        if not (host and colon and port.isdecimal()):
+            raise RequestError(f"--coordinator {coordinator}: give HOST:PORT")
+        if process_id:
+            _wait_for(host, int(port), seconds)
+    elif not _started_together():
+        return
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        jax.distributed.initialize(
+            *given,
+            initialization_timeout=seconds,
+            heartbeat_timeout_seconds=SECONDS_TO_MISS,
+            shutdown_timeout_seconds=SECONDS_TO_MISS,
+        )
+    except (RuntimeError, ValueError) as error:
+        where = coordinator or "the coordinator"
+        first = str(error).splitlines()[0]
+        raise RequestError(
+            f"not all processes met at {where} within {seconds} seconds: {first}"
+        ) from error
+
+
+def count() -> int:
+    """How many processes train together."""
+    return jax.process_count()
+
+
+def is_first() -> bool:
+    """Whether this process is the one that reads, decides and writes for all."""
+    return jax.process_index() == 0
+
+
+def least(value: int) -> int:
+    """The least of the values that the processes have."""
+    return value if count() == 1 else int(_all(value).min())
+
+
+def any_of(value: bool) -> bool:
+    """Whether it is true in any process."""
+    return value if count() == 1 else bool(_all(value).any())
+
+
+def meet() -> None:
+    """Waits until all processes are here."""
+    any_of(False)
+
+
+@contextmanager
+def first_decides() -> Iterator[bool]:
+    """Lets the first process do what one must do alone: it gets True, the others False and wait.
+
+    Raises:
+        RequestError: in the others, if the first has failed.
+    """
+    try:
+        yield is_first()
+    except BaseException:
+        any_of(True)
+        raise
+    if any_of(False):
+        raise RequestError("the first process cannot start; it says why")
+
+
+def _wait_for(host: str, port: int, seconds: float) -> None:
+    """Waits for the coordinator; JAX itself would end this process where there is none."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise RequestError(
+                    f"no coordinator at {host}:{port} within {seconds:.0f} seconds: {error}"
+                ) from error
+        time.sleep(0.2)
+
+
+def _all(value: int) -> np.ndarray:
+    return np.asarray(multihost_utils.process_allgather(np.array(value, np.int32)))
+
+
+def _started_together() -> bool:
+    on_slurm = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+    return on_slurm or "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
