@@ -31,6 +31,7 @@ from gan_jax.seeds import make_plan
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.py"
+RING = ROOT / "experiments" / "toy_ring.py"
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
 
 
@@ -51,10 +52,12 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
     )
     cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
-    print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)\n")
+    print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)")
+    print("quickstart, the same with width 8, and a small perceptron for points in the plane\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")
-    for name, what in {"quickstart": experiment, "width 8": narrow}.items():
+    points = load_experiment(RING)
+    for name, what in {"quickstart": experiment, "width 8": narrow, "points": points}.items():
         runners = {"alone": _runner(what, "map", 1, calls_of)}
         runners |= {strategy: _runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
         times: dict[str, list[float]] = {kind: [] for kind in runners}
@@ -63,25 +66,28 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
                 seconds = run() / (1 if kind == "alone" else seeds)
                 if turn:  # the first compiles
                     times[kind].append(1000 * seconds / calls_of)
-        cells = [f"{statistics.median(times['alone']):.1f}"]
+        cells = [f"{statistics.median(times['alone']):.2f}"]
         for strategy in STRATEGIES:
             ratios = [b / a for a, b in zip(times["alone"], times[strategy], strict=True)]
-            cells.append(f"{statistics.median(times[strategy]):.1f} ({_spread(ratios)})")
+            cells.append(f"{statistics.median(times[strategy]):.2f} ({_spread(ratios)})")
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def processes(seeds: int = 8, train_steps: int = 100, rounds: int = 3) -> None:
-    """Times whole commands of the quickstart.
+def processes(
+    file: Path = QUICKSTART, seeds: int = 8, train_steps: int = 100, rounds: int = 3
+) -> None:
+    """Times whole commands.
 
     Args:
+        file: of the experiment.
         seeds: how many.
         train_steps: of each seed.
         rounds: how often each way has a turn.
     """
     ways: dict[str, Callable[[Path], object]] = {
-        "in one program": lambda folder: _train(folder, train_steps, "--seeds", f"0:{seeds}"),
-        "one after another": lambda folder: _train_each(folder, train_steps, seeds, 1),
-        "two at a time": lambda folder: _train_each(folder, train_steps, seeds, 2),
+        "in one program": lambda to: _train(file, to, train_steps, "--seeds", f"0:{seeds}"),
+        "one after another": lambda to: _train_each(file, to, train_steps, seeds, 1),
+        "two at a time": lambda to: _train_each(file, to, train_steps, seeds, 2),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 1):
@@ -91,7 +97,7 @@ def processes(seeds: int = 8, train_steps: int = 100, rounds: int = 3) -> None:
                 run(Path(folder))
                 if turn:  # the first fills the compilation cache
                     times[way].append(time.perf_counter() - start)
-    print(f"quickstart, {seeds} seeds, {train_steps} steps, whole commands\n")
+    print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands\n")
     print("| | median s | min to max | in one program / this |")
     print("|---|---|---|---|")
     for way, found in times.items():
@@ -131,15 +137,16 @@ def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Ca
     return run
 
 
-def _train(folder: Path, train_steps: int, *arguments: str) -> None:
-    command = [sys.executable, "-m", "gan_jax", "train", str(QUICKSTART), *arguments]
+def _train(file: Path, folder: Path, train_steps: int, *arguments: str) -> None:
+    command = [sys.executable, "-m", "gan_jax", "train", str(file.resolve()), *arguments]
     command += ["--steps", str(train_steps), "--workdir", str(folder / "-".join(arguments))]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
 
 
-def _train_each(folder: Path, train_steps: int, seeds: int, together: int) -> None:
+def _train_each(file: Path, folder: Path, train_steps: int, seeds: int, together: int) -> None:
     with ThreadPoolExecutor(together) as pool:
-        list(pool.map(lambda s: _train(folder, train_steps, "--seed", str(s)), range(seeds)))
+        seed_by_seed = (("--seed", str(seed)) for seed in range(seeds))
+        list(pool.map(lambda seed: _train(file, folder, train_steps, *seed), seed_by_seed))
 
 
 def _spread(ratios: list[float]) -> str:

@@ -247,7 +247,7 @@ def _sample(command: Sample) -> int:
         np.savez(buffer, samples=drawn, latents=np.asarray(latents))
         write_atomically(out, buffer.getvalue())
     else:
-        pictures.save_png(pictures.grid(pictures.to_pixels(drawn), columns), out)
+        pictures.save_png(pictures.page(run.experiment, drawn, columns), out)
     print(f"{len(drawn)} samples of step {run.state.step} in {out}")
     return FINISHED
 

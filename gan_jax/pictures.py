@@ -16,20 +16,30 @@ from gan_jax.runs import RunDirectory
 GAP = 2  # white pixels between the pictures of a grid
 STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and moments of a film strip
 SHOWN, SHOWN_COLUMNS = 64, 8  # fixed latents of the grids that a run makes while it trains
+SHOWN_TOGETHER = 1024  # in a picture of all of them
 FINAL, FINAL_COLUMNS = 16, 4  # of them, those of the grid at the end
 
 
 def save_step(
     experiment: Experiment, state: gan.GANState, directory: RunDirectory, step: int
 ) -> None:
-    """Saves the grid of a run's fixed latents at one step."""
-    pixels = to_pixels(samples.draw(experiment, state, SHOWN, key=experiment.seed))
-    save_png(grid(pixels, SHOWN_COLUMNS), directory.step_picture(step))
+    """Saves a picture of a run's fixed latents at one step."""
+    count = SHOWN if _of_images(experiment) else SHOWN_TOGETHER
+    drawn = samples.draw(experiment, state, count, key=experiment.seed)
+    save_png(page(experiment, drawn, SHOWN_COLUMNS), directory.step_picture(step))
+
+
+def page(
+    experiment: Experiment, samples: Float[np.ndarray, "count ..."], columns: int
+) -> UInt8[np.ndarray, "height width channels"]:
+    """Shows samples: images in a grid, others as the data set's own `picture` of all of them."""
+    if _of_images(experiment):
+        return grid(to_pixels(samples), columns)
+    return experiment.data.picture(samples)
 
 
 def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[str], None]) -> None:
     """Saves the last grid's first pictures, and the film strip; leaves out what it cannot read."""
-    shape = experiment.data.sample_shape
     paths = directory.step_pictures()
     chosen = np.unique(np.linspace(0, len(paths) - 1, STRIP_COLUMNS).round().astype(int))
     grids = []
@@ -38,7 +48,11 @@ def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[s
             grids.append(read_png(path))
         except OSError as error:
             say(f"left out of the film strip: {path}: {error}")
-    if grids:
+    if grids and not _of_images(experiment):
+        save_png(grids[-1], directory.final_picture)
+        save_png(grid(np.stack(grids), len(grids)), directory.film_strip)
+    elif grids:
+        shape = experiment.data.sample_shape
         last = [cell(grids[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
         save_png(grid(np.stack(last), FINAL_COLUMNS), directory.final_picture)
         save_png(film_strip(grids, shape, SHOWN_COLUMNS), directory.film_strip)
@@ -104,6 +118,10 @@ def cell(
     height, width, _ = shape
     top, left = _corner(position, columns, height, width)
     return page[top : top + height, left : left + width]
+
+
+def _of_images(experiment: Experiment) -> bool:
+    return not hasattr(experiment.data, "picture")
 
 
 def _corner(position: int, columns: int, height: int, width: int) -> tuple[int, int]:

@@ -10,23 +10,31 @@ import pytest
 from gan_jax import runs
 from gan_jax.config import load_experiment
 from gan_jax.data import images
+from gan_jax.dry_run import describe
 from gan_jax.loop import Outcome
 from gan_jax.train import train
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
 
 
+def few_examples(data, folder):
+    """Data of the same shape: a few points, or noise in the place of images."""
+    if len(data.sample_shape) == 1:
+        return dataclasses.replace(data, count=40)
+    size, channels = data.size, data.channels
+    noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
+    np.savez(folder / "noise.npz", images=noise)
+    return images.arrays(folder / "noise.npz", size, channels)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_shrunken_experiment_trains(file, tmp_path):
     experiment = load_experiment(file)
-    size, channels = experiment.data.size, experiment.data.channels
-    noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
-    np.savez(tmp_path / "noise.npz", images=noise)
     shrunken = dataclasses.replace(
         experiment,
         generator=experiment.generator.clone(width=2),
         discriminator=experiment.discriminator.clone(width=2),
-        data=images.arrays(tmp_path / "noise.npz", size, channels),
+        data=few_examples(experiment.data, tmp_path),
         batch_size=4,
         steps=2,
         epochs=None,
@@ -43,3 +51,8 @@ def test_docstring_states_the_command(file):
     docstring = ast.get_docstring(ast.parse(file.read_text()))
     assert f"gan-jax train experiments/{file.name}" in docstring
     assert "Measured" in docstring
+
+
+def test_a_dry_run_describes_experiments_without_images():
+    described = describe(load_experiment(FILES[0].with_name("toy_ring.py")))
+    assert "memory of a step" in described

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from gan_jax import pictures
+from gan_jax import gan, pictures
+from gan_jax.data import points
+from gan_jax.networks import mlp
 from gan_jax.runs import RunDirectory
 from tests.tiny import tiny
 
@@ -64,3 +66,20 @@ def test_png_keeps_every_pixel(tmp_path, channels):
     pictures.save_png(pixels, tmp_path / "x.png")
     np.testing.assert_array_equal(pictures.read_png(tmp_path / "x.png"), pixels)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_points_are_shown_together_and_their_film_strip_is_a_row(tmp_path):
+    data = points.Mixture(((1.0, 1.0),), 0.1, count=50)
+    networks = {"generator": mlp.Generator(4), "discriminator": mlp.Discriminator(4)}
+    experiment = tiny(data=data, **networks)
+    directory = RunDirectory(tmp_path)
+    directory.samples.mkdir()
+    for step in (0, 3):
+        pictures.save_step(experiment, gan.init(experiment, step), directory, step)
+    pictures.save_final(experiment, directory, print)
+    last = pictures.read_png(directory.step_picture(3))
+    assert last.shape == (points.PIXELS, points.PIXELS, 1)
+    assert (pictures.read_png(directory.final_picture) == last).all()
+    strip = pictures.read_png(directory.film_strip)
+    assert strip.shape == (points.PIXELS, 2 * points.PIXELS + pictures.GAP, 1)
+    assert (strip[:, -points.PIXELS :] == last).all()

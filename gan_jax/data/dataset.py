@@ -24,6 +24,10 @@ class Dataset(Protocol):
         """Shape of one prepared sample, known without loading anything."""
 
     @property
+    def stored_dtype(self) -> str:
+        """Type of the numbers of one stored sample, likewise."""
+
+    @property
     def count(self) -> int:
         """Number of examples."""
 
@@ -48,6 +52,9 @@ class Dataset(Protocol):
 
         Pure, for NumPy and JAX arrays alike: it runs inside the compiled step.
         """
+
+    # Data that are no images also have picture(samples) -> uint8 [height, width, channels], which
+    # shows them all together; data that keep examples apart have held_out(), a data set or None.
 
     def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files ..."]:
         """Returns files from outside, prepared as this data set's samples are."""

@@ -52,6 +52,11 @@ class Images:
         return (self.size, self.size, self.channels)
 
     @property
+    def stored_dtype(self) -> str:
+        """Pixels."""
+        return "uint8"
+
+    @property
     def count(self) -> int:
         """Number of images."""
         return len(self.load().sample)

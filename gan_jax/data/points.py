@@ -1,0 +1,142 @@
+"""Points in the plane: mixtures of Gaussians, whose modes are known."""
+
+import functools
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from gan_jax.checks import check_bounds, check_types
+from gan_jax.data.dataset import RawBatch
+from gan_jax.data.order import batch_indices
+from gan_jax.errors import RequestError
+
+PIXELS = 128  # height and width of a picture
+MARGIN = 1.25  # how far pictures reach, in distances of the farthest centre from the origin
+
+
+class Points(NamedTuple):
+    """Examples as stored."""
+
+    sample: Float32[np.ndarray, "count 2"]
+    label: None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of Gaussians in the plane, all of equal weight and spread.
+
+    Attributes:
+        centres: (x, y) of each.
+        deviation: standard deviation of each coordinate around its centre.
+        count: how many points are drawn, once: the data set.
+        seed: of that draw.
+        labels: always False, the points are not labelled.
+    """
+
+    centres: tuple[tuple[float, float], ...]
+    deviation: float
+    count: int = 100_000
+    seed: int = 0
+    labels: bool = False
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "count", at_least=1)
+        check_bounds(self, "deviation seed", at_least=0)
+        if not self.centres or any(len(centre) != 2 for centre in self.centres):
+            raise RequestError(f"Mixture.centres = {self.centres}: must be points (x, y)")
+        if self.labels:
+            raise RequestError("Mixture.labels = True: the points are not labelled")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """A point: x and y."""
+        return (2,)
+
+    @property
+    def stored_dtype(self) -> str:
+        """Coordinates."""
+        return "float32"
+
+    @property
+    def classes(self) -> int:
+        """None of them is labelled."""
+        return 0
+
+    def load(self) -> Points:
+        """Returns all points, always the same."""
+        return Points(_drawn(self), None)
+
+    def fingerprint(self) -> str:
+        """Returns a digest of the points."""
+        return hashlib.sha256(self.load().sample.tobytes()).hexdigest()
+
+    def held_out(self) -> "Mixture":
+        """Returns other points of the same mixture."""
+        changed = dict(vars(self)) | {"seed": self.seed + 1}
+        return Mixture(**changed)
+
+    def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
+        """Returns which points form a batch."""
+        return batch_indices(self.count, seed, step, batch_size)
+
+    def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
+        """Returns these points."""
+        return {"sample": self.load().sample[indices], "label": None}
+
+    def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
+        """Returns the batch of one step as the networks take it."""
+        return self.prepare(self.gather(self.indices(seed, step, batch_size)))
+
+    def prepare(self, raw: RawBatch) -> dict[str, Any]:
+        """Returns the points as they are."""
+        return {"sample": raw["sample"], "condition": None}
+
+    def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files 2"]:
+        """Refuses: points come in no files."""
+        raise RequestError(f"{paths[0]}: the run was trained on points, which come in no files")
+
+    def picture(self, samples: Float32[np.ndarray, "count 2"]) -> UInt8[np.ndarray, "side side 1"]:
+        """Draws points in black over points of the data in grey, without those far outside."""
+        reach = MARGIN * max(math.hypot(*centre) for centre in self.centres) or 1.0
+        page = np.full((PIXELS, PIXELS, 1), 255, np.uint8)
+        for points, grey in ((self.load().sample[: len(samples)], 200), (samples, 0)):
+            where = np.floor((np.asarray(points) / reach + 1) * PIXELS / 2)
+            inside = where[((where >= 0) & (where < PIXELS)).all(axis=1)].astype(int)
+            page[PIXELS - 1 - inside[:, 1], inside[:, 0]] = grey
+        return page
+
+
+def ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.02) -> Mixture:
+    """Gaussians on a circle (Metz et al., 2017, section 3.1, have 8 of them)."""
+    if modes < 1:
+        raise RequestError(f"modes = {modes}: must be at least 1")
+    angles = [2 * math.pi * mode / modes for mode in range(modes)]
+    centres = tuple((radius * math.cos(angle), radius * math.sin(angle)) for angle in angles)
+    return Mixture(centres, deviation)
+
+
+def grid(side: int = 5, spacing: float = 1.0, deviation: float = 0.05) -> Mixture:
+    """Gaussians on a square grid around the origin (Srivastava et al., 2017, have 5 times 5)."""
+    if side < 1:
+        raise RequestError(f"side = {side}: must be at least 1")
+    places = [spacing * (place - (side - 1) / 2) for place in range(side)]
+    return Mixture(tuple((x, y) for y in places for x in places), deviation)
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(mixture: Mixture) -> Float32[np.ndarray, "count 2"]:
+    generator = np.random.default_rng(mixture.seed)
+    centres = np.array(mixture.centres)[
+        generator.integers(len(mixture.centres), size=mixture.count)
+    ]
+    noise = generator.standard_normal((mixture.count, 2))
+    points = (centres + mixture.deviation * noise).astype(np.float32)
+    points.flags.writeable = False
+    return points

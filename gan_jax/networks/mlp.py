@@ -1,0 +1,74 @@
+"""Perceptrons for points: dense layers with ReLU, for toy data whose truth is known."""
+
+from typing import Any
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from gan_jax.checks import check_bounds, check_types
+from gan_jax.errors import RequestError
+
+
+class Generator(nn.Module):
+    """Latent -> hidden layers -> point.
+
+    Attributes:
+        width: units of each hidden layer.
+        depth: how many hidden layers.
+        dimensions: of the point.
+    """
+
+    width: int = 128
+    depth: int = 2
+    dimensions: int = 2
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "width dimensions", at_least=1)
+        check_bounds(self, "depth", at_least=0)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
+    ) -> Float[Array, "batch dimensions"]:
+        """Maps latents to points, unconditionally and alike in training and inference."""
+        _refuse(condition)
+        return nn.Dense(self.dimensions)(_hidden(latent, self.width, self.depth))
+
+
+class Discriminator(nn.Module):
+    """Point -> hidden layers -> logit.
+
+    Attributes:
+        width: units of each hidden layer.
+        depth: how many hidden layers.
+    """
+
+    width: int = 128
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "width", at_least=1)
+        check_bounds(self, "depth", at_least=0)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, sample: Float[Array, "batch dimensions"], condition: Any = None, *, training: bool
+    ) -> Float[Array, " batch"]:
+        """Maps points to logits."""
+        _refuse(condition)
+        return nn.Dense(1)(_hidden(sample, self.width, self.depth))[:, 0]
+
+
+def _hidden(x: Array, width: int, depth: int) -> Array:
+    for _ in range(depth):
+        x = nn.relu(nn.Dense(width, kernel_init=nn.initializers.he_normal())(x))
+    return x
+
+
+def _refuse(condition: Any) -> None:
+    if condition is not None:
+        raise RequestError("the perceptron takes no condition: give the data labels=False")
