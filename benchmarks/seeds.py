@@ -2,14 +2,16 @@
 
     PYTHONPATH=. python benchmarks/seeds.py steps
     PYTHONPATH=. python benchmarks/seeds.py processes
+    PYTHONPATH=. python benchmarks/seeds.py memory
 
 `steps` times the compiled steps of the quickstart, and of a narrower one, in milliseconds for each
 seed and step: alone, and for every strategy; all take turns. `processes` times whole commands,
 start and compilation included: `gan-jax train --seeds 0:8` beside eight commands of one seed, one
-after another and two at a time.
+after another and two at a time. `memory` compares the peaks of commands of few and many seeds.
 """
 
 import dataclasses
+import os
 import statistics
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from gan_jax.seeds import make_plan
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.py"
 RING = ROOT / "experiments" / "toy_ring.py"
+MIB = 2**20
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
 
 
@@ -108,6 +111,27 @@ def processes(
         )
 
 
+def memory(file: Path = QUICKSTART, train_steps: int = 100) -> None:
+    """Compares the peak of resident memory of commands that train few and many seeds.
+
+    Args:
+        file: of the experiment.
+        train_steps: of each seed.
+    """
+    experiment = load_experiment(file)
+    state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    print(f"{file.stem}: the state of one seed takes {size / MIB:.1f} MiB\n")
+    print("| seeds | peak, MiB |")
+    print("|---|---|")
+    for seeds in (1, 2, 8, 16):
+        with tempfile.TemporaryDirectory() as folder:
+            command = _command(file, Path(folder), train_steps, "--seeds", f"0:{seeds}")
+            child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+            _, _, usage = os.wait4(child.pid, 0)
+        print(f"| {seeds} | {usage.ru_maxrss / 1024:.0f} |", flush=True)
+
+
 def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Callable[[], float]:
     """A function that runs `count` steps of all seeds, and returns its seconds."""
     plan = make_plan(strategy, seeds, experiment.batch_size)
@@ -138,9 +162,13 @@ def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Ca
 
 
 def _train(file: Path, folder: Path, train_steps: int, *arguments: str) -> None:
-    command = [sys.executable, "-m", "gan_jax", "train", str(file.resolve()), *arguments]
-    command += ["--steps", str(train_steps), "--workdir", str(folder / "-".join(arguments))]
+    command = _command(file, folder, train_steps, *arguments)
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+
+
+def _command(file: Path, folder: Path, train_steps: int, *arguments: str) -> list[str]:
+    command = [sys.executable, "-m", "gan_jax", "train", str(file.resolve()), *arguments]
+    return [*command, "--steps", str(train_steps), "--workdir", str(folder / "-".join(arguments))]
 
 
 def _train_each(file: Path, folder: Path, train_steps: int, seeds: int, together: int) -> None:
@@ -154,4 +182,4 @@ def _spread(ratios: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"steps": steps, "processes": processes})
+    tyro.extras.subcommand_cli_from_dict({"steps": steps, "processes": processes, "memory": memory})
