@@ -9,6 +9,7 @@ in any file of your own; nothing else needs to know of it.
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gan_jax.checks import check_bounds, check_types
@@ -43,7 +44,8 @@ class _CrossEntropy:
 class NonSaturating(_CrossEntropy):
     """The generator maximises log D(G(z)): strong gradients where the fakes are poor.
 
-    Goodfellow et al. (2014), section 3.
+    Goodfellow et al. (2014), section 3. In terms of logits it is softplus, and so also known as the
+    logistic loss (Karras et al., 2019).
 
     Attributes:
         label_smoothing: how far the target for real examples lies below 1, in [0, 1).
@@ -68,3 +70,102 @@ class Minimax(_CrossEntropy):
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns log(1 - D(G(z))) for each fake."""
         return -softplus(fake_logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class LeastSquares:
+    """The discriminator regresses a and b, and the generator wants c: no sigmoid to saturate.
+
+    Mao et al. (2017), equation 2, with a = -1, b = 1, c = 0 as in their equation 8, for which the
+    generator minimises a Pearson chi-squared divergence, and logits have the sign that they have
+    with other losses. Equation 9 is LeastSquares(0.0, 1.0, 1.0); half-way is a logit of 0.5 then.
+
+    Attributes:
+        fake_target: a, what the discriminator should say of fakes.
+        real_target: b, what it should say of real examples.
+        generator_target: c, what the generator wants it to say of fakes.
+    """
+
+    fake_target: float = -1.0
+    real_target: float = 1.0
+    generator_target: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2 of each pair."""
+        real = jnp.square(real_logits - self.real_target)
+        return 0.5 * real + 0.5 * jnp.square(fake_logits - self.fake_target)
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns (D(G(z)) - c)^2 / 2 of each fake."""
+        return 0.5 * jnp.square(fake_logits - self.generator_target)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hinge:
+    """The discriminator learns from what lies within its margin only.
+
+    Lim and Ye (2017); Miyato et al. (2018), equations 16 and 17.
+    """
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns max(0, 1 - D(x)) + max(0, 1 + D(G(z))) of each pair."""
+        return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -D(G(z)) of each fake."""
+        return -fake_logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Wasserstein:
+    """A critic whose mean difference estimates the Wasserstein distance.
+
+    Arjovsky, Chintala, Bottou (2017), equations 2 and 3. That holds for a critic whose slope is
+    bounded only: add `penalties.GradientPenalty` (or clip its weights, as they did).
+    """
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns D(G(z)) - D(x) of each pair."""
+        return fake_logits - real_logits
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -D(G(z)) of each fake."""
+        return -fake_logits
+
+
+@dataclasses.dataclass(frozen=True)
+class RelativisticPairing:
+    """Each fake is judged against the real example beside it: RpGAN.
+
+    Jolicoeur-Martineau (2019), with the logistic loss: RSGAN there. No generator can
+    make all fakes alike without being worse than some real example, so that its landscape has no
+    basins of collapsed modes (Sun, Fang, Schwing, 2020).
+    """
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -log sigmoid(D(x) - D(G(z))) of each pair."""
+        return softplus(fake_logits - real_logits)
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -log sigmoid(D(G(z)) - D(x)) of each pair."""
+        return softplus(real_logits - fake_logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class RelativisticAverage:
+    """Each example is judged against the mean of the other kind: RaGAN.
+
+    Jolicoeur-Martineau (2019), with the logistic loss: RaSGAN there.
+    """
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -log sigmoid(D(x) - mean D(G(z))) - log(1 - sigmoid(D(G(z)) - mean D(x)))."""
+        real = softplus(fake_logits.mean() - real_logits)
+        return real + softplus(fake_logits - real_logits.mean())
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns the same with real and fake exchanged."""
+        return self.discriminator(fake_logits, real_logits)

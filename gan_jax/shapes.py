@@ -63,6 +63,14 @@ def _check_networks(experiment: Experiment) -> None:
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
             f"returns {list(logits.shape)}"
         )
+    if "batch_stats" in state.discriminator.variables:
+        for penalty in experiment.penalties:
+            if getattr(penalty, "needs_single_examples", False):
+                raise RequestError(
+                    f"{type(penalty).__name__} penalises the gradient of each logit with respect "
+                    "to its own sample, and the discriminator's BatchNorm makes it depend on the "
+                    "whole batch: leave one of the two out"
+                )
     for player in ("discriminator", "generator"):
         losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
         shape = getattr(losses, "shape", None)

@@ -37,7 +37,57 @@ def test_generator_losses_are_those_of_the_paper():
     close(losses.Minimax().generator(real, fake), np.log(1 - probability(FAKE)))
 
 
-@pytest.mark.parametrize("loss", [losses.NonSaturating(0.1), losses.Minimax(0.1)])
+def test_least_squares_are_those_of_the_paper():
+    real, fake = jnp.array(REAL), jnp.array(FAKE)
+    loss = losses.LeastSquares(fake_target=0.25, real_target=1.5, generator_target=0.75)
+    close(loss.discriminator(real, fake), 0.5 * (REAL - 1.5) ** 2 + 0.5 * (FAKE - 0.25) ** 2)
+    close(loss.generator(real, fake), 0.5 * (FAKE - 0.75) ** 2)
+
+
+def test_hinge_and_wasserstein_are_those_of_the_papers():
+    real, fake = jnp.array(REAL), jnp.array(FAKE)
+    hinge, critic = losses.Hinge(), losses.Wasserstein()
+    close(hinge.discriminator(real, fake), np.maximum(0, 1 - REAL) + np.maximum(0, 1 + FAKE))
+    close(critic.discriminator(real, fake), FAKE - REAL)
+    for loss in (hinge, critic):
+        close(loss.generator(real, fake), -FAKE)
+
+
+def test_relativistic_losses_are_those_of_the_paper():
+    real, fake = jnp.array(REAL), jnp.array(FAKE)
+    paired = losses.RelativisticPairing()
+    close(paired.discriminator(real, fake), -np.log(probability(REAL - FAKE)))
+    close(paired.generator(real, fake), -np.log(probability(FAKE - REAL)))
+    average = losses.RelativisticAverage()
+    over_fakes, over_real = REAL - FAKE.mean(), FAKE - REAL.mean()
+    expected = -np.log(probability(over_fakes)) - np.log(1 - probability(over_real))
+    close(average.discriminator(real, fake), expected)
+    expected = -np.log(probability(over_real)) - np.log(1 - probability(over_fakes))
+    close(average.generator(real, fake), expected)
+
+
+ALL = [
+    losses.NonSaturating(0.1),
+    losses.Minimax(0.1),
+    losses.LeastSquares(),
+    losses.Hinge(),
+    losses.Wasserstein(),
+    losses.RelativisticPairing(),
+    losses.RelativisticAverage(),
+]
+
+
+@pytest.mark.parametrize("loss", ALL)
+def test_the_players_pull_logits_apart_and_together(loss):
+    """The discriminator raises real logits over fake ones; the generator raises the fakes'."""
+    logits = jnp.array([0.0, 0.0])  # undecided
+    to_real, to_fake = jax.grad(lambda pair: loss.discriminator(*pair).sum())((logits, logits))
+    assert (to_real < 0).all() and (to_fake > 0).all()
+    _, to_fake = jax.grad(lambda pair: loss.generator(*pair).sum())((logits, logits - 0.1))
+    assert (to_fake < 0).all()
+
+
+@pytest.mark.parametrize("loss", ALL)
 @pytest.mark.parametrize("logit", [-200.0, 200.0])
 def test_finite_with_finite_gradients_at_extreme_logits(loss, logit):
     for function in (loss.discriminator, loss.generator):
