@@ -38,13 +38,14 @@ MIB = 2**20
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
 
 
-def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
+def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None = None) -> None:
     """Times compiled steps.
 
     Args:
         seeds: how many together.
         rounds: how often each has a turn.
         calls_of: steps in each turn.
+        only: one of the rows.
     """
     devices.use_cores(seeds)
     experiment = load_experiment(QUICKSTART)
@@ -60,7 +61,8 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20) -> None:
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")
     points = load_experiment(RING)
-    for name, what in {"quickstart": experiment, "width 8": narrow, "points": points}.items():
+    rows = {"quickstart": experiment, "width 8": narrow, "points": points}
+    for name, what in {only: rows[only]}.items() if only else rows.items():
         runners = {"alone": _runner(what, "map", 1, calls_of)}
         runners |= {strategy: _runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
         times: dict[str, list[float]] = {kind: [] for kind in runners}
