@@ -192,14 +192,15 @@ def _train(command: Any) -> int:
         if command.strategy in ("auto", "shard", "shard-vmap"):
             devices.use_cores(len(seeds))
     try:
-        outcome = train(
-            command.experiment,
-            workdir,
-            seeds=seeds,
-            strategy=command.strategy,
-            file=command.file,
-            init_from=init_from,
-        )
+        with hosts.ending_together(RequestError, DivergedError):
+            outcome = train(
+                command.experiment,
+                workdir,
+                seeds=seeds,
+                strategy=command.strategy,
+                file=command.file,
+                init_from=init_from,
+            )
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED
@@ -212,7 +213,7 @@ def _sweep(command: Any) -> int:
     result = sweep_command.run(command)
     if result is None:
         return FINISHED
-    if result.stopped:
+    if result.unfinished:
         return STOPPED
     if result.failed:
         return FAILED

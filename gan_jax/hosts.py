@@ -6,6 +6,7 @@ one writes is kept.
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,24 @@ def first_decides() -> Iterator[bool]:
         raise
     if any_of(False):
         raise RequestError("the first process cannot start; it says why")
+
+
+@contextmanager
+def ending_together(*expected: type[Exception]) -> Iterator[None]:
+    """Ends this process with one message when another has gone; JAX alone would abort it.
+
+    Args:
+        expected: exceptions that all processes raise, and that pass.
+    """
+    try:
+        yield
+    except Exception as error:
+        if count() == 1 or isinstance(error, expected):
+            raise
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        print(f"error: this process or another cannot go on: {first}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)  # nothing is waited for: the others are not there any more
 
 
 def _wait_for(host: str, port: int, seconds: float) -> None:

@@ -22,8 +22,9 @@ from gan_jax.settings import Settings
 from gan_jax.signals import stop_signals
 from gan_jax.sweep import Sweep, SweepDirectory
 
+FAILED = 1
 STOPPED = 75  # exit code of a process that has saved and goes on when it is started again
-KNOWN_CODES = (0, 1, 3, STOPPED)  # after which a job has noted itself how it ended
+KNOWN_CODES = (0, 3, STOPPED)  # finished, all diverged, or to be started again
 SECONDS_BETWEEN_LOOKS = 0.2
 TIMEOUTS = 1000  # after which a job is queued again, each time
 SECONDS_TO_SAVE = 80.0  # SLURM gives a job that it stops 90 seconds, by submitit's wish
@@ -86,7 +87,11 @@ def train_locally(
                 code = _run(_command(directory, job, strategy), log, stopping)
                 if code not in KNOWN_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
-                    sweep.note_failures(directory, sweep.only(whole, list(job)), error)
+                    sweep.note_failures(directory, sweep.only(whole, _left(job)), error)
+
+        def _left(job: Settings) -> list[str]:
+            states = {name: sweep.progress(directory, whole, name) for name in job}
+            return [name for name, s in states.items() if not s.is_over and s.failure is None]
 
         with ThreadPoolExecutor(processes) as pool:
             list(pool.map(work, range(processes)))  # raises what a thread has raised
@@ -159,7 +164,7 @@ class Job:
         self._child = subprocess.Popen(self._command)
         while (code := self._child.poll()) is None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        if code not in KNOWN_CODES:
+        if code not in (*KNOWN_CODES, FAILED):  # what has failed stands in the sweep's directory
             raise RuntimeError(f"{' '.join(self._command)} ended with code {code}")
         return code
 

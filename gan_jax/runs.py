@@ -286,7 +286,7 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
         raise
     except Exception as error:  # whatever the experiment's own modules raise
         raise RequestError(
-            f"the experiment in config.json, of {record['file']}, cannot be read: {error!r}"
+            f"an experiment on record, of {record['file']}, cannot be read: {error!r}"
         ) from error
 
 

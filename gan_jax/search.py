@@ -14,6 +14,7 @@ from gan_jax.settings import Axis, Range
 from gan_jax.sweep import Result, Sweep, SweepDirectory
 
 STORAGE = "optuna.log"
+NAME = "setting"  # of a trial, in Optuna's records
 
 
 def search(
@@ -53,30 +54,50 @@ def search(
         raise RequestError("--search: the experiment is not evaluated; give --evaluate-every N")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sweep.prepare(directory, base)
-    backend = optuna.storages.journal.JournalFileBackend(str(directory.path / STORAGE))
-    study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(backend),
-        study_name=directory.path.name,
-        direction="maximize" if BETTER[experiment.best_metric] == "higher" else "minimize",
-        load_if_exists=True,
-    )
+    with sweep.driving(directory):
+        backend = optuna.storages.journal.JournalFileBackend(str(directory.path / STORAGE))
+        study = optuna.create_study(
+            storage=optuna.storages.JournalStorage(backend),
+            study_name="search",
+            direction="maximize" if BETTER[experiment.best_metric] == "higher" else "minimize",
+            load_if_exists=True,
+        )
+        return _propose(
+            study, directory, base, experiment, axes, ranges, trials, strategy, announce
+        )
+
+
+def _propose(
+    study: Any,
+    directory: SweepDirectory,
+    base: Sweep,
+    experiment: Experiment,
+    axes: Sequence[Axis],
+    ranges: Sequence[Range],
+    trials: int,
+    strategy: Strategy,
+    announce: Callable[[str], None],
+) -> Result:
+    import optuna
+
     begun = [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]
-    failed: list[str] = []
     while begun or len(study.trials) < trials:
-        if begun:
-            trial = optuna.Trial(study, begun.pop(0)._trial_id)
-        else:
-            study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
-            trial = study.ask()
-        values = {str(axis): trial.suggest_categorical(str(axis), axis.words) for axis in axes}
-        values |= {str(each): _suggest(trial, each) for each in ranges}
+        # A seed for each trial, so that proposals do not depend on interruptions.
+        number = begun[0].number if begun else len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=number)
+        trial = optuna.Trial(study, begun.pop(0)._trial_id) if begun else study.ask()
+        try:
+            values = {str(axis): trial.suggest_categorical(str(axis), axis.words) for axis in axes}
+            values |= {str(each): _suggest(trial, each) for each in ranges}
+        except ValueError as error:  # Optuna's, of choices that are not those of before
+            raise RequestError(f"the search in {directory.path} was another: {error}") from error
         ((name, proposed),) = _setting(experiment, axes, values).items()
         one = Sweep({name: proposed}, base.seeds, base.file)
         sweep.prepare(directory, one)
         result = sweep.train_sweep(directory, one, strategy, announce)
-        if result.stopped:
+        if result.unfinished:
             return result
-        failed += result.failed
+        trial.set_user_attr(NAME, name)
         value = _value(directory, one, name)
         if value is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -85,9 +106,10 @@ def search(
             announce(f"trial {trial.number}: {experiment.best_metric} {value:.4g}: {name}")
     done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if done:
-        chosen = ", ".join(f"{field}={value}" for field, value in study.best_params.items())
-        announce(f"best {experiment.best_metric} {study.best_value:.4g}: {chosen}")
-    return Result(False, tuple(failed), not done and not failed)
+        name = study.best_trial.user_attrs[NAME]
+        announce(f"best {experiment.best_metric} {study.best_value:.4g}: {name}")
+    failed = sweep.failures(directory, sweep.read(directory))
+    return Result(False, failed, not done and not failed)
 
 
 def _suggest(trial: Any, interval: Range) -> float:

@@ -17,8 +17,10 @@ from gan_jax.checks import nearest
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 
-LONGEST_NAME = 200  # characters; file systems allow 255
+LONGEST_NAME = 200  # bytes; file systems allow 255
+LARGEST = 1e18  # end of an interval; NumPy draws integers of 64 bits
 DIGITS = 3  # significant, of numbers that are drawn: what the name shows is the whole value
+RESERVED = ("logs", "optuna.log", "sweep.json")  # what else lies in the directory of a sweep
 KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
 
 Settings = dict[str, Experiment]  # by name
@@ -92,10 +94,12 @@ def parse_grid(text: str, file: Path) -> Axis:
     """
     fields, values = _split(text, "--grid", "FIELD=VALUE,VALUE")
     try:
-        nodes = ast.parse(f"[{values}]", mode="eval").body.elts
-    except SyntaxError as error:
+        listed = ast.parse(f"[{values}]", mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise RequestError(f"--grid {text}: {values} are no values, in Python") from error
-    words = [ast.unparse(node) for node in nodes]
+    if not isinstance(listed, ast.List):
+        raise RequestError(f"--grid {text}: {values} are no values with commas between them")
+    words = [ast.unparse(node) for node in listed.elts]
     if not words:
         raise RequestError(f"--grid {text}: give at least one value")
     names = KNOWN | vars(sys.modules[file.stem])
@@ -115,14 +119,21 @@ def parse_range(text: str) -> Range:
         low, high = map(_number, interval.removeprefix("log:").split(":"))
     except ValueError as error:
         raise RequestError(f"--draw {text}: give {right}, with two numbers") from error
-    if not low < high or (logarithmic and low <= 0):
+    if not low < high or (logarithmic and low <= 0) or max(abs(low), abs(high)) > LARGEST:
         bounds = "0 < LOW < HIGH" if logarithmic else "LOW < HIGH"
-        raise RequestError(f"--draw {text}: must be {bounds}")
+        raise RequestError(f"--draw {text}: must be {bounds}, and at most {LARGEST:g}")
     return Range(fields, low, high, logarithmic)
 
 
 def draw(ranges: Sequence[Range], count: int, key: int) -> list[dict[str, Any]]:
-    """Draws values of all ranges `count` times; the first n are the same for every count."""
+    """Draws values of all ranges `count` times; the first n are the same for every count.
+
+    Raises:
+        RequestError: a field is in two of them.
+    """
+    fields = [field for each in ranges for field in each.fields]
+    if twice := [field for field in fields if fields.count(field) > 1]:
+        raise RequestError(f"field {twice[0]} is there twice")
     drawn = []
     for index in range(count):
         generator = np.random.default_rng([key, index])
@@ -141,6 +152,8 @@ def product(base: Experiment, axes: Sequence[Axis], drawn: Sequence[Mapping[str,
     named += [field for names in (drawn[0] if drawn else {}) for field in names.split("+")]
     if twice := [field for field in named if named.count(field) > 1]:
         raise RequestError(f"field {twice[0]} is there twice")
+    if set(config.LENGTH_FIELDS) <= set(named):
+        raise RequestError("fields steps and epochs: give one of the two")
     if "seed" in named:
         raise RequestError("field seed: give --seeds 0:4")
     choices = [
@@ -170,9 +183,10 @@ def from_file(file: Path) -> Settings:
         if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Experiment)):
             raise RequestError(f"{file}: experiments() must yield (name, experiment), not {pair!r}")
         name, experiment = pair
-        if not isinstance(name, str) or name != file_name(name):
-            wrong = f"{file}: the name {name!r} is no name of a folder"
-            raise RequestError(f"{wrong}; {file_name(str(name))!r} is, for example")
+        if not isinstance(name, str) or not name or name != file_name(name) or name in RESERVED:
+            wrong = f"{file}: the name {name!r} cannot be that of a setting's folder"
+            right = file_name(f"setting_{name}" if name in RESERVED else str(name)) or "a"
+            raise RequestError(f"{wrong}; {right!r} is, for example")
         pairs.append((name, experiment))
     return distinct(pairs)
 
@@ -208,7 +222,7 @@ def with_field(value: Any, path: str, new: Any) -> Any:
     Raises:
         RequestError: there is no such field, or the value does not fit.
     """
-    name, _, rest = path.partition(".")
+    name, dot, rest = path.partition(".")
     if isinstance(value, tuple):
         inside = {str(index): item for index, item in enumerate(value)}
     elif isinstance(value, dict):
@@ -219,7 +233,7 @@ def with_field(value: Any, path: str, new: Any) -> Any:
         inside = {}
     if name not in inside:
         raise RequestError(f"no field {name!r} in {type(value).__name__}{nearest(name, inside)}")
-    changed = inside | {name: with_field(inside[name], rest, new) if rest else new}
+    changed = inside | {name: with_field(inside[name], rest, new) if dot else new}
     if isinstance(value, tuple):
         return tuple(changed.values())
     if isinstance(value, dict):
@@ -228,13 +242,14 @@ def with_field(value: Any, path: str, new: Any) -> Any:
         changed = inside | dict.fromkeys(config.LENGTH_FIELDS) | {path: new}
     try:
         return type(value)(**changed)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise RequestError(f"{type(value).__name__}.{name} = {new!r}: {error}") from error
 
 
 def file_name(text: str) -> str:
     """The text without what does not belong into the name of a folder."""
-    return re.sub(r"[^\w.,=+-]+", "-", text).strip("-")[:LONGEST_NAME].lstrip(".")
+    name = re.sub(r"[^\w.,=+-]+", "-", text).strip("-").lstrip(".")
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def _setting(
@@ -270,7 +285,7 @@ def _evaluated(word: str, names: Mapping[str, Any], text: str) -> Any:
         if word.isidentifier():
             return word
         raise RequestError(f"--grid {text}: {error}{nearest(error.name or '', names)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError(f"--grid {text}: {word} raises {error!r}") from error
     return value() if isinstance(value, type) and dataclasses.is_dataclass(value) else value
 

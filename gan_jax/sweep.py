@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import filelock
 import jax
@@ -25,6 +26,8 @@ from gan_jax.train import train_runs
 
 # Of a device's memory, for the states of the runs of one job; the rest is for activations and data.
 SHARE_OF_STATES = 0.1
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,12 +108,12 @@ class Result(NamedTuple):
     """How a sweep ended.
 
     Attributes:
-        stopped: by a signal.
+        unfinished: a signal came, or another process still trains a part of it.
         failed: names of the settings that failed.
         all_diverged: every seed of every setting has.
     """
 
-    stopped: bool
+    unfinished: bool
     failed: tuple[str, ...]
     all_diverged: bool
 
@@ -141,14 +144,9 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
         settings[name] = experiment
     seeds = tuple(dict.fromkeys([*(before.seeds if before else ()), *sweep.seeds]))
     whole = Sweep(settings, seeds, sweep.file)
-    for shared, names in _sharing(whole.settings).items():
-        try:
-            check_shapes(shared)
-        except RequestError as error:
-            raise RequestError(f"setting {names[0]}: {error}") from error
+    check(whole)
     for name in settings:
         runs.claim_for_seeds(directory.setting(name))
-    directory.path.mkdir(parents=True, exist_ok=True)
     record = {
         "settings": {name: config.encode(each) for name, each in settings.items()},
         "seeds": seeds,
@@ -156,8 +154,25 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
         "command": sys.argv,
         "git": runs.git_commit(),
     }
-    write_atomically(directory.plan, json.dumps(record, indent=2).encode() + b"\n")
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory.plan, json.dumps(record, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     return whole
+
+
+def check(sweep: Sweep) -> None:
+    """Checks that every setting can be trained.
+
+    Raises:
+        RequestError: says which cannot, and why.
+    """
+    for shared, names in _sharing(sweep.settings).items():
+        try:
+            check_shapes(shared)
+        except RequestError as error:
+            raise RequestError(f"setting {names[0]}: {error}") from error
 
 
 def read(directory: SweepDirectory) -> Sweep:
@@ -168,27 +183,32 @@ def read(directory: SweepDirectory) -> Sweep:
     """
     try:
         record = json.loads(directory.plan.read_bytes())
-        file, encoded, seeds = record["file"], record["settings"], record["seeds"]
+        file, encoded, seeds = record["file"], record["settings"], tuple(record["seeds"])
+        if not (isinstance(file, str | None) and isinstance(encoded, dict) and seeds):
+            raise TypeError("file, settings and seeds are not what they should be")
+        settings = {name: _experiment_of(file, each) for name, each in encoded.items()}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RequestError(
             f"no sweep in {directory.path}: it has no {directory.plan.name}; "
             "`gan-jax sweep EXPERIMENT.py` makes one"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
         raise RequestError(f"{directory.plan} is not the plan of a sweep: {error!r}") from error
-    settings = {
-        name: runs.experiment_of({"file": file, "experiment": experiment})
-        for name, experiment in encoded.items()
-    }
-    return Sweep(settings, tuple(seeds), Path(file) if file else None)
+    return Sweep(settings, seeds, Path(file) if file else None)
 
 
 def directories(path: Path) -> list[Path]:
-    """The settings in the directory of a sweep; another directory is itself."""
+    """The settings in the directory of a sweep that have runs; another directory is itself."""
     directory = SweepDirectory(path)
     if not directory.plan.exists():
         return [path]
-    return [directory.setting(name).path for name in read(directory).settings]
+    settings = [directory.setting(name) for name in read(directory).settings]
+    for setting in settings:
+        if not setting.seeds():
+            _logger.warning("%s has no run yet and is left out", setting.path)
+    return [setting.path for setting in settings if setting.seeds()]
 
 
 def only(sweep: Sweep, names: Sequence[str]) -> Sweep:
@@ -265,14 +285,17 @@ def train_sweep(
         except Exception as error:  # whatever one setting raises must not stop the others
             note_failures(directory, only(sweep, list(job)), error)
             announce(f"failed: {', '.join(job)}: {error!r}")
+        jax.clear_caches()  # the next job has other programs
     return result(directory, sweep)
 
 
 def result(directory: SweepDirectory, sweep: Sweep) -> Result:
     """How the settings of a sweep have ended."""
-    diverged = sum(progress(directory, sweep, name).diverged for name in sweep.settings)
-    all_diverged = diverged == len(sweep.settings) * len(sweep.seeds)
-    return Result(False, failures(directory, sweep), all_diverged)
+    states = [progress(directory, sweep, name) for name in sweep.settings]
+    unfinished = any(state.failure is None and not state.is_over for state in states)
+    diverged = sum(state.diverged for state in states)
+    all_diverged = 0 < diverged == len(states) * len(sweep.seeds)
+    return Result(unfinished, failures(directory, sweep), all_diverged)
 
 
 def failures(directory: SweepDirectory, sweep: Sweep) -> tuple[str, ...]:
@@ -324,6 +347,13 @@ def _refuse_changes(
         )
 
 
+def _experiment_of(file: str | None, encoded: Any) -> Experiment:
+    experiment = runs.experiment_of({"file": file, "experiment": encoded})
+    if not isinstance(experiment, Experiment):
+        raise TypeError(f"{experiment!r} is no experiment")
+    return experiment
+
+
 def _sharing(settings: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:
     """Names of the settings that share a program."""
     found: dict[Experiment, list[str]] = {}
@@ -360,6 +390,8 @@ def _is_locked(lock: Path) -> bool:
 
 def _failure(setting: runs.RunDirectory) -> str | None:
     try:
-        return json.loads(setting.failure.read_bytes())["reason"]
-    except FileNotFoundError:
+        return str(json.loads(setting.failure.read_bytes())["reason"])
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (ValueError, KeyError, TypeError):
+        return f"unknown, {setting.failure} is damaged"

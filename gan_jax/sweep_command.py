@@ -12,6 +12,7 @@ from gan_jax import devices, launch, search, seeds, settings, sweep
 from gan_jax.commands import Sweep as Command
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.table import empty_table, make_console
+from gan_jax.experiment import Experiment
 from gan_jax.sweep import Result, Sweep, SweepDirectory
 
 DEFAULT_SEEDS = "0:4"
@@ -40,7 +41,7 @@ def run(command: Command) -> Result | None:
         directory = SweepDirectory(command.workdir or Path("runs") / f"{command.source.stem}_sweep")
         if command.search is not None:
             return _search(command, directory)
-        chosen = seeds.parse(command.seeds or DEFAULT_SEEDS)
+        chosen = _seeds(command)
         wanted = Sweep(_settings(command), chosen, command.source)
     if command.status:
         _show_status(directory, wanted)
@@ -49,18 +50,22 @@ def run(command: Command) -> Result | None:
         _show_plan(directory, wanted)
         return None
     train = _trainer(command, directory)
-    if is_new:
-        wanted = sweep.prepare(directory, wanted)
-    if command.retry_failed:
-        sweep.forget_failures(directory, wanted)
-    for name in sweep.failures(directory, wanted):
-        _announce(f"{name} has failed before and is left alone; --retry-failed trains it again")
-    result = train(wanted)
+    if is_new and not directory.plan.exists():
+        sweep.prepare(directory, wanted)
+    # Beside a process that trains a part of the sweep others may train other parts.
+    with nullcontext() if command.only else sweep.driving(directory):
+        if is_new:
+            wanted = sweep.prepare(directory, wanted)
+        if command.retry_failed:
+            sweep.forget_failures(directory, wanted)
+        for name in sweep.failures(directory, wanted):
+            _announce(f"{name} has failed before and is left alone; --retry-failed trains it again")
+        result = train(wanted)
     if result is None:
         return None
     _show_status(directory, wanted)
-    if result.stopped:
-        _announce(f"stopped and saved; go on with: gan-jax sweep {directory.path}")
+    if result.unfinished:
+        _announce(f"not all is finished; go on with: gan-jax sweep {directory.path}")
     else:
         _announce(f"compare them: gan-jax compare {directory.path}")
     return result
@@ -81,15 +86,12 @@ def _trainer(command: Command, directory: SweepDirectory) -> Callable[[Sweep], R
         shares = launch.shares_of_cores(command.jobs)
 
         def train(wanted):
-            with sweep.driving(directory):
-                return launch.train_locally(directory, wanted, shares, command.strategy, _announce)
+            return launch.train_locally(directory, wanted, shares, command.strategy, _announce)
 
         return train
 
     def train_here(wanted):
-        # Beside a process that trains a part of the sweep others may train other parts.
-        with nullcontext() if command.only else sweep.driving(directory):
-            return sweep.train_sweep(directory, wanted, command.strategy, _announce)
+        return sweep.train_sweep(directory, wanted, command.strategy, _announce)
 
     return train_here
 
@@ -102,14 +104,24 @@ def _search(command: Command, directory: SweepDirectory) -> Result:
     if command.search < 1 or command.launcher != "here":
         given = f"--search {command.search} --launcher {command.launcher}"
         raise RequestError(f"{given}: at least 1 setting, and in this process")
+    for name in ("draws", "key", "dry_run", "retry_failed"):
+        if (given := getattr(command, name)) != getattr(Command, name):
+            raise RequestError(f"--{name.replace('_', '-')} {given}: is not for --search")
     experiment = _experiment(command)
-    base = Sweep({}, seeds.parse(command.seeds or DEFAULT_SEEDS), command.source)
+    base = Sweep({}, _seeds(command), command.source)
     axes = [settings.parse_grid(text, command.source) for text in command.grid]
     ranges = [settings.parse_range(text) for text in command.draw]
     if not axes and not ranges:
         raise RequestError(f"--search {command.search}: say in --grid and --draw what to search")
     arguments = (experiment, axes, ranges, command.search, command.strategy, _announce)
-    return search.search(directory, base, *arguments)
+    result = search.search(directory, base, *arguments)
+    if result.unfinished:
+        _announce("stopped and saved; run the same command to go on")
+    return result
+
+
+def _seeds(command: Command) -> tuple[int, ...]:
+    return seeds.parse(DEFAULT_SEEDS if command.seeds is None else command.seeds)
 
 
 def _settings(command: Command) -> settings.Settings:
@@ -146,6 +158,8 @@ def _refuse_what_would_be_ignored(command: Command) -> None:
             right = "the directory of a sweep" if is_new else "an experiment's Python file"
             option = f"--{name.replace('_', '-')}"
             raise RequestError(f"{option}: needs {right}, and {command.source} is none")
+    if command.retry_failed and (command.status or command.dry_run):
+        raise RequestError("--retry-failed: is to train, and --status and --dry-run do not")
     for name, other, value in (
         ("jobs", "launcher", "local"),
         ("slurm", "launcher", "slurm"),
@@ -169,11 +183,19 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def _show_plan(directory: SweepDirectory, wanted: Sweep) -> None:
+    sweep.check(wanted)
     for number, job in enumerate(sweep.jobs(directory, wanted), start=1):
         print(f"program {number}:")
         for name, experiment in job.items():
             listed = ", ".join(map(str, wanted.seeds))
-            print(f"  {name}: seeds {listed}, {experiment.total_steps()} steps")
+            print(f"  {name}: seeds {listed}, {_steps(experiment)} steps")
+
+
+def _steps(experiment: Experiment, seeds: int = 1) -> str:
+    try:
+        return str(seeds * experiment.total_steps())
+    except RequestError:  # given in epochs, of data that cannot be read
+        return "an unknown number of"
 
 
 def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
@@ -184,6 +206,6 @@ def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
     for name, experiment in wanted.settings.items():
         state = sweep.progress(directory, wanted, name)
         counts = (state.finished, state.diverged, state.training, state.waiting)
-        steps = f"{state.steps} of {experiment.total_steps() * len(wanted.seeds)}"
+        steps = f"{state.steps} of {_steps(experiment, len(wanted.seeds))}"
         table.add_row(name, *map(str, counts), steps, state.failure or "")
     console.print(table)

@@ -116,9 +116,14 @@ def train_runs(
         RequestError: a run cannot be made as asked; nothing on disk has changed.
         DivergedError: a loss is NaN or infinite, in all of the runs.
     """
-    if hosts.count() > 1 and len(experiments) > 1:
-        raise RequestError("several processes train one run: give each seed processes of its own")
     experiment = next(iter(experiments.values()))
+    if hosts.count() > 1 and several:
+        raise RequestError("several processes train one run: start each seed alone, with --seed")
+    if hosts.count() > 1 and experiment.batch_size % jax.device_count():
+        raise RequestError(
+            f"Experiment.batch_size = {experiment.batch_size}: must be a multiple of the "
+            f"{jax.device_count()} devices of all processes"
+        )
     common_record = runs.make_record(experiment, file, init_from.record() if init_from else None)
     records = {
         directory: common_record | {"experiment": config.encode(each)}

@@ -87,6 +87,7 @@ def test_a_search(capsys, tmp_path):
     [
         ([FILE, "--grid", "widht=1,2"], "no field 'widht'"),
         ([FILE, "--grid", "batch_size=a,b"], "Experiment.batch_size = 'a'"),
+        ([FILE, "--grid", "latent_size=10**400", "--dry-run"], "setting latent_size=10-400: "),
         ([FILE, "--grid", "batch_size=4,4"], "two settings are named batch_size=4"),
         ([FILE, "--seeds", "0:2,1", *GRID], "1 is there twice"),
         ([FILE, "--draw", "ema_decay=0.1"], "give FIELD=LOW:HIGH"),
@@ -98,6 +99,7 @@ def test_a_search(capsys, tmp_path):
         ([FILE, "--launcher", "local", "--jobs", "9999"], "--jobs 9999: there are"),
         ([FILE, "--search", "3"], "say in --grid and --draw what to search"),
         ([FILE, "--search", "0", *GRID], "at least 1 setting"),
+        ([FILE, "--search", "1", "--dry-run", *GRID], "--dry-run True: is not for --search"),
         ([FILE, "--status"], "--status: needs the directory of a sweep"),
         ([FILE_OF_SETTINGS, *GRID], "which --grid and --draw do not change"),
         ([FILE_OF_SETTINGS, "--search", "3"], "defines no `experiment`"),

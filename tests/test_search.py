@@ -56,7 +56,7 @@ def test_an_interrupted_search_goes_on_with_the_same_proposals(tmp_path, monkeyp
     parts = SweepDirectory(tmp_path / "parts")
     with monkeypatch.context() as patch:
         patch.setattr("gan_jax.train.stop_signals", at_once)
-        assert searched(parts, 2)[0].stopped
+        assert searched(parts, 2)[0].unfinished
     searched(parts, 2)
     assert list(sweep.read(parts).settings) == list(sweep.read(whole).settings)
 
@@ -71,3 +71,10 @@ def test_a_missing_optuna_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(RequestError, match="pip install 'gan_jax"):
         searched(SweepDirectory(tmp_path / "search"), 1)
+
+
+def test_other_choices_than_before_are_refused(tmp_path):
+    directory = SweepDirectory(tmp_path / "search")
+    searched(directory, 1, [settings.parse_grid("batch_size=4,8", FILE)])
+    with pytest.raises(RequestError, match="was another"):
+        searched(directory, 2, [settings.parse_grid("batch_size=4,16", FILE)])

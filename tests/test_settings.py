@@ -83,6 +83,11 @@ def test_one_length_takes_the_place_of_the_other(field, other):
         (["batch_size=4,4"], "two settings are named batch_size=4"),
         (["ema_decay=0,0.0"], "the settings ema_decay=0 and ema_decay=0.0 are equal"),
         (["seed=0,1"], "give --seeds 0:4"),
+        (["steps=4", "epochs=1"], "steps and epochs: give one of the two"),
+        (["batch_size=3]+[4"], "no values with commas"),
+        (["latent_size=n for n in (3, 4)"], "no values with commas"),
+        (["latent_size=exit()"], "raises SystemExit"),
+        (["latent_size.=3"], "no field '' in int"),
     ],
 )
 def test_grids_that_make_no_sense_are_refused(grid, message):
@@ -107,6 +112,16 @@ def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
     assert all(values["ema_decay"] == float(f"{values['ema_decay']:.3g}") for values in drawn)
 
 
+def test_a_field_is_drawn_from_one_interval():
+    ranges = [settings.parse_range(text) for text in ("latent_size=1:2", "latent-size=3:4")]
+    with pytest.raises(RequestError, match="latent_size is there twice"):
+        settings.draw(ranges, 2, key=0)
+
+
+def test_names_of_settings_are_short_enough_for_files():
+    assert len(settings.file_name("é" * 300).encode()) <= settings.LONGEST_NAME
+
+
 def test_draws_are_combined_with_the_grid():
     drawn = settings.draw([settings.parse_range("batch_size=4:64")], 3, key=0)
     found = made("latent_size=3,4", draws=drawn)
@@ -122,6 +137,8 @@ def test_draws_are_combined_with_the_grid():
         ("x=1:nan", "with two numbers"),
         ("x=2:1", "must be LOW < HIGH"),
         ("x=log:0:1", "must be 0 < LOW < HIGH"),
+        ("x=1:99999999999999999999", "at most 1e"),
+        ("x=-1e308:1e308", "at most 1e"),
     ],
 )
 def test_ranges_that_make_no_sense_are_refused(text, message):
@@ -145,7 +162,11 @@ def test_a_file_yields_settings():
         ("def experiments(): return ()", "no settings to train"),
         (
             "from tests.tiny import tiny\ndef experiments(): yield 'a/b', tiny()",
-            "the name 'a/b' is no name of a folder; 'a-b' is, for example",
+            "the name 'a/b' cannot be that of a setting's folder; 'a-b' is, for example",
+        ),
+        (
+            "from tests.tiny import tiny\ndef experiments(): yield 'logs', tiny()",
+            "'setting_logs' is, for example",
         ),
         (
             "from tests.tiny import tiny as t\ndef experiments(): yield 'a', t(); yield 'b', t()",

@@ -84,7 +84,7 @@ def test_stopped_again_and_again_and_resumed_equals_uninterrupted(directory, tmp
     with monkeypatch.context() as patch:
         patch.setattr("gan_jax.train.stop_signals", at_once)
         stops = 0
-        while trained(directory, whole)[0].stopped:
+        while trained(directory, whole)[0].unfinished:
             stops += 1
         assert stops == 6  # before the last step of each program
     uninterrupted = SweepDirectory(tmp_path / "uninterrupted")
@@ -116,6 +116,15 @@ def test_a_setting_that_fails_does_not_stop_the_others_and_is_tried_again_on_req
     assert sweep.progress(directory, whole, "broken").finished == 2
 
 
+def test_a_damaged_note_of_a_failure_is_still_one(directory):
+    whole = prepared(directory)
+    sweep.note_failures(directory, sweep.only(whole, ["slow"]), ValueError("no luck"))
+    assert sweep.progress(directory, whole, "slow").failure == "ValueError: no luck"
+    directory.setting("slow").failure.write_text("{")
+    assert "is damaged" in sweep.progress(directory, whole, "slow").failure
+    assert sweep.failures(directory, whole) == ("slow",)
+
+
 def test_a_run_that_another_process_trains_is_left_alone_and_has_not_failed(directory):
     whole = sweep.prepare(directory, Sweep({"other": OTHER}, (0, 1), None))
     run = directory.setting("other").of_seed(0)
@@ -123,7 +132,7 @@ def test_a_run_that_another_process_trains_is_left_alone_and_has_not_failed(dire
     with filelock.FileLock(run.lock):
         result, _ = trained(directory, whole)
         state = sweep.progress(directory, whole, "other")
-    assert result.failed == ()
+    assert result == (True, (), False)
     assert (state.finished, state.training) == (1, 1)
 
 
@@ -188,7 +197,7 @@ def test_plans_that_are_none_are_refused(directory):
     with pytest.raises(RequestError, match="has no sweep"):
         sweep.read(directory)
     directory.path.mkdir()
-    for damaged in ("{", "[]", '{"file": null}'):
+    for damaged in ("{", "[]", '{"file": null}', '{"file": null, "settings": 3, "seeds": []}'):
         directory.plan.write_text(damaged)
         with pytest.raises(RequestError, match="is not the plan of a sweep"):
             sweep.read(directory)
@@ -212,7 +221,8 @@ def test_a_setting_of_another_name_is_refused(directory):
 
 
 def test_the_settings_of_a_sweep_are_directories_to_compare(directory, tmp_path):
-    prepared(directory)
-    assert sweep.directories(directory.path) == [directory.path / name for name in SETTINGS]
+    whole = sweep.only(prepared(directory), ["slow", "fast"])
+    trained(directory, whole)
+    assert sweep.directories(directory.path) == [directory.path / name for name in whole.settings]
     assert sweep.directories(tmp_path) == [tmp_path]
     assert settings.distinct(SETTINGS.items()) == SETTINGS

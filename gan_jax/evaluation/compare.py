@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from gan_jax.evaluation.during_training import CHOOSING_KEY
 from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
+
+_logger = logging.getLogger(__name__)
 
 SETTING = ["directory", "seeds", "diverged", "seconds"]
 RESULT = ["metric", "count", "mean", "low", "high", "standard_deviation", "p_value", "verdict"]
@@ -153,6 +156,8 @@ def read(path: Path) -> Setting:
         sampled = "ema" if experiment.ema_decay else "raw"
         rows = [row for row in lines.read(directory.evaluation) if row.get("parameters") == sampled]
         last = max((row["step"] for row in rows), default=0)
+        if rows and experiment.steps and last < experiment.steps:
+            _logger.warning("%s: last evaluated at step %d of %d", seed, last, experiment.steps)
         found.append(tuple(row for row in rows if row["step"] == last))
         spent.append(runs.read_seconds(directory))
     seconds = None if None in spent or not spent else sum(spent) / len(spent)
