@@ -73,6 +73,9 @@ def make_mesh(batch_size: int, spread: int | None = None) -> Mesh:
     shape = (1, max(possible)) if spread is None else (spread, 1)
     axes = (AxisType.Auto, AxisType.Auto)
     chosen = devices[: math.prod(shape)]
+    if jax.process_count() > 1:  # those of a process side by side, so that its part is one slice
+        ordered = sorted(chosen, key=lambda device: (device.process_index, device.id))
+        return Mesh(np.array(ordered).reshape(shape), ("seed", "data"), axis_types=axes)
     return jax.make_mesh(shape, ("seed", "data"), axis_types=axes, devices=chosen)
 
 

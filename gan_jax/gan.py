@@ -221,7 +221,7 @@ def forward(experiment: Experiment, state: GANState, batch: Batch, pass_index: i
 
         return {
             _penalty_name(position, penalty): penalty(
-                logits_fn, real, fake, key(Stream.PENALTY)
+                logits_fn, real, fake, jax.random.fold_in(key(Stream.PENALTY), position)
             ).mean()
             for position, penalty in enumerate(experiment.penalties)
         }

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -83,12 +84,17 @@ def is_first() -> bool:
 
 def least(value: int) -> int:
     """The least of the values that the processes have."""
-    return value if count() == 1 else int(_all(value).min())
+    return value if count() == 1 else min(_all(value))
 
 
 def any_of(value: bool) -> bool:
     """Whether it is true in any process."""
-    return value if count() == 1 else bool(_all(value).any())
+    return value if count() == 1 else any(_all(value))
+
+
+def agree(text: str) -> bool:
+    """Whether all processes have the same text."""
+    return count() == 1 or len(set(_all(zlib.crc32(text.encode()) % 2**31))) == 1
 
 
 def meet() -> None:
@@ -145,8 +151,9 @@ def _wait_for(host: str, port: int, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _all(value: int) -> np.ndarray:
-    return np.asarray(multihost_utils.process_allgather(np.array(value, np.int32)))
+def _all(value: int) -> list[int]:
+    """The values of all processes."""
+    return multihost_utils.process_allgather(np.array(value, np.int32)).tolist()
 
 
 def _started_together() -> bool:

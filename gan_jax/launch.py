@@ -73,6 +73,10 @@ def train_locally(
 
     with stop_signals() as stopping:
 
+        def left_of(job: Settings) -> list[str]:
+            states = {name: sweep.progress(directory, whole, name) for name in job}
+            return [name for name, s in states.items() if not s.is_over and s.failure is None]
+
         def work(number: int) -> None:
             # Affinity is that of a thread, and what it starts inherits it.
             if shares[number] is not None:
@@ -87,11 +91,7 @@ def train_locally(
                 code = _run(_command(directory, job, strategy), log, stopping)
                 if code not in KNOWN_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
-                    sweep.note_failures(directory, sweep.only(whole, _left(job)), error)
-
-        def _left(job: Settings) -> list[str]:
-            states = {name: sweep.progress(directory, whole, name) for name in job}
-            return [name for name, s in states.items() if not s.is_over and s.failure is None]
+                    sweep.note_failures(directory, sweep.only(whole, left_of(job)), error)
 
         with ThreadPoolExecutor(processes) as pool:
             list(pool.map(work, range(processes)))  # raises what a thread has raised

@@ -2,7 +2,9 @@
 
 A loss is a frozen dataclass with the methods `discriminator(real_logits, fake_logits)` and
 `generator(real_logits, fake_logits)`; each returns `[batch]` and the player minimises its mean.
-The probability of being real is D(x) = sigmoid(logit). To add a loss, add such a class here or
+The probability of being real is D(x) = sigmoid(logit) for cross-entropy; `LeastSquares` and `Hinge`
+keep the sign only, and for `Wasserstein` and the relativistic losses a logit means something beside
+another one only: a constant may be added to all of them. To add a loss, add such a class here or
 in any file of your own; nothing else needs to know of it.
 """
 
@@ -20,7 +22,7 @@ softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoi
 
 @dataclasses.dataclass(frozen=True)
 class _CrossEntropy:
-    """The discriminator's side of both losses.
+    """The discriminator's side of `NonSaturating` and `Minimax`.
 
     Attributes:
         label_smoothing: the discriminator's target for real examples is 1 - label_smoothing;
@@ -140,9 +142,8 @@ class Wasserstein:
 class RelativisticPairing:
     """Each fake is judged against the real example beside it: RpGAN.
 
-    Jolicoeur-Martineau (2019), with the logistic loss: RSGAN there. No generator can
-    make all fakes alike without being worse than some real example, so that its landscape has no
-    basins of collapsed modes (Sun, Fang, Schwing, 2020).
+    Jolicoeur-Martineau (2019), with the logistic loss: RSGAN there. Its landscape has no basins in
+    which modes are lost (Sun, Fang, Schwing, 2020).
     """
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:

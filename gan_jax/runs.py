@@ -286,7 +286,8 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
         raise
     except Exception as error:  # whatever the experiment's own modules raise
         raise RequestError(
-            f"an experiment on record, of {record['file']}, cannot be read: {error!r}"
+            f"an experiment in config.json or sweep.json, of {record['file']}, cannot be read: "
+            f"{error!r}"
         ) from error
 
 

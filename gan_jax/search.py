@@ -30,8 +30,10 @@ def search(
     """Lets Optuna's TPE (Bergstra et al., 2011) propose settings until there are `trials`.
 
     The value of a setting is the mean over its seeds of the experiment's best_metric at the last
-    step. What was proposed and found lies in the sweep's directory, so that a search goes on; its
-    proposals do not depend on where it was interrupted.
+    step; a setting of which a seed diverges counts as failed. The best value is that of the
+    luckiest of many: train the setting with other seeds to know it. What was proposed and found
+    lies in the sweep's directory, so that a search goes on; its proposals do not depend on where it
+    was interrupted.
 
     Args:
         directory: where the sweep is.
@@ -130,11 +132,11 @@ def _setting(
 
 
 def _value(directory: SweepDirectory, one: Sweep, name: str) -> float | None:
-    """Mean over the seeds that have not diverged; None where there is none."""
+    """Mean over the seeds; None where one has diverged or has no score: luck is no merit."""
     scores = [
-        final_score(run, experiment)
+        None if run.divergence.exists() else final_score(run, experiment)
         for run, experiment in one.runs(directory, name).items()
-        if not run.divergence.exists()
     ]
-    known = [score for score in scores if score is not None and math.isfinite(score)]
-    return sum(known) / len(known) if known else None
+    if any(score is None or not math.isfinite(score) for score in scores):
+        return None
+    return sum(scores) / len(scores)

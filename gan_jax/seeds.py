@@ -44,9 +44,8 @@ class Plan:
         return math.ceil(self.count / self.mesh.shape["seed"]) * self.mesh.shape["seed"]
 
     def __str__(self) -> str:
-        spread = self.mesh.shape["seed"]
         how = "batched" if self.batched else "in turns"
-        return f"{self.count} runs in one program, {how}; devices: {spread}"
+        return f"{self.count} runs in one program, {how}; devices: {self.mesh.size}"
 
     def split_batch(self, batch: PyTree) -> PyTree:
         """Spreads a batch over the devices that share a seed."""

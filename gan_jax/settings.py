@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ from gan_jax.experiment import Experiment
 
 LONGEST_NAME = 200  # bytes; file systems allow 255
 LARGEST = 1e18  # end of an interval; NumPy draws integers of 64 bits
-DIGITS = 3  # significant, of numbers that are drawn: what the name shows is the whole value
+TRIES = 100  # for each draw, until it differs from those before
+DIGITS = 5  # significant, of numbers that are drawn: what the name shows is the whole value
 RESERVED = ("logs", "optuna.log", "sweep.json")  # what else lies in the directory of a sweep
 KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
 
@@ -71,7 +71,9 @@ class Range(NamedTuple):
         if self.is_integer and not self.logarithmic:
             return int(generator.integers(self.low, self.high, endpoint=True))
         if self.logarithmic:
-            drawn = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
+            wider = 0.5 if self.is_integer else 0.0  # so that the ends get the whole of their share
+            low, high = math.log(self.low - wider), math.log(self.high + wider)
+            drawn = math.exp(generator.uniform(low, high))
         else:
             drawn = generator.uniform(self.low, self.high)
         return self.rounded(drawn)
@@ -102,7 +104,7 @@ def parse_grid(text: str, file: Path) -> Axis:
     words = [ast.unparse(node) for node in listed.elts]
     if not words:
         raise RequestError(f"--grid {text}: give at least one value")
-    names = KNOWN | vars(sys.modules[file.stem])
+    names = KNOWN | vars(config.load_file(file))
     return Axis(fields, tuple(_evaluated(word, names, text) for word in words), tuple(words))
 
 
@@ -126,19 +128,23 @@ def parse_range(text: str) -> Range:
 
 
 def draw(ranges: Sequence[Range], count: int, key: int) -> list[dict[str, Any]]:
-    """Draws values of all ranges `count` times; the first n are the same for every count.
+    """Draws different values of all ranges `count` times; the first n are the same for every count.
 
     Raises:
-        RequestError: a field is in two of them.
+        RequestError: a field is in two of them, or they do not hold so many different values.
     """
     fields = [field for each in ranges for field in each.fields]
     if twice := [field for field in fields if fields.count(field) > 1]:
         raise RequestError(f"field {twice[0]} is there twice")
-    drawn = []
-    for index in range(count):
+    drawn: list[dict[str, Any]] = []
+    for index in range(TRIES * count):
         generator = np.random.default_rng([key, index])
-        drawn.append({str(each): each.draw(generator) for each in ranges})
-    return drawn
+        values = {str(each): each.draw(generator) for each in ranges}
+        if values not in drawn:
+            drawn.append(values)
+        if len(drawn) == count:
+            return drawn
+    raise RequestError(f"--draws {count}: only {len(drawn)} different ones were found")
 
 
 def product(base: Experiment, axes: Sequence[Axis], drawn: Sequence[Mapping[str, Any]]) -> Settings:

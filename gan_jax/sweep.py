@@ -264,7 +264,8 @@ def train_sweep(
         announce: says what happens.
     """
     left = jobs(directory, sweep)
-    strategy = resolve(strategy, max((len(job) for job in left), default=0) * len(sweep.seeds))
+    # As for several runs, even where a job has one: its batch is not split over the cores then.
+    strategy = resolve(strategy, 2)
     for number, job in enumerate(left, start=1):
         announce(f"{number} of {len(left)}: {', '.join(job)}")
         experiments = {

@@ -30,7 +30,9 @@ def run(command: Command) -> Result | None:
         RequestError: the request makes no sense; nothing has changed.
     """
     _refuse_what_would_be_ignored(command)
-    devices.use_cores(devices.cores())
+    devices.configure()
+    if command.strategy not in ("map", "vmap"):
+        devices.use_cores(devices.cores())
     is_new = command.source.suffix == ".py"
     if not is_new:
         directory = SweepDirectory(command.source)
@@ -78,7 +80,8 @@ def _trainer(command: Command, directory: SweepDirectory) -> Callable[[Sweep], R
 
         def submit(wanted):
             jobs = launch.submit(executor, directory, wanted, command.strategy)
-            _announce(f"submitted {len(jobs)} jobs: {', '.join(job.job_id for job in jobs)}")
+            listed = f": {', '.join(job.job_id for job in jobs)}" if jobs else ""
+            _announce(f"submitted {len(jobs)} jobs{listed}")
             _announce(f"how far they are: gan-jax sweep {directory.path} --status")
 
         return submit

@@ -3,7 +3,8 @@
 A field of a frozen dataclass says so by its metadata:
 `learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)`. Code that uses the field
 meets a JAX scalar there while a training step is compiled, and may not branch on it. A number whose
-use loses digits in float32 is no such field: Adam's 1 - b2 for example.
+use loses digits in float32 is no such field: Adam's 1 - b2 for example. (The EMA's 1 - decay loses
+them too, but it depends on the step and is computed in float32 in any case.)
 """
 
 import copy

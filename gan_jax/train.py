@@ -1,6 +1,7 @@
 """From an experiment to a trained run: initialise or restore, then the loop."""
 
 import dataclasses
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,7 @@ def train_runs(
         RequestError: a run cannot be made as asked; nothing on disk has changed.
         DivergedError: a loss is NaN or infinite, in all of the runs.
     """
+    devices.configure()  # before JAX starts
     experiment = next(iter(experiments.values()))
     if hosts.count() > 1 and several:
         raise RequestError("several processes train one run: start each seed alone, with --seed")
@@ -135,7 +137,6 @@ def train_runs(
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
-    devices.configure()
     common = _Common(
         strategy=resolve(strategy, len(experiments)),
         last_step=last_step,
@@ -146,6 +147,15 @@ def train_runs(
     known_now = {"data": experiment.data.fingerprint()}
     if common.light_evaluation:
         known_now["features"] = common.light_evaluation.evaluator.network.sha256()
+    if not hosts.agree(
+        json.dumps(
+            [known_now, common_record["init_from"], *map(config.encode, experiments.values())]
+        )
+    ):
+        raise RequestError(
+            "the processes were given different experiments, seeds or data: start all of them with "
+            "the same arguments but --process-id"
+        )
     fresh = {
         directory: _initialise(each, init_from)
         for directory, each in experiments.items()

@@ -1,5 +1,10 @@
 """`gan-jax sweep` on the command line."""
 
+import csv
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,9 +35,9 @@ def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
     code, printed, _ = gan_jax(capsys, "compare", workdir, "--out", out)
     assert code == 0
     assert all(str(workdir / name) in printed for name in whole.settings)
-    heading, first, *_ = out.read_text().splitlines()
-    assert heading.split(",")[3] == "seconds"
-    assert float(first.split(",")[-9]) > 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert {Path(row["directory"]).name for row in rows} == set(whole.settings)
+    assert all(float(row["seconds"]) > 0 for row in rows)
 
 
 def test_a_file_of_settings_is_trained(capsys, tmp_path):
@@ -116,3 +121,33 @@ def test_requests_that_make_no_sense_are_refused_and_change_nothing(
     assert code == 2
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+MESHES = """
+import os, sys
+from gan_jax import cli, train
+from gan_jax.seeds import make_plan
+def said(strategy, count, batch_size):
+    plan = make_plan(strategy, count, batch_size)
+    print("mesh", dict(plan.mesh.shape), "deterministic" in os.environ["XLA_FLAGS"])
+    return plan
+train.make_plan = said
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+@pytest.mark.parametrize(
+    ("arguments", "mesh"),
+    [
+        (["--seeds", "0"], {"seed": 1, "data": 1}),
+        (["--seeds", "0:2"], {"seed": 2, "data": 1}),
+        (["--seeds", "0:2", "--strategy", "map"], {"seed": 1, "data": 1}),
+    ],
+)
+def test_no_batch_is_split_over_the_cores_of_a_cpu(tmp_path, arguments, mesh):
+    command = [sys.executable, "-c", MESHES, "sweep", FILE_OF_SETTINGS, "--workdir", tmp_path / "s"]
+    environment = os.environ | {"PYTHONPATH": str(FILE.parents[1]), "XLA_FLAGS": ""}
+    done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == [f"mesh {mesh} True"] * 2

@@ -23,7 +23,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 TINY = str(ROOT / "tests" / "tiny_experiment.py")
 
 
-def start(workdir, *arguments, processes=2):
+def start(workdir, *arguments, processes=2, own=lambda number: []):
     """Starts as many processes that meet at a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -32,7 +32,7 @@ def start(workdir, *arguments, processes=2):
     command += ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes), *arguments]
     return [
         subprocess.Popen(
-            [*command, "--process-id", str(number)],
+            [*command, "--process-id", str(number), *own(number)],
             env=ENVIRONMENT,
             cwd=ROOT,
             stderr=subprocess.PIPE,
@@ -132,6 +132,14 @@ def test_what_the_first_process_refuses_the_other_does_too(tmp_path):
     codes, said = ends(start(tmp_path / "run"))
     assert codes == [2, 2]
     assert all("latent_size: 5 -> 4" in each for each in said)
+
+
+def test_processes_that_were_given_different_seeds_are_refused(tmp_path):
+    processes = start(tmp_path / "run", own=lambda number: ["--seed", str(number)])
+    codes, said = ends(processes)
+    assert codes == [2, 2]
+    assert all("different experiments, seeds or data" in each for each in said)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_coordinator_that_is_not_there_is_said():

@@ -63,6 +63,7 @@ def test_each_process_has_cores_of_its_own(prepared, monkeypatch):
     launch.train_locally(directory, whole, launch.shares_of_cores(processes), "map", print)
     shares = {line for path in directory.logs.iterdir() for line in path.read_text().splitlines()}
     cores = sorted(before)
+    assert shares
     assert shares <= {str(cores[number::processes]) for number in range(processes)}
     assert os.sched_getaffinity(0) == before
 

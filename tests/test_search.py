@@ -38,7 +38,7 @@ def test_proposals_are_settings_and_the_best_is_said(tmp_path):
     assert 1 <= len(scores) <= 3
     best = min(scores, key=lambda name: sum(scores[name]) / 2)
     chosen = whole.settings[best]
-    assert f"learning_rate={chosen.generator_optimizer.learning_rate:.3g}" in best
+    assert f"learning_rate={chosen.generator_optimizer.learning_rate!r}" in best
     assert said[-1].startswith(f"best frechet_distance {sum(scores[best]) / 2:.4g}: ")
     assert f"update_order={chosen.update_order}" in said[-1]
     # More trials go on from there; those that are done are not trained again.

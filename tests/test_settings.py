@@ -109,7 +109,24 @@ def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
     assert rates.min() >= 1e-5 and rates.max() <= 1e-3
     assert 0.4 < (rates < 1e-4).mean() < 0.6  # the middle of the interval, on a logarithmic scale
     assert {values["batch_size"] for values in drawn} == {4, 5, 6, 7, 8, 9}
-    assert all(values["ema_decay"] == float(f"{values['ema_decay']:.3g}") for values in drawn)
+    assert all(values["ema_decay"] == float(f"{values['ema_decay']:.5g}") for values in drawn)
+
+
+def test_draws_differ_and_too_few_different_ones_are_refused():
+    ranges = [settings.parse_range("latent_size=3:6")]
+    drawn = settings.draw(ranges, 4, key=0)
+    assert sorted(values["latent_size"] for values in drawn) == [3, 4, 5, 6]
+    with pytest.raises(RequestError, match="only 4 different ones"):
+        settings.draw(ranges, 5, key=0)
+
+
+def test_logarithmic_integers_are_as_frequent_as_their_share():
+    interval = settings.parse_range("latent_size=log:1:4")
+    generator = np.random.default_rng(0)
+    found = np.bincount([interval.draw(generator) for _ in range(20_000)], minlength=5)[1:]
+    borders = np.log([0.5, 1.5, 2.5, 3.5, 4.5])
+    expected = 20_000 * np.diff(borders) / (borders[-1] - borders[0])
+    np.testing.assert_allclose(found, expected, rtol=0.05)
 
 
 def test_a_field_is_drawn_from_one_interval():

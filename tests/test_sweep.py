@@ -5,10 +5,11 @@ import json
 from contextlib import contextmanager
 
 import filelock
+import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, runs, settings, sweep
+from gan_jax import checkpoints, gan, runs, sweep
 from gan_jax.data import images
 from gan_jax.errors import BusyError, RequestError
 from gan_jax.networks import dcgan
@@ -159,10 +160,22 @@ def test_a_crash_after_the_last_checkpoint_still_gets_its_pictures(directory):
 
 
 def test_jobs_hold_as_many_runs_as_memory_allows(directory, monkeypatch):
-    whole = prepared(directory)
-    monkeypatch.setattr(sweep, "SHARE_OF_STATES", 0.0)
-    jobs = [list(job) for job in sweep.jobs(directory, whole)]
-    assert jobs == [["slow"], ["fast"], ["other"]]
+    same = {f"rate_{n}": tiny(generator_optimizer=Adam(n / 1000)) for n in (1, 2, 3)}
+    whole = sweep.prepare(directory, Sweep(same, (0, 1), None))
+    state = gan.init(same["rate_1"], 0)
+    size = sum(
+        leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(lambda: state))
+    )
+    for runs_that_fit, expected in (
+        (6, [3]),
+        (5, [2, 1]),
+        (4, [2, 1]),
+        (3, [1, 1, 1]),
+        (1, [1, 1, 1]),
+    ):
+        memory = (runs_that_fit + 0.5) * size / sweep.SHARE_OF_STATES
+        monkeypatch.setattr(sweep.devices, "memory_bytes", lambda memory=memory: memory)
+        assert [len(job) for job in sweep.jobs(directory, whole)] == expected
 
 
 def test_what_cannot_be_prepared_is_refused_and_changes_nothing(directory):
@@ -225,4 +238,3 @@ def test_the_settings_of_a_sweep_are_directories_to_compare(directory, tmp_path)
     trained(directory, whole)
     assert sweep.directories(directory.path) == [directory.path / name for name in whole.settings]
     assert sweep.directories(tmp_path) == [tmp_path]
-    assert settings.distinct(SETTINGS.items()) == SETTINGS

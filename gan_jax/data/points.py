@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,14 +36,14 @@ class Mixture:
         deviation: standard deviation of each coordinate around its centre.
         count: how many points are drawn, once: the data set.
         seed: of that draw.
-        labels: always False, the points are not labelled.
     """
 
     centres: tuple[tuple[float, float], ...]
     deviation: float
     count: int = 100_000
     seed: int = 0
-    labels: bool = False
+
+    labels = False  # of the contract: the points have none
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -51,8 +51,6 @@ class Mixture:
         check_bounds(self, "deviation seed", at_least=0)
         if not self.centres or any(len(centre) != 2 for centre in self.centres):
             raise RequestError(f"Mixture.centres = {self.centres}: must be points (x, y)")
-        if self.labels:
-            raise RequestError("Mixture.labels = True: the points are not labelled")
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -79,8 +77,7 @@ class Mixture:
 
     def held_out(self) -> "Mixture":
         """Returns other points of the same mixture."""
-        changed = dict(vars(self)) | {"seed": self.seed + 1}
-        return Mixture(**changed)
+        return replace(self, seed=self.seed + 1)
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
         """Returns which points form a batch."""
@@ -122,7 +119,7 @@ def ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.02) -> Mixtur
     return Mixture(centres, deviation)
 
 
-def grid(side: int = 5, spacing: float = 1.0, deviation: float = 0.05) -> Mixture:
+def grid(side: int = 5, spacing: float = 2.0, deviation: float = 0.05) -> Mixture:
     """Gaussians on a square grid around the origin (Srivastava et al., 2017, have 5 times 5)."""
     if side < 1:
         raise RequestError(f"side = {side}: must be at least 1")
