@@ -1,26 +1,20 @@
 """The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
 
-import collections.abc
 import contextlib
-import dataclasses
 import functools
 import io
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
-from tyro.conf import FlagConversionOff, FlagCreatePairsOff, arg
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from typing import Any
 
 from gan_jax.commands import Compare, Evaluate, Features, Health, Sample, Score, Sweep, Train
 from gan_jax.errors import RequestError
+from gan_jax.exit_codes import DIVERGED, FAILED, FINISHED, INTERRUPTED, STOPPED, WRONG_REQUEST
 from gan_jax.files import write_atomically
-
-FINISHED, FAILED, WRONG_REQUEST, DIVERGED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 75, 130
+from gan_jax.parsing import parse
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,11 +48,9 @@ def _warnings_on_terminal() -> Iterator[None]:
 
 def _run(arguments: list[str]) -> int:
     try:
-        command = _parse(arguments)
-        for kind in (Train, Sweep):
-            if isinstance(command, kind):
-                return _restartable(_COMMANDS[kind], command)
-        return _COMMANDS[type(command)](command)
+        command = parse(arguments)
+        (action,) = (act for kind, act in _ACTIONS.items() if isinstance(command, kind))
+        return action(command)
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
@@ -70,98 +62,21 @@ def _run(arguments: list[str]) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str]) -> Any:
-    kinds = {"train": Train, "sweep": Sweep}
-    if arguments[:1] and arguments[0] in kinds:
-        kinds[arguments[0]] = _with_fields(arguments, kinds[arguments[0]])
-    if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
-        arguments = [*arguments[:1], "--help"]
-    commands = {
-        **kinds,
-        "sample": Sample,
-        "score": Score,
-        "features": Features,
-        "evaluate": Evaluate,
-        "compare": Compare,
-        "health": Health,
-    }
-    with _functions_by_name:
-        if arguments[:1] and arguments[0] in commands:
-            command, *rest = arguments
-            return tyro.cli(
-                commands[command],
-                prog=f"gan-jax {command}",
-                args=rest,
-                config=(FlagCreatePairsOff,),
-            )
-        return tyro.extras.subcommand_cli_from_dict(
-            commands,
-            args=arguments,
-            prog="gan-jax",
-            description="Train generative adversarial networks, and use what was trained.",
-        )
+def _restartable(action: Callable[[Any], int]) -> Callable[[Any], int]:
+    """Lets SIGTERM, until the training loop can save, only ask to be started again."""
+
+    @functools.wraps(action)
+    def restartable(command: Any) -> int:
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+        try:
+            return action(command)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return restartable
 
 
-_functions_by_name = ConstructorRegistry()
-
-
-@_functions_by_name.primitive_rule
-def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    """Lets fields that hold functions be given as module:function, jax.nn:gelu for example."""
-    if collections.abc.Callable not in (field.type, field.type_origin):
-        return None
-    from gan_jax.config import decode, encode
-
-    def found(words):
-        function = decode({"function": words[0]}) if ":" in words[0] else None
-        if not callable(function):
-            raise ValueError("give MODULE:FUNCTION, jax.nn:gelu for example")
-        return function
-
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="MODULE:FUNCTION",
-        instance_from_str=found,
-        is_instance=callable,
-        str_from_instance=lambda function: [encode(function).get("function", repr(function))],
-    )
-
-
-def _with_fields(arguments: list[str], kind: type) -> type:
-    """Adds to the arguments of a command every field of the experiment whose file is named."""
-    file = next((Path(a) for a in arguments[1:] if a.endswith(".py")), None)
-    if file is None:
-        return kind
-    from gan_jax.config import load_experiment, load_file
-
-    if kind is Sweep and not hasattr(load_file(file), "experiment"):
-        return kind
-    experiment = load_experiment(file)
-    # Either gives the length of a run: naming one takes the place of the other. The 1 is only there
-    # to be overridden.
-    named = {a.split("=")[0] for a in arguments}
-    if {"--seed", "--seeds"} <= named:
-        raise RequestError("--seed and --seeds: give one of the two")
-    if "--steps" in named and "--epochs" not in named and experiment.epochs:
-        experiment = dataclasses.replace(experiment, steps=1, epochs=None)
-    if "--epochs" in named and "--steps" not in named and experiment.steps:
-        experiment = dataclasses.replace(experiment, steps=None, epochs=1)
-    named_by_path = Annotated[type(experiment), arg(name=""), FlagConversionOff]
-    field = ("experiment", named_by_path, experiment)
-    parser = dataclasses.make_dataclass(kind.__name__, [field], bases=(kind,), frozen=True)
-    parser.__doc__ = kind.__doc__
-    return parser
-
-
-def _restartable(action: Any, command: Any) -> int:
-    # Until the loop can save, there is nothing to save: SIGTERM only asks to be started again.
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
-    try:
-        return action(command)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
+@_restartable
 def _train(command: Any) -> int:
     if not hasattr(command, "experiment"):
         raise RequestError(f"{command.file}: an experiment is a Python file, its name ends in .py")
@@ -176,7 +91,7 @@ def _train(command: Any) -> int:
     hosts.join(command.coordinator, command.processes, command.process_id)
     from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
-    from gan_jax.seeds import parse
+    from gan_jax.seeds import parse as parse_seeds
     from gan_jax.train import train
 
     init_from = None
@@ -188,7 +103,7 @@ def _train(command: Any) -> int:
     if command.seeds is None and command.strategy != "auto":
         raise RequestError(f"--strategy {command.strategy}: is for --seeds")
     if command.seeds is not None:
-        seeds = parse(command.seeds)
+        seeds = parse_seeds(command.seeds)
         if command.strategy in ("auto", "shard", "shard-vmap"):
             devices.use_cores(len(seeds))
     try:
@@ -207,6 +122,7 @@ def _train(command: Any) -> int:
     return FINISHED if outcome is Outcome.FINISHED else STOPPED
 
 
+@_restartable
 def _sweep(command: Any) -> int:
     from gan_jax import sweep_command
 
@@ -379,7 +295,7 @@ def _health(command: Health) -> int:
     return FINISHED
 
 
-_COMMANDS: dict[type, Any] = {
+_ACTIONS: dict[type, Callable[[Any], int]] = {
     Train: _train,
     Sweep: _sweep,
     Sample: _sample,

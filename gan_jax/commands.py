@@ -197,3 +197,9 @@ class Features:
     """Passes over the training images."""
     seed: int = 0
     """Seed of the training."""
+
+
+COMMANDS = {
+    command.__name__.lower(): command
+    for command in (Train, Sweep, Sample, Score, Features, Evaluate, Compare, Health)
+}

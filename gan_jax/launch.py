@@ -17,14 +17,13 @@ from typing import Any
 
 from gan_jax import devices, sweep
 from gan_jax.errors import RequestError
+from gan_jax.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
 from gan_jax.seeds import Strategy
 from gan_jax.settings import Settings
 from gan_jax.signals import stop_signals
 from gan_jax.sweep import Sweep, SweepDirectory
 
-FAILED = 1
-STOPPED = 75  # exit code of a process that has saved and goes on when it is started again
-KNOWN_CODES = (0, 3, STOPPED)  # finished, all diverged, or to be started again
+KNOWN_CODES = (FINISHED, DIVERGED, STOPPED)  # after which there is nothing to note
 SECONDS_BETWEEN_LOOKS = 0.2
 TIMEOUTS = 1000  # after which a job is queued again, each time
 SECONDS_TO_SAVE = 80.0  # SLURM gives a job that it stops 90 seconds, by submitit's wish

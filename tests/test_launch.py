@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_jax import checkpoints, devices, launch, sweep
+from gan_jax import checkpoints, devices, exit_codes, launch, sweep
 from gan_jax.errors import RequestError
 from gan_jax.sweep import Sweep, SweepDirectory
 from tests.tiny import tiny
@@ -81,7 +81,7 @@ def test_a_signal_is_passed_on_and_the_sweep_goes_on_later(tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == launch.STOPPED
+        assert process.wait(timeout=60) == exit_codes.STOPPED
     finally:
         process.kill()
     assert checkpoints.steps(run.checkpoints)[-1] > 0
@@ -130,7 +130,7 @@ def test_a_job_that_is_stopped_saves_and_says_how_to_go_on(tmp_path):
     before = signal.signal(signal.SIGALRM, stop)
     try:
         signal.setitimer(signal.ITIMER_REAL, 3)
-        assert job() == launch.STOPPED
+        assert job() == exit_codes.STOPPED
     finally:
         signal.signal(signal.SIGALRM, before)
     assert saved.read_text() == "yes"

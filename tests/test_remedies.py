@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from gan_jax import cli, losses, penalties
+from gan_jax import losses, penalties
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
+from gan_jax.parsing import parse
 from gan_jax.remedies import MISSING, REMEDIES, _value, advice
 from tests.tiny import tiny
 
@@ -43,7 +44,7 @@ def test_the_command_line_takes_all_that_is_advised(file, verdict):
     advised = paths(POOR, verdict)
     assert len(advised) == len(REMEDIES[verdict])
     flags = [word for path, value in advised.items() for word in (f"--{path}", value)]
-    parsed = cli._parse(["train", str(file), *flags]).experiment
+    parsed = parse(["train", str(file), *flags]).experiment
     for path, value in advised.items():
         assert _value(parsed, path.replace("-", "_")) == float(value)
 

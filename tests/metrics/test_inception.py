@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_jax import cli
+from gan_jax import cli, exit_codes
 from gan_jax.errors import RequestError
 from gan_jax.metrics import inception, named_features, torch_file
 from gan_jax.networks.inception import checkpoint_shapes
@@ -124,7 +124,7 @@ def test_downloads_once(server, tmp_path, capsys):
     arguments = ["features", "inception", "--out", str(out)]
     with pytest.raises(SystemExit) as finished:
         cli.main(arguments)
-    assert finished.value.code == cli.FINISHED
+    assert finished.value.code == exit_codes.FINISHED
     assert out.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"]
     assert "Downloading the weights" in capsys.readouterr().err
