@@ -92,6 +92,7 @@ def _train(command: Any) -> int:
     from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
     from gan_jax.seeds import parse as parse_seeds
+    from gan_jax.seeds import use_cores
     from gan_jax.train import train
 
     init_from = None
@@ -104,8 +105,7 @@ def _train(command: Any) -> int:
         raise RequestError(f"--strategy {command.strategy}: is for --seeds")
     if command.seeds is not None:
         seeds = parse_seeds(command.seeds)
-        if command.strategy in ("auto", "shard", "shard-vmap"):
-            devices.use_cores(len(seeds))
+        use_cores(command.strategy, len(seeds))
     try:
         with hosts.ending_together(RequestError, DivergedError):
             outcome = train(
@@ -272,10 +272,10 @@ def _compare(command: Compare) -> int:
         raise RequestError(f"--out {command.out}: must end in .csv")
     if command.out and not command.out.parent.is_dir():
         raise RequestError(f"--out {command.out}: there is no folder {command.out.parent}")
-    from gan_jax import sweep
+    from gan_jax import sweep_plan
     from gan_jax.evaluation import compare, table
 
-    settings = [setting for run in command.runs for setting in sweep.directories(run)]
+    settings = [setting for run in command.runs for setting in sweep_plan.directories(run)]
     basis, comparisons = compare.compare(settings)
     table.show_comparisons(basis, comparisons)
     if command.out:

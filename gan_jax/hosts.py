@@ -26,7 +26,6 @@ def join(
     coordinator: str | None = None,
     processes: int | None = None,
     process_id: int | None = None,
-    seconds: int = SECONDS_TO_MEET,
 ) -> None:
     """Joins the other processes, before JAX has started; does nothing where there are none.
 
@@ -37,7 +36,6 @@ def join(
         coordinator: HOST:PORT of the first process.
         processes: how many there are.
         process_id: which one this is, from 0.
-        seconds: how long to wait for all of them.
 
     Raises:
         RequestError: the arguments make no sense, or not all processes came.
@@ -53,14 +51,14 @@ def join(
         if not (host and colon and port.isdecimal()):
             raise RequestError(f"--coordinator {coordinator}: give HOST:PORT")
         if process_id:
-            _wait_for(host, int(port), seconds)
+            _wait_for(host, int(port))
     elif not _started_together():
         return
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
         jax.distributed.initialize(
             *given,
-            initialization_timeout=seconds,
+            initialization_timeout=SECONDS_TO_MEET,
             heartbeat_timeout_seconds=SECONDS_TO_MISS,
             shutdown_timeout_seconds=SECONDS_TO_MISS,
         )
@@ -68,7 +66,7 @@ def join(
         where = coordinator or "the coordinator"
         first = str(error).splitlines()[0]
         raise RequestError(
-            f"not all processes met at {where} within {seconds} seconds: {first}"
+            f"not all processes met at {where} within {SECONDS_TO_MEET} seconds: {first}"
         ) from error
 
 
@@ -136,9 +134,9 @@ def ending_together(*expected: type[Exception]) -> Iterator[None]:
         os._exit(1)  # nothing is waited for: the others are not there any more
 
 
-def _wait_for(host: str, port: int, seconds: float) -> None:
+def _wait_for(host: str, port: int) -> None:
     """Waits for the coordinator; JAX itself would end this process where there is none."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + SECONDS_TO_MEET
     while True:
         try:
             socket.create_connection((host, port), timeout=1).close()
@@ -146,7 +144,7 @@ def _wait_for(host: str, port: int, seconds: float) -> None:
         except OSError as error:
             if time.monotonic() > until:
                 raise RequestError(
-                    f"no coordinator at {host}:{port} within {seconds:.0f} seconds: {error}"
+                    f"no coordinator at {host}:{port} within {SECONDS_TO_MEET} seconds: {error}"
                 ) from error
         time.sleep(0.2)
 

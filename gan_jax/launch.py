@@ -21,13 +21,12 @@ from gan_jax.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
 from gan_jax.seeds import Strategy
 from gan_jax.settings import Settings
 from gan_jax.signals import stop_signals
-from gan_jax.sweep import Sweep, SweepDirectory
+from gan_jax.sweep_plan import Sweep, SweepDirectory, only
 
 KNOWN_CODES = (FINISHED, DIVERGED, STOPPED)  # after which there is nothing to note
 SECONDS_BETWEEN_LOOKS = 0.2
 TIMEOUTS = 1000  # after which a job is queued again, each time
 SECONDS_TO_SAVE = 80.0  # SLURM gives a job that it stops 90 seconds, by submitit's wish
-
 
 Shares = list[set[int] | None]  # cores of each process; None where the system cannot pin them
 
@@ -72,10 +71,6 @@ def train_locally(
 
     with stop_signals() as stopping:
 
-        def left_of(job: Settings) -> list[str]:
-            states = {name: sweep.progress(directory, whole, name) for name in job}
-            return [name for name, s in states.items() if not s.is_over and s.failure is None]
-
         def work(number: int) -> None:
             # Affinity is that of a thread, and what it starts inherits it.
             if shares[number] is not None:
@@ -90,7 +85,8 @@ def train_locally(
                 code = _run(_command(directory, job, strategy), log, stopping)
                 if code not in KNOWN_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
-                    sweep.note_failures(directory, sweep.only(whole, left_of(job)), error)
+                    failed = sweep.left(directory, only(whole, list(job)))
+                    sweep.note_failures(directory, only(whole, failed), error)
 
         with ThreadPoolExecutor(processes) as pool:
             list(pool.map(work, range(processes)))  # raises what a thread has raised
@@ -99,13 +95,12 @@ def train_locally(
     return sweep.result(directory, whole)
 
 
-def slurm(directory: SweepDirectory, parameters: Mapping[str, Any], cluster: str = "slurm") -> Any:
+def slurm(directory: SweepDirectory, parameters: Mapping[str, Any]) -> Any:
     """Makes submitit's executor for SLURM.
 
     Args:
         directory: where the sweep is.
         parameters: submitit's, `timeout_min` or `slurm_partition` for example.
-        cluster: another kind of executor.
 
     Raises:
         RequestError: submitit is not installed, there is no SLURM here, or it does not know a
@@ -118,7 +113,7 @@ def slurm(directory: SweepDirectory, parameters: Mapping[str, Any], cluster: str
             "--launcher slurm: needs submitit: pip install 'gan_jax[slurm]'"
         ) from error
     try:
-        executor = submitit.AutoExecutor(directory.logs, cluster, slurm_max_num_timeout=TIMEOUTS)
+        executor = submitit.AutoExecutor(directory.logs, "slurm", slurm_max_num_timeout=TIMEOUTS)
         executor.update_parameters(name=f"gan-jax-{directory.path.name}", **parameters)
     except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
         raise RequestError(f"--launcher slurm: {error}") from error

@@ -137,7 +137,7 @@ class Running:
     stopping: Callable[[], bool]
     last_step: int
     started: float
-    several: bool = False
+    several: bool
 
     @property
     def experiment(self) -> Experiment:
@@ -177,9 +177,9 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     alive = _Alive(running)
     for index, member in alive:
         if not checkpoints.steps(member.saver.directory):
-            state = _of_one(states, index)
-            pictures.save_step(member.experiment, state, member.directory, 0)
-            member.saver.save(0, _to_save(states, index, state))
+            state = _chosen(states, index)
+            pictures.save_step(member.experiment, devices.own_copy(state), member.directory, 0)
+            member.saver.save(0, state)
             member.saver.wait()  # so that there is never a line of metrics without a checkpoint
     clock = _Clock()
     waiting = None  # metrics that may still be computed
@@ -215,7 +215,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
                 if evaluating:
                     _evaluate(running, member, state, step)
                 if saving:
-                    member.saver.save(step, _to_save(states, index, state))
+                    member.saver.save(step, _chosen(states, index))
                     spent = time.monotonic() - running.started
                     member.log.seconds(step, spent / len(running.members))
             for _, member in alive:
@@ -301,11 +301,6 @@ def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) 
 def _of_one(states: gan.GANState, index: int) -> gan.GANState:
     """The state of one seed, on one device."""
     return devices.own_copy(_chosen(states, index))
-
-
-def _to_save(states: gan.GANState, index: int, state: gan.GANState) -> gan.GANState:
-    """What processes that save together need: the state on the devices of all of them."""
-    return state if hosts.count() == 1 else _chosen(states, index)
 
 
 @jax.jit

@@ -17,7 +17,9 @@ from gan_jax.traced import TRACED
 
 SMALLEST_SQUARE = 1e-12  # of a slope, in float32
 
-LogitsFunction = Callable[[Float[Array, "batch ..."]], Float[Array, " batch"]]
+Sample = Float[Array, "batch ..."]
+Each = Float[Array, " batch"]  # a value for each sample
+LogitsOf = Callable[[Sample], Each]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +52,7 @@ class R1(_OfGradients):
         gamma: the penalty's weight, at least 0.
     """
 
-    def __call__(
-        self,
-        logits_fn: LogitsFunction,
-        real: Float[Array, "batch ..."],
-        fake: Float[Array, "batch ..."],
-        key: PRNGKeyArray,
-    ) -> Float[Array, " batch"]:
+    def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
         """Returns gamma / 2 * |d logit / d x|^2 for each real example x."""
         return 0.5 * self.gamma * _squared_slope(logits_fn, real)
 
@@ -72,13 +68,7 @@ class R2(_OfGradients):
         gamma: the penalty's weight, at least 0.
     """
 
-    def __call__(
-        self,
-        logits_fn: LogitsFunction,
-        real: Float[Array, "batch ..."],
-        fake: Float[Array, "batch ..."],
-        key: PRNGKeyArray,
-    ) -> Float[Array, " batch"]:
+    def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
         """Returns gamma / 2 * |d logit / d x|^2 for each fake x."""
         return 0.5 * self.gamma * _squared_slope(logits_fn, fake)
 
@@ -94,13 +84,7 @@ class GradientPenalty(_OfGradients):
         gamma: the penalty's weight, at least 0.
     """
 
-    def __call__(
-        self,
-        logits_fn: LogitsFunction,
-        real: Float[Array, "batch ..."],
-        fake: Float[Array, "batch ..."],
-        key: PRNGKeyArray,
-    ) -> Float[Array, " batch"]:
+    def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
         """Returns gamma * (|d logit / d x| - 1)^2 for each point x between."""
         share = _one_for_each(real, key)
         return self.gamma * _away_from_one(logits_fn, real + share * (fake - real))
@@ -117,35 +101,25 @@ class Dragan(_OfGradients):
         gamma: the penalty's weight, lambda, at least 0.
     """
 
-    def __call__(
-        self,
-        logits_fn: LogitsFunction,
-        real: Float[Array, "batch ..."],
-        fake: Float[Array, "batch ..."],
-        key: PRNGKeyArray,
-    ) -> Float[Array, " batch"]:
+    def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
         """Returns gamma * (|d logit / d x| - 1)^2 for each disturbed real example x."""
         noise_key, share_key = jax.random.split(key)
         noise = 0.5 * real.std() * jax.random.uniform(noise_key, real.shape, real.dtype)
         return self.gamma * _away_from_one(logits_fn, real + _one_for_each(real, share_key) * noise)
 
 
-def _squared_slope(
-    logits_fn: LogitsFunction, sample: Float[Array, "batch ..."]
-) -> Float[Array, " batch"]:
+def _squared_slope(logits_fn: LogitsOf, sample: Sample) -> Each:
     # Each logit depends on its own example only, so the gradient of the sum holds them all.
     gradient = jax.grad(lambda sample: logits_fn(sample).sum())(sample)
     return jnp.square(gradient).sum(axis=tuple(range(1, sample.ndim)))
 
 
-def _away_from_one(
-    logits_fn: LogitsFunction, sample: Float[Array, "batch ..."]
-) -> Float[Array, " batch"]:
+def _away_from_one(logits_fn: LogitsOf, sample: Sample) -> Each:
     # The root has no derivative at a slope of zero, where a critic with ReLUs may well be.
     slope = jnp.sqrt(jnp.maximum(_squared_slope(logits_fn, sample), SMALLEST_SQUARE))
     return jnp.square(slope - 1)
 
 
-def _one_for_each(real: Float[Array, "batch ..."], key: PRNGKeyArray) -> Float[Array, "batch ..."]:
+def _one_for_each(real: Sample, key: PRNGKeyArray) -> Sample:
     """A number from 0 to 1 for each example, to multiply all of it with."""
     return jax.random.uniform(key, (len(real), *[1] * (real.ndim - 1)), real.dtype)

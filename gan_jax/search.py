@@ -1,28 +1,64 @@
 """Searches: Optuna proposes settings, and each is trained with all seeds and judged by a metric."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from gan_jax import settings, sweep
+from gan_jax import sweep, sweep_plan
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import final_score
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import BETTER
 from gan_jax.seeds import Strategy
-from gan_jax.settings import Axis, Range
-from gan_jax.sweep import Result, Sweep, SweepDirectory
+from gan_jax.settings import Choice, Range, setting
+from gan_jax.sweep import Result
+from gan_jax.sweep_plan import Sweep, SweepDirectory
 
 STORAGE = "optuna.log"
 NAME = "setting"  # of a trial, in Optuna's records
 
 
+@dataclass(frozen=True)
+class Space:
+    """What a search chooses from.
+
+    Attributes:
+        experiment: what the choices change.
+        axes: of which one choice each is made.
+        ranges: of which a value each is taken.
+        seeds: of each setting.
+        file: the Python file that it comes from.
+    """
+
+    experiment: Experiment
+    axes: Sequence[Sequence[Choice]]
+    ranges: Sequence[Range]
+    seeds: tuple[int, ...]
+    file: Path
+
+    def propose(self, trial: Any) -> Sweep:
+        """Lets a trial of Optuna choose: a sweep of one setting.
+
+        Raises:
+            ValueError: the trial belongs to a search among other choices.
+        """
+        choices = []
+        for axis in self.axes:
+            words = [choice.word for choice in axis]
+            word = trial.suggest_categorical("+".join(axis[0].fields), words)
+            choices.append(axis[words.index(word)])
+        for each in self.ranges:
+            suggest = trial.suggest_int if each.is_integer else trial.suggest_float
+            name = "+".join(each.fields)
+            choices.append(each.choose(suggest(name, each.low, each.high, log=each.logarithmic)))
+        return Sweep(dict([setting(self.experiment, choices)]), self.seeds, self.file)
+
+
 def search(
     directory: SweepDirectory,
-    base: Sweep,
-    experiment: Experiment,
-    axes: Sequence[Axis],
-    ranges: Sequence[Range],
+    space: Space,
     trials: int,
     strategy: Strategy,
     announce: Callable[[str], None],
@@ -37,105 +73,72 @@ def search(
 
     Args:
         directory: where the sweep is.
-        base: a sweep without settings: seeds and file.
-        experiment: what the proposals change.
-        axes: fields of which one value each is chosen.
-        ranges: fields whose value is taken from an interval.
+        space: what to choose from.
         trials: how many settings, with those that are there already.
         strategy: how the seeds share the devices.
         announce: says what happens.
 
+    Returns:
+        How it ended; `unfinished` if a signal came.
+
     Raises:
-        RequestError: Optuna is not installed, or the experiment is not evaluated.
+        RequestError: Optuna is not installed, the experiment is not evaluated, or the search that
+            is there was among other choices.
     """
     try:
         import optuna
     except ImportError as error:
         raise RequestError("--search: needs Optuna: pip install 'gan_jax[search]'") from error
-    if experiment.evaluate_every is None:
+    metric = space.experiment.best_metric
+    if space.experiment.evaluate_every is None:
         raise RequestError("--search: the experiment is not evaluated; give --evaluate-every N")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sweep.prepare(directory, base)
-    with sweep.driving(directory):
+    sweep_plan.prepare(directory, Sweep({}, space.seeds, space.file))
+    with sweep_plan.driving(directory):
         backend = optuna.storages.journal.JournalFileBackend(str(directory.path / STORAGE))
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
             study_name="search",
-            direction="maximize" if BETTER[experiment.best_metric] == "higher" else "minimize",
+            direction="maximize" if BETTER[metric] == "higher" else "minimize",
             load_if_exists=True,
         )
-        return _propose(
-            study, directory, base, experiment, axes, ranges, trials, strategy, announce
-        )
-
-
-def _propose(
-    study: Any,
-    directory: SweepDirectory,
-    base: Sweep,
-    experiment: Experiment,
-    axes: Sequence[Axis],
-    ranges: Sequence[Range],
-    trials: int,
-    strategy: Strategy,
-    announce: Callable[[str], None],
-) -> Result:
-    import optuna
-
-    begun = [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]
-    while begun or len(study.trials) < trials:
-        # A seed for each trial, so that proposals do not depend on interruptions.
-        number = begun[0].number if begun else len(study.trials)
-        study.sampler = optuna.samplers.TPESampler(seed=number)
-        trial = optuna.Trial(study, begun.pop(0)._trial_id) if begun else study.ask()
-        try:
-            values = {str(axis): trial.suggest_categorical(str(axis), axis.words) for axis in axes}
-            values |= {str(each): _suggest(trial, each) for each in ranges}
-        except ValueError as error:  # Optuna's, of choices that are not those of before
-            raise RequestError(f"the search in {directory.path} was another: {error}") from error
-        ((name, proposed),) = _setting(experiment, axes, values).items()
-        one = Sweep({name: proposed}, base.seeds, base.file)
-        sweep.prepare(directory, one)
-        result = sweep.train_sweep(directory, one, strategy, announce)
-        if result.unfinished:
-            return result
-        trial.set_user_attr(NAME, name)
-        value = _value(directory, one, name)
-        if value is None:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            study.tell(trial, value)
-            announce(f"trial {trial.number}: {experiment.best_metric} {value:.4g}: {name}")
+        begun = [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]
+        while begun or len(study.trials) < trials:
+            # A seed for each trial, so that proposals do not depend on interruptions.
+            number = begun[0].number if begun else len(study.trials)
+            study.sampler = optuna.samplers.TPESampler(seed=number)
+            trial = optuna.Trial(study, begun.pop(0)._trial_id) if begun else study.ask()
+            try:
+                proposed = space.propose(trial)
+            except ValueError as error:
+                if isinstance(error, RequestError):
+                    raise
+                was = f"the search in {directory.path} was among other choices"
+                raise RequestError(f"{was}: {error}") from error
+            sweep_plan.prepare(directory, proposed)
+            result = sweep.train_sweep(directory, proposed, strategy, announce)
+            if result.unfinished:
+                return result
+            (name,) = proposed.settings
+            trial.set_user_attr(NAME, name)
+            value = _value(directory, proposed, name)
+            if value is None:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, value)
+                announce(f"trial {trial.number}: {metric} {value:.4g}: {name}")
     done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if done:
-        name = study.best_trial.user_attrs[NAME]
-        announce(f"best {experiment.best_metric} {study.best_value:.4g}: {name}")
-    failed = sweep.failures(directory, sweep.read(directory))
+        announce(f"best {metric} {study.best_value:.4g}: {study.best_trial.user_attrs[NAME]}")
+    failed = sweep.failures(directory, sweep_plan.read(directory))
     return Result(False, failed, not done and not failed)
 
 
-def _suggest(trial: Any, interval: Range) -> float:
-    suggest = trial.suggest_int if interval.is_integer else trial.suggest_float
-    drawn = suggest(str(interval), interval.low, interval.high, log=interval.logarithmic)
-    return interval.rounded(drawn)
-
-
-def _setting(
-    experiment: Experiment, axes: Sequence[Axis], values: Mapping[str, Any]
-) -> settings.Settings:
-    chosen = []
-    for axis in axes:
-        position = axis.words.index(values[str(axis)])
-        chosen.append(Axis(axis.fields, (axis.values[position],), (axis.words[position],)))
-    drawn = {name: value for name, value in values.items() if name not in map(str, axes)}
-    return settings.product(experiment, chosen, [drawn] if drawn else [])
-
-
-def _value(directory: SweepDirectory, one: Sweep, name: str) -> float | None:
+def _value(directory: SweepDirectory, proposed: Sweep, name: str) -> float | None:
     """Mean over the seeds; None where one has diverged or has no score: luck is no merit."""
     scores = [
         None if run.divergence.exists() else final_score(run, experiment)
-        for run, experiment in one.runs(directory, name).items()
+        for run, experiment in proposed.runs(directory, name).items()
     ]
     if any(score is None or not math.isfinite(score) for score in scores):
         return None

@@ -102,6 +102,12 @@ class Plan:
         )(states, own, *shared)
 
 
+def use_cores(strategy: Strategy, count: int) -> None:
+    """Makes devices of a CPU's cores, at most `count`, where the strategy would spread runs."""
+    if strategy in ("auto", "shard", "shard-vmap"):
+        devices.use_cores(count)
+
+
 def resolve(strategy: Strategy, count: int) -> Strategy:
     """Says what "auto" is for so many runs; another strategy is itself.
 

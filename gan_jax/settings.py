@@ -20,27 +20,28 @@ LONGEST_NAME = 200  # bytes; file systems allow 255
 LARGEST = 1e18  # end of an interval; NumPy draws integers of 64 bits
 TRIES = 100  # for each draw, until it differs from those before
 DIGITS = 5  # significant, of numbers that are drawn: what the name shows is the whole value
+AS_IT_IS = "as_it_is"  # name of the setting that changes nothing
 RESERVED = ("logs", "optuna.log", "sweep.json")  # what else lies in the directory of a sweep
 KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
 
 Settings = dict[str, Experiment]  # by name
 
 
-class Axis(NamedTuple):
-    """Fields that take the same values together: one factor of a product.
+class Choice(NamedTuple):
+    """One value for one or more fields.
 
     Attributes:
         fields: dotted paths.
-        values: of all of them.
-        words: of each value, as it stands in the names of settings.
+        value: of all of them.
+        word: the value as it stands in names of settings.
     """
 
     fields: tuple[str, ...]
-    values: tuple[Any, ...]
-    words: tuple[str, ...]
+    value: Any
+    word: str
 
     def __str__(self) -> str:
-        return "+".join(self.fields)
+        return f"{'+'.join(self.fields)}={_brief(self.word)}"
 
 
 class Range(NamedTuple):
@@ -58,34 +59,32 @@ class Range(NamedTuple):
     high: float
     logarithmic: bool
 
-    def __str__(self) -> str:
-        return "+".join(self.fields)
-
     @property
     def is_integer(self) -> bool:
         """Whether whole numbers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
-    def draw(self, generator: np.random.Generator) -> float:
+    def draw(self, generator: np.random.Generator) -> Choice:
         """Draws a value, uniformly or log-uniformly."""
         if self.is_integer and not self.logarithmic:
-            return int(generator.integers(self.low, self.high, endpoint=True))
+            return self.choose(int(generator.integers(self.low, self.high, endpoint=True)))
         if self.logarithmic:
             wider = 0.5 if self.is_integer else 0.0  # so that the ends get the whole of their share
             low, high = math.log(self.low - wider), math.log(self.high + wider)
             drawn = math.exp(generator.uniform(low, high))
         else:
             drawn = generator.uniform(self.low, self.high)
-        return self.rounded(drawn)
+        return self.choose(drawn)
 
-    def rounded(self, drawn: float) -> float:
-        """Rounds to what names show, without leaving the interval."""
+    def choose(self, drawn: float) -> Choice:
+        """Chooses a value, rounded to what names show, without leaving the interval."""
         short = round(drawn) if self.is_integer else float(f"{drawn:.{DIGITS}g}")
-        return min(max(short, self.low), self.high)
+        value = min(max(short, self.low), self.high)
+        return Choice(self.fields, value, repr(value))
 
 
-def parse_grid(text: str, file: Path) -> Axis:
-    """Reads FIELD=VALUE,VALUE or FIELD+FIELD=VALUE,VALUE.
+def parse_grid(text: str, file: Path) -> list[Choice]:
+    """Reads FIELD=VALUE,VALUE or FIELD+FIELD=VALUE,VALUE: one axis of a grid.
 
     Values are Python expressions with the names that the experiment's file has, and the modules
     `losses`, `optimizers` and `penalties`; a class stands for an object with its defaults, and a
@@ -105,7 +104,7 @@ def parse_grid(text: str, file: Path) -> Axis:
     if not words:
         raise RequestError(f"--grid {text}: give at least one value")
     names = KNOWN | vars(config.load_file(file))
-    return Axis(fields, tuple(_evaluated(word, names, text) for word in words), tuple(words))
+    return [Choice(fields, _evaluated(word, names, text), word) for word in words]
 
 
 def parse_range(text: str) -> Range:
@@ -127,51 +126,57 @@ def parse_range(text: str) -> Range:
     return Range(fields, low, high, logarithmic)
 
 
-def draw(ranges: Sequence[Range], count: int, key: int) -> list[dict[str, Any]]:
+def draw(ranges: Sequence[Range], count: int, key: int) -> list[list[Choice]]:
     """Draws different values of all ranges `count` times; the first n are the same for every count.
 
     Raises:
-        RequestError: a field is in two of them, or they do not hold so many different values.
+        RequestError: they do not hold so many different values.
     """
-    fields = [field for each in ranges for field in each.fields]
-    if twice := [field for field in fields if fields.count(field) > 1]:
-        raise RequestError(f"field {twice[0]} is there twice")
-    drawn: list[dict[str, Any]] = []
+    drawn: list[list[Choice]] = []
     for index in range(TRIES * count):
         generator = np.random.default_rng([key, index])
-        values = {str(each): each.draw(generator) for each in ranges}
-        if values not in drawn:
-            drawn.append(values)
+        choices = [each.draw(generator) for each in ranges]
+        if choices not in drawn:
+            drawn.append(choices)
         if len(drawn) == count:
             return drawn
     raise RequestError(f"--draws {count}: only {len(drawn)} different ones were found")
 
 
-def product(base: Experiment, axes: Sequence[Axis], drawn: Sequence[Mapping[str, Any]]) -> Settings:
-    """Combines every value of each axis with all others, and with each of the draws, if any.
+def product(
+    base: Experiment, axes: Sequence[Sequence[Choice]], drawn: Sequence[Sequence[Choice]] = ((),)
+) -> Settings:
+    """Combines every choice of each axis with all others, and with all choices of each draw.
 
     Raises:
         RequestError: a field is not there or is named twice, a value does not fit, or two settings
             are equal.
     """
-    named = [field for axis in axes for field in axis.fields]
-    named += [field for names in (drawn[0] if drawn else {}) for field in names.split("+")]
-    if twice := [field for field in named if named.count(field) > 1]:
+    combined = itertools.product(itertools.product(*axes), drawn)
+    return distinct(setting(base, [*chosen, *more]) for chosen, more in combined)
+
+
+def setting(base: Experiment, choices: Sequence[Choice]) -> tuple[str, Experiment]:
+    """Makes these choices in an experiment.
+
+    Returns:
+        A name that says what they are, and the experiment.
+
+    Raises:
+        RequestError: a field is not there or is named twice, or a value does not fit.
+    """
+    fields = [field for choice in choices for field in choice.fields]
+    if twice := [field for field in fields if fields.count(field) > 1]:
         raise RequestError(f"field {twice[0]} is there twice")
-    if set(config.LENGTH_FIELDS) <= set(named):
+    if set(config.LENGTH_FIELDS) <= set(fields):
         raise RequestError("fields steps and epochs: give one of the two")
-    if "seed" in named:
+    if "seed" in fields:
         raise RequestError("field seed: give --seeds 0:4")
-    choices = [
-        [(axis.fields, value, word) for value, word in zip(axis.values, axis.words, strict=True)]
-        for axis in axes
-    ]
-    found = []
-    for chosen in itertools.product(*choices):
-        for values in drawn or [{}]:
-            more = [(tuple(name.split("+")), v, repr(v)) for name, v in values.items()]
-            found.append(_setting(base, [*chosen, *more]))
-    return distinct(found)
+    experiment = base
+    for choice in choices:
+        for field in choice.fields:
+            experiment = with_field(experiment, field, choice.value)
+    return file_name(",".join(map(str, choices))) or AS_IT_IS, experiment
 
 
 def from_file(file: Path) -> Settings:
@@ -256,17 +261,6 @@ def file_name(text: str) -> str:
     """The text without what does not belong into the name of a folder."""
     name = re.sub(r"[^\w.,=+-]+", "-", text).strip("-").lstrip(".")
     return name.encode()[:LONGEST_NAME].decode(errors="ignore")
-
-
-def _setting(
-    base: Experiment, chosen: Iterable[tuple[tuple[str, ...], Any, str]]
-) -> tuple[str, Experiment]:
-    experiment, words = base, []
-    for fields, value, word in chosen:
-        for field in fields:
-            experiment = with_field(experiment, field, value)
-        words.append(f"{'+'.join(fields)}={_brief(word)}")
-    return file_name(",".join(words)) or "as_it_is", experiment
 
 
 def _brief(word: str) -> str:

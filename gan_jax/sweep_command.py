@@ -8,12 +8,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from gan_jax import devices, launch, search, seeds, settings, sweep
+from gan_jax import devices, launch, search, seeds, settings, sweep, sweep_plan
 from gan_jax.commands import Sweep as Command
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.table import empty_table, make_console
 from gan_jax.experiment import Experiment
-from gan_jax.sweep import Result, Sweep, SweepDirectory
+from gan_jax.sweep import Result
+from gan_jax.sweep_plan import Sweep, SweepDirectory
 
 DEFAULT_SEEDS = "0:4"
 OF_A_NEW_SWEEP = ("workdir", "seeds", "grid", "draw", "draws", "key", "search", "dry_run")
@@ -31,14 +32,13 @@ def run(command: Command) -> Result | None:
     """
     _refuse_what_would_be_ignored(command)
     devices.configure()
-    if command.strategy not in ("map", "vmap"):
-        devices.use_cores(devices.cores())
+    seeds.use_cores(command.strategy, devices.cores())
     is_new = command.source.suffix == ".py"
     if not is_new:
         directory = SweepDirectory(command.source)
-        wanted = sweep.read(directory)
+        wanted = sweep_plan.read(directory)
         if command.only:
-            wanted = sweep.only(wanted, command.only)
+            wanted = sweep_plan.only(wanted, command.only)
     else:
         directory = SweepDirectory(command.workdir or Path("runs") / f"{command.source.stem}_sweep")
         if command.search is not None:
@@ -52,12 +52,13 @@ def run(command: Command) -> Result | None:
         _show_plan(directory, wanted)
         return None
     train = _trainer(command, directory)
+    # Once before the lock makes the directory, as what is refused must leave none; once under it.
     if is_new and not directory.plan.exists():
-        sweep.prepare(directory, wanted)
+        sweep_plan.prepare(directory, wanted)
     # Beside a process that trains a part of the sweep others may train other parts.
-    with nullcontext() if command.only else sweep.driving(directory):
+    with nullcontext() if command.only else sweep_plan.driving(directory):
         if is_new:
-            wanted = sweep.prepare(directory, wanted)
+            wanted = sweep_plan.prepare(directory, wanted)
         if command.retry_failed:
             sweep.forget_failures(directory, wanted)
         for name in sweep.failures(directory, wanted):
@@ -106,18 +107,17 @@ def _announce(message: str) -> None:
 def _search(command: Command, directory: SweepDirectory) -> Result:
     if command.search < 1 or command.launcher != "here":
         given = f"--search {command.search} --launcher {command.launcher}"
-        raise RequestError(f"{given}: at least 1 setting, and in this process")
+        raise RequestError(f"{given}: a search is for at least 1 setting, and in this process")
     for name in ("draws", "key", "dry_run", "retry_failed"):
         if (given := getattr(command, name)) != getattr(Command, name):
             raise RequestError(f"--{name.replace('_', '-')} {given}: is not for --search")
-    experiment = _experiment(command)
-    base = Sweep({}, _seeds(command), command.source)
-    axes = [settings.parse_grid(text, command.source) for text in command.grid]
-    ranges = [settings.parse_range(text) for text in command.draw]
-    if not axes and not ranges:
+    if not hasattr(command, "experiment"):
+        raise RequestError(f"{command.source} defines no `experiment`")
+    if not command.grid and not command.draw:
         raise RequestError(f"--search {command.search}: say in --grid and --draw what to search")
-    arguments = (experiment, axes, ranges, command.search, command.strategy, _announce)
-    result = search.search(directory, base, *arguments)
+    axes, ranges = _choices(command)
+    space = search.Space(command.experiment, axes, ranges, _seeds(command), command.source)
+    result = search.search(directory, space, command.search, command.strategy, _announce)
     if result.unfinished:
         _announce("stopped and saved; run the same command to go on")
     return result
@@ -134,19 +134,17 @@ def _settings(command: Command) -> settings.Settings:
                 f"{command.source} defines experiments(), which --grid and --draw do not change"
             )
         return settings.from_file(command.source)
-    axes = [settings.parse_grid(text, command.source) for text in command.grid]
-    ranges = [settings.parse_range(text) for text in command.draw]
     if not 1 <= command.draws <= 10_000 or not 0 <= command.key < 2**32:
         given = f"--draws {command.draws} --key {command.key}"
         raise RequestError(f"{given}: from 1 to 10000 draws, and a key from 0 to 2^32 - 1")
-    drawn = settings.draw(ranges, command.draws, command.key) if ranges else []
+    axes, ranges = _choices(command)
+    drawn = settings.draw(ranges, command.draws, command.key) if ranges else [()]
     return settings.product(command.experiment, axes, drawn)
 
 
-def _experiment(command: Any) -> Any:
-    if not hasattr(command, "experiment"):
-        raise RequestError(f"{command.source} defines no `experiment`")
-    return command.experiment
+def _choices(command: Command) -> tuple[list[list[settings.Choice]], list[settings.Range]]:
+    axes = [settings.parse_grid(text, command.source) for text in command.grid]
+    return axes, [settings.parse_range(text) for text in command.draw]
 
 
 def _refuse_what_would_be_ignored(command: Command) -> None:
@@ -186,7 +184,7 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def _show_plan(directory: SweepDirectory, wanted: Sweep) -> None:
-    sweep.check(wanted)
+    sweep_plan.check(wanted)
     for number, job in enumerate(sweep.jobs(directory, wanted), start=1):
         print(f"program {number}:")
         for name, experiment in job.items():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gan_jax import runs, sweep
-from gan_jax.sweep import SweepDirectory
+from gan_jax import devices, runs, sweep_plan
+from gan_jax.sweep_plan import SweepDirectory
 from tests.command_line import gan_jax
 
 FILE = Path(__file__).parent / "sweep_experiment.py"
@@ -24,7 +24,7 @@ def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
     code, printed, err = gan_jax(capsys, *arguments)
     assert code == 0
     assert f"gan-jax compare {workdir}" in err
-    whole = sweep.read(SweepDirectory(workdir))
+    whole = sweep_plan.read(SweepDirectory(workdir))
     assert {each.batch_size for each in whole.settings.values()} == {8}
     assert printed.count("8 of 8") == 2
     assert gan_jax(capsys, "sweep", workdir, "--status")[1] == printed
@@ -83,7 +83,7 @@ def test_a_search(capsys, tmp_path):
     code, _, err = gan_jax(capsys, "sweep", FILE, "--workdir", workdir, *arguments)
     assert code == 0
     assert "best frechet_distance" in err
-    (name,) = sweep.read(SweepDirectory(workdir)).settings
+    (name,) = sweep_plan.read(SweepDirectory(workdir)).settings
     assert name.startswith("ema_decay=0.")
 
 
@@ -136,7 +136,7 @@ cli.main(sys.argv[1:])
 """
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+@pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 @pytest.mark.parametrize(
     ("arguments", "mesh"),
     [

@@ -145,7 +145,8 @@ def test_processes_that_were_given_different_seeds_are_refused(tmp_path):
 def test_a_coordinator_that_is_not_there_is_said():
     script = (
         "from gan_jax import hosts\nfrom gan_jax.errors import RequestError\n"
-        "try:\n    hosts.join('127.0.0.1:1', 2, 1, seconds=3)\n"
+        "hosts.SECONDS_TO_MEET = 3\n"
+        "try:\n    hosts.join('127.0.0.1:1', 2, 1)\n"
         "except RequestError as error:\n    print(error)"
     )
     done = subprocess.run(

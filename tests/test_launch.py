@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+import submitit
 
-from gan_jax import checkpoints, devices, exit_codes, launch, sweep
+from gan_jax import checkpoints, devices, exit_codes, launch, sweep, sweep_plan
 from gan_jax.errors import RequestError
-from gan_jax.sweep import Sweep, SweepDirectory
-from tests.tiny import tiny
+from gan_jax.sweep_plan import Sweep, SweepDirectory
+from tests.tiny import tiny_points
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {f"latent_{n}": tiny(steps=3, latent_size=n, sample_every=3) for n in (3, 4)}
+SETTINGS = {f"latent_{n}": tiny_points(steps=3, latent_size=n, sample_every=3) for n in (3, 4)}
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def prepared(tmp_path, monkeypatch):
     """A directory with a sweep of two settings, and the sweep."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     directory = SweepDirectory(tmp_path / "sweep")
-    return directory, sweep.prepare(directory, Sweep(SETTINGS, (0,), None))
+    return directory, sweep_plan.prepare(directory, Sweep(SETTINGS, (0,), None))
 
 
 def finished(directory, whole):
@@ -70,8 +71,8 @@ def test_each_process_has_cores_of_its_own(prepared, monkeypatch):
 
 def test_a_signal_is_passed_on_and_the_sweep_goes_on_later(tmp_path):
     directory = SweepDirectory(tmp_path / "sweep")
-    endless = {"endless": tiny(steps=10**6, sample_every=10**6, save_every=10**6)}
-    whole = sweep.prepare(directory, Sweep(endless, (0,), None))
+    endless = {"endless": tiny_points(steps=10**6, sample_every=10**6, save_every=10**6)}
+    whole = sweep_plan.prepare(directory, Sweep(endless, (0,), None))
     command = [sys.executable, "-m", "gan_jax", "sweep", str(directory.path)]
     command += ["--launcher", "local", "--jobs", "1"]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT)
@@ -105,7 +106,8 @@ def test_jobs_are_cut_until_every_process_has_one():
 
 def test_submitit_runs_the_jobs(prepared):
     directory, whole = prepared
-    executor = launch.slurm(directory, {"timeout_min": 5}, cluster="local")
+    executor = submitit.AutoExecutor(directory.logs, cluster="local")
+    executor.update_parameters(timeout_min=5)
     jobs = launch.submit(executor, directory, whole, "map")
     assert [job.result() for job in jobs] == [0, 0]
     assert finished(directory, whole) == [1, 1]

@@ -50,7 +50,10 @@ def test_slopes_of_a_linear_critic_are_exact(kind, shape):
 
 def test_r2_is_r1_at_the_fakes():
     real, fake = jax.random.normal(KEY, (2, 4, 3))
-    logits = lambda x: jnp.sin(x).sum(1)  # noqa: E731
+
+    def logits(x):
+        return jnp.sin(x).sum(1)
+
     expected = penalties.R1(2.0)(logits, fake, real, KEY)
     np.testing.assert_array_equal(penalties.R2(2.0)(logits, real, fake, KEY), expected)
 
@@ -97,7 +100,9 @@ def test_gradients_are_those_of_finite_differences(kind):
         real, fake = jax.random.normal(jax.random.key(3), (2, 5, 4), jnp.float64)
 
         def total(weights):
-            logits = lambda x: jnp.tanh(x @ weights).sum(1) + jnp.sin(x @ second).sum(1)  # noqa: E731
+            def logits(x):
+                return jnp.tanh(x @ weights).sum(1) + jnp.sin(x @ second).sum(1)
+
             return kind(2.0)(logits, real, fake, KEY).sum()
 
         step = 1e-5

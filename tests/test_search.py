@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gan_jax import search, settings, sweep
+from gan_jax import search, settings, sweep_plan
 from gan_jax.config import load_experiment
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import final_score
-from gan_jax.sweep import Sweep, SweepDirectory
+from gan_jax.sweep_plan import SweepDirectory
 from tests.tiny import tiny
 
 FILE = Path(__file__).parent / "sweep_experiment.py"
@@ -19,9 +19,8 @@ RANGES = [settings.parse_range("generator_optimizer.learning_rate=log:1e-4:1e-1"
 
 def searched(directory, trials, axes=(), experiment=None):
     said = []
-    base = Sweep({}, (0, 1), FILE)
-    experiment = experiment or load_experiment(FILE)
-    result = search.search(directory, base, experiment, axes, RANGES, trials, "map", said.append)
+    space = search.Space(experiment or load_experiment(FILE), axes, RANGES, (0, 1), FILE)
+    result = search.search(directory, space, trials, "map", said.append)
     return result, said
 
 
@@ -30,7 +29,7 @@ def test_proposals_are_settings_and_the_best_is_said(tmp_path):
     axes = [settings.parse_grid("update_order=simultaneous,alternating", FILE)]
     result, said = searched(directory, 3, axes)
     assert result == (False, (), False)
-    whole = sweep.read(directory)
+    whole = sweep_plan.read(directory)
     scores = {
         name: [final_score(run, each) for run, each in whole.runs(directory, name).items()]
         for name in whole.settings
@@ -58,7 +57,7 @@ def test_an_interrupted_search_goes_on_with_the_same_proposals(tmp_path, monkeyp
         patch.setattr("gan_jax.train.stop_signals", at_once)
         assert searched(parts, 2)[0].unfinished
     searched(parts, 2)
-    assert list(sweep.read(parts).settings) == list(sweep.read(whole).settings)
+    assert list(sweep_plan.read(parts).settings) == list(sweep_plan.read(whole).settings)
 
 
 def test_an_experiment_that_is_not_evaluated_cannot_be_searched(tmp_path):
@@ -76,5 +75,5 @@ def test_a_missing_optuna_is_said(tmp_path, monkeypatch):
 def test_other_choices_than_before_are_refused(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     searched(directory, 1, [settings.parse_grid("batch_size=4,8", FILE)])
-    with pytest.raises(RequestError, match="was another"):
+    with pytest.raises(RequestError, match="was among other choices"):
         searched(directory, 2, [settings.parse_grid("batch_size=4,16", FILE)])

@@ -14,7 +14,7 @@ from tests.tiny import tiny
 FILE = Path(__file__).parent / "sweep_experiment.py"
 
 
-def made(*grid, draws=()):
+def made(*grid, draws=((),)):
     base = load_experiment(FILE)
     return settings.product(base, [settings.parse_grid(text, FILE) for text in grid], draws)
 
@@ -40,7 +40,7 @@ def test_values_are_python_with_the_names_of_the_file():
 def test_words_stand_for_themselves_and_negative_numbers_for_numbers():
     found = made("update_order=simultaneous,alternating")
     assert [each.update_order for each in found.values()] == ["simultaneous", "alternating"]
-    assert settings.parse_grid("x=-1,2", FILE).values == (-1, 2)
+    assert [choice.value for choice in settings.parse_grid("x=-1,2", FILE)] == [-1, 2]
 
 
 def test_fields_that_change_together():
@@ -96,15 +96,20 @@ def test_grids_that_make_no_sense_are_refused(grid, message):
     assert message in str(refused.value)
 
 
+def values_of(choices):
+    return {field: choice.value for choice in choices for field in choice.fields}
+
+
 def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
     ranges = [
         settings.parse_range("generator_optimizer.learning_rate=log:1e-5:1e-3"),
         settings.parse_range("batch_size=4:9"),
         settings.parse_range("ema_decay=0.5:0.9"),
     ]
-    drawn = settings.draw(ranges, 200, key=3)
-    assert settings.draw(ranges, 5, key=3) == drawn[:5]
-    assert settings.draw(ranges, 5, key=4) != drawn[:5]
+    choices = settings.draw(ranges, 200, key=3)
+    assert settings.draw(ranges, 5, key=3) == choices[:5]
+    assert settings.draw(ranges, 5, key=4) != choices[:5]
+    drawn = [values_of(each) for each in choices]
     rates = np.array([values["generator_optimizer.learning_rate"] for values in drawn])
     assert rates.min() >= 1e-5 and rates.max() <= 1e-3
     assert 0.4 < (rates < 1e-4).mean() < 0.6  # the middle of the interval, on a logarithmic scale
@@ -115,7 +120,7 @@ def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
 def test_draws_differ_and_too_few_different_ones_are_refused():
     ranges = [settings.parse_range("latent_size=3:6")]
     drawn = settings.draw(ranges, 4, key=0)
-    assert sorted(values["latent_size"] for values in drawn) == [3, 4, 5, 6]
+    assert sorted(values_of(each)["latent_size"] for each in drawn) == [3, 4, 5, 6]
     with pytest.raises(RequestError, match="only 4 different ones"):
         settings.draw(ranges, 5, key=0)
 
@@ -123,7 +128,7 @@ def test_draws_differ_and_too_few_different_ones_are_refused():
 def test_logarithmic_integers_are_as_frequent_as_their_share():
     interval = settings.parse_range("latent_size=log:1:4")
     generator = np.random.default_rng(0)
-    found = np.bincount([interval.draw(generator) for _ in range(20_000)], minlength=5)[1:]
+    found = np.bincount([interval.draw(generator).value for _ in range(20_000)])[1:]
     borders = np.log([0.5, 1.5, 2.5, 3.5, 4.5])
     expected = 20_000 * np.diff(borders) / (borders[-1] - borders[0])
     np.testing.assert_allclose(found, expected, rtol=0.05)
@@ -132,7 +137,7 @@ def test_logarithmic_integers_are_as_frequent_as_their_share():
 def test_a_field_is_drawn_from_one_interval():
     ranges = [settings.parse_range(text) for text in ("latent_size=1:2", "latent-size=3:4")]
     with pytest.raises(RequestError, match="latent_size is there twice"):
-        settings.draw(ranges, 2, key=0)
+        made(draws=settings.draw(ranges, 2, key=0))
 
 
 def test_names_of_settings_are_short_enough_for_files():
@@ -143,7 +148,9 @@ def test_draws_are_combined_with_the_grid():
     drawn = settings.draw([settings.parse_range("batch_size=4:64")], 3, key=0)
     found = made("latent_size=3,4", draws=drawn)
     assert len(found) == 6
-    assert [each.batch_size for each in found.values()] == [v["batch_size"] for v in drawn] * 2
+    assert [each.batch_size for each in found.values()] == [
+        values_of(each)["batch_size"] for each in drawn
+    ] * 2
 
 
 @pytest.mark.parametrize(
