@@ -93,7 +93,9 @@ def compile_seconds(cache: str) -> float:
         "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
         "positions = np.zeros((1, 20, 256), np.int32)\n"
         "start = time.perf_counter()\n"
-        "run_steps.lower(experiment, plan, state, pool, positions, 20).compile()\n"
+        "numbers = plan.numbers([experiment])\n"
+        "lowered = run_steps.lower(experiment.shared, plan, state, numbers, pool, positions, 20)\n"
+        "lowered.compile()\n"
         "print(time.perf_counter() - start)\n"
     )
     command = [sys.executable, "-c", code]
@@ -123,6 +125,7 @@ def loop_cost() -> None:
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
+    shared, numbers = experiment.shared, plan.numbers([experiment])
     source = feed.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
@@ -140,7 +143,8 @@ def loop_cost() -> None:
                 never = bool  # bool() is False: nothing stops it
                 diagnostics = Diagnostics.of(experiment)
                 member = Member(experiment, directory, log, saver, diagnostics, None)
-                running = Running(plan, (member,), display, never, LOOP_STEPS)
+                now = time.monotonic()
+                running = Running(plan, (member,), display, never, LOOP_STEPS, now, several=False)
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
                     run_loop(running, states, 0)
@@ -148,15 +152,7 @@ def loop_cost() -> None:
         states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
         for pool, positions in calls:
-            states, _ = run_steps(
-                experiment.shared,
-                plan,
-                states,
-                plan.numbers([experiment]),
-                pool,
-                positions,
-                source.limit,
-            )
+            states, _ = run_steps(shared, plan, states, numbers, pool, positions, source.limit)
             jax.block_until_ready(states)
         if repeat:  # the first compiles
             ratios.append(whole / (time.perf_counter() - start))
@@ -169,6 +165,7 @@ def save_cost() -> None:
     """The reference recipe's step, and what one asynchronous save adds to the steps around it."""
     experiment = load_experiment(ROOT / "experiments" / "dcgan_mnist.py")
     plan = make_plan("map", 1, experiment.batch_size)
+    shared, numbers = experiment.shared, plan.numbers([experiment])
     states = plan.stack([gan.init(experiment, 0)])
     shape = (experiment.batch_size, *experiment.data.sample_shape)
     pool = {"sample": np.zeros(shape, np.uint8), "label": None}
@@ -182,15 +179,7 @@ def save_cost() -> None:
             start = time.perf_counter()
             if repeat % 2:
                 saver.save(repeat, states)
-            states, _ = run_steps(
-                experiment.shared,
-                plan,
-                states,
-                plan.numbers([experiment]),
-                pool,
-                positions,
-                STEPS_TIMED,
-            )
+            states, _ = run_steps(shared, plan, states, numbers, pool, positions, STEPS_TIMED)
             jax.block_until_ready(states)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)

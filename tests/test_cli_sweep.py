@@ -136,6 +136,7 @@ cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 @pytest.mark.parametrize(
     ("arguments", "mesh"),

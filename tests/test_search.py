@@ -45,6 +45,7 @@ def test_proposals_are_settings_and_the_best_is_said(tmp_path):
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_with_the_same_proposals(tmp_path, monkeypatch):
     @contextmanager
     def at_once():

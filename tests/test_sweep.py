@@ -69,6 +69,7 @@ def test_what_is_finished_is_skipped_and_more_settings_and_seeds_are_added(direc
     assert trained(directory, whole)[1] == []
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again_and_resumed_equals_uninterrupted(directory, tmp_path, monkeypatch):
     @contextmanager
     def at_once():
