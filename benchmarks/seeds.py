@@ -33,6 +33,7 @@ from gan_jax.seeds import make_plan
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.py"
+REFERENCE = ROOT / "experiments" / "dcgan_mnist.py"
 RING = ROOT / "experiments" / "toy_ring.py"
 MIB = 2**20
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
@@ -57,11 +58,13 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None 
     cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
     print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)")
-    print("quickstart, the same with width 8, and a small perceptron for points in the plane\n")
+    print("quickstart, the same with width 8, a small perceptron, and the reference recipe\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")
     points = load_experiment(RING)
-    rows = {"quickstart": experiment, "width 8": narrow, "points": points}
+    reference = load_experiment(REFERENCE)
+    reference = dataclasses.replace(reference, data=experiment.data, epochs=None, steps=1)
+    rows = {"quickstart": experiment, "width 8": narrow, "points": points, "reference": reference}
     for name, what in {only: rows[only]}.items() if only else rows.items():
         runners = {"alone": _runner(what, "map", 1, calls_of)}
         runners |= {strategy: _runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
@@ -95,13 +98,15 @@ def processes(
         "two at a time": lambda to: _train_each(file, to, train_steps, seeds, 2),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(rounds + 1):
+    with tempfile.TemporaryDirectory() as folder:  # fills the compilation cache
+        _train(file, Path(folder), 20, "--seeds", f"0:{seeds}")
+        _train(file, Path(folder), 20, "--seed", "0")
+    for _ in range(rounds):
         for way, run in ways.items():
             with tempfile.TemporaryDirectory() as folder:
                 start = time.perf_counter()
                 run(Path(folder))
-                if turn:  # the first fills the compilation cache
-                    times[way].append(time.perf_counter() - start)
+                times[way].append(time.perf_counter() - start)
     print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands\n")
     print("| | median s | min to max | in one program / this |")
     print("|---|---|---|---|")

@@ -17,6 +17,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+SWEEP = "sweep.json"  # the plan of a sweep, in its directory
 SEED_PREFIX = "seed_"  # of the runs in a directory of several seeds
 Step = int | Literal["best", "latest"]  # of a checkpoint
 LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
@@ -164,6 +165,8 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     """
     directory = RunDirectory(Path(path))
     record = read_record(directory)
+    if record is None and (directory.path / SWEEP).exists():
+        raise RequestError(f"{path} holds a sweep: name one of its settings, {path}/SETTING")
     if record is None:
         raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
     return directory, experiment_of(record)

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+# SLURM, as submitit asks it to, announces the end of a job by SIGUSR2, to all of its processes.
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 ECHO_SECONDS = 1.0  # wrappers pass a Ctrl-C on that the terminal has sent as well: that is one
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGTERM or SIGINT into a flag; a later one acts as it always does."""
+    """Turns the first signal that asks to stop into a flag; a later one acts as it always does."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set  # only the main thread may handle signals
@@ -36,7 +38,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             restore()
             signal.raise_signal(number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, handle) for number in ASKING}
     try:
         yield stop.is_set
     finally:

@@ -69,7 +69,7 @@ def run(command: Command) -> Result | None:
     _show_status(directory, wanted)
     if result.unfinished:
         _announce(f"not all is finished; go on with: gan-jax sweep {directory.path}")
-    else:
+    elif all(experiment.evaluate_every for experiment in wanted.settings.values()):
         _announce(f"compare them: gan-jax compare {directory.path}")
     return result
 

@@ -30,7 +30,7 @@ class SweepDirectory:
     @property
     def plan(self) -> Path:
         """What the sweep is: seeds, settings, and the file that they come from."""
-        return self.path / "sweep.json"
+        return self.path / runs.SWEEP
 
     @property
     def lock(self) -> Path:

@@ -42,8 +42,12 @@ def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
 
 def test_a_file_of_settings_is_trained(capsys, tmp_path):
     workdir = tmp_path / "sweep"
-    code, _, _ = gan_jax(capsys, "sweep", FILE_OF_SETTINGS, "--workdir", workdir, "--seeds", "3")
+    code, _, err = gan_jax(capsys, "sweep", FILE_OF_SETTINGS, "--workdir", workdir, "--seeds", "3")
     assert code == 0
+    assert "gan-jax compare" not in err  # nothing was evaluated
+    code, _, err = gan_jax(capsys, "health", workdir)
+    assert code == 2
+    assert f"{workdir} holds a sweep: name one of its settings" in err
     assert runs.load(workdir / "latent_5" / "seed_3").experiment.latent_size == 5
 
 

@@ -24,11 +24,12 @@ def test_two_signals_at_once_are_one_and_a_later_one_interrupts(monkeypatch, def
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_signal_is_heeded_where_nothing_can_be_written(monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
+def test_a_signal_is_heeded_where_nothing_can_be_written(monkeypatch, number):
     def broken(descriptor, text):
         raise BrokenPipeError
 
     monkeypatch.setattr("gan_jax.signals.os.write", broken)
     with stop_signals() as stopping:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
         assert stopping()
