@@ -82,7 +82,11 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None 
 
 
 def processes(
-    file: Path = QUICKSTART, seeds: int = 8, train_steps: int = 100, rounds: int = 3
+    file: Path = QUICKSTART,
+    seeds: int = 8,
+    train_steps: int = 100,
+    rounds: int = 3,
+    alone: int | None = None,
 ) -> None:
     """Times whole commands.
 
@@ -91,11 +95,14 @@ def processes(
         seeds: how many.
         train_steps: of each seed.
         rounds: how often each way has a turn.
+        alone: how many of the commands of one seed are run, an even number; their time is taken
+            times seeds / alone. All of them if not given.
     """
+    alone = alone or seeds
     ways: dict[str, Callable[[Path], object]] = {
         "in one program": lambda to: _train(file, to, train_steps, "--seeds", f"0:{seeds}"),
-        "one after another": lambda to: _train_each(file, to, train_steps, seeds, 1),
-        "two at a time": lambda to: _train_each(file, to, train_steps, seeds, 2),
+        "one after another": lambda to: _train_each(file, to, train_steps, alone, 1),
+        "two at a time": lambda to: _train_each(file, to, train_steps, alone, 2),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:  # fills the compilation cache
@@ -106,8 +113,10 @@ def processes(
             with tempfile.TemporaryDirectory() as folder:
                 start = time.perf_counter()
                 run(Path(folder))
-                times[way].append(time.perf_counter() - start)
-    print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands\n")
+                seconds = time.perf_counter() - start
+                times[way].append(seconds if way == "in one program" else seconds * seeds / alone)
+    print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands", end="")
+    print(f"; the separate ones are {seeds / alone:g} times {alone}\n" if alone < seeds else "\n")
     print("| | median s | min to max | in one program / this |")
     print("|---|---|---|---|")
     for way, found in times.items():

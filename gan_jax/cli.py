@@ -152,16 +152,26 @@ def _sample(command: Sample) -> int:
     step = _step(command.step)
     devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
-    if command.interpolate:
-        columns = 8
-        latents = samples.interpolate(run.experiment, command.key, command.count, columns)
+    experiment, count = run.experiment, command.count
+    if command.label is None:
+        labels = samples.take_turns(experiment, count)
     else:
-        columns = max(1, round(command.count**0.5))
-        latents = samples.draw_latents(run.experiment, command.key, command.count)
-    drawn = samples.from_latents(run.experiment, run.state, latents, command.raw)
+        labels = samples.of_class(experiment, command.label, count)
+    if command.interpolate:
+        if command.truncation is not None:
+            raise RequestError("--interpolate walks between whole latents: leave --truncation out")
+        columns = 8
+        latents = samples.interpolate(experiment, command.key, count, columns)
+        labels = None if labels is None else np.repeat(labels, columns)  # a path has one class
+    else:
+        columns = max(1, round(count**0.5))
+        latents = samples.draw_latents(experiment, command.key, count, command.truncation)
+    drawn = samples.from_latents(experiment, run.state, latents, command.raw, labels)
     if out.suffix == ".npz":
         buffer = io.BytesIO()
-        np.savez(buffer, samples=drawn, latents=np.asarray(latents))
+        arrays = {"samples": drawn, "latents": np.asarray(latents)}
+        arrays |= {} if labels is None else {"labels": labels}
+        np.savez(buffer, **arrays)
         write_atomically(out, buffer.getvalue())
     else:
         pictures.save_png(pictures.page(run.experiment, drawn, columns), out)

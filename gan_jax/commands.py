@@ -106,6 +106,10 @@ class Sample:
     """Take the generator's own parameters, not their moving average."""
     interpolate: bool = False
     """Walk between pairs of random latents, a row for each pair."""
+    label: int | None = None
+    """Of a run with labels: which class; they take turns if not given."""
+    truncation: float | None = None
+    """Draw normal latents within plus and minus this number only: better, less varied samples."""
     out: Path | None = None
     """.png for a grid, .npz for samples with their latents; samples.png if not given."""
 

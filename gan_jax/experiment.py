@@ -26,6 +26,8 @@ class Experiment:
         loss: object with `discriminator` and `generator`, see `gan_jax.losses`.
         penalties: functions of a discriminator closure, see `gan_jax.penalties`; their means are
             added to the discriminator's loss.
+        augmentations: of what the discriminator sees, one after another, see
+            `gan_jax.augmentation`.
         generator_optimizer: object whose `build()` returns an optax transformation.
         discriminator_optimizer: likewise, for the other player.
         latent_size: numbers in one latent.
@@ -37,7 +39,10 @@ class Experiment:
         update_order: "simultaneous": both players step from the same parameters and the same
             fakes; "alternating": the discriminator first, then the generator against the new
             discriminator with fresh latents (Goodfellow et al., 2014, algorithm 1).
+        compute_dtype: of the networks while they train; "bfloat16" halves their memory traffic.
+            Parameters, losses, penalties, optimizers and sampling are float32 either way.
         ema_decay: decay of the moving average of the generator that is sampled from; 0 is off.
+        guard: what to do about steps that are not finite, see `gan_jax.guard`; None ends the run.
         seed: seed of the parameters, of every random draw, and of the order of the examples.
         log_every: steps from one line of metrics to the next.
         sample_every: steps from one grid of samples to the next.
@@ -57,6 +62,7 @@ class Experiment:
     data: Any
     loss: Any = NonSaturating()
     penalties: tuple[Any, ...] = ()
+    augmentations: tuple[Any, ...] = ()
     generator_optimizer: Any = Adam()
     discriminator_optimizer: Any = Adam()
     latent_size: int = 100
@@ -66,7 +72,9 @@ class Experiment:
     epochs: int | None = None
     discriminator_steps: int = 1
     update_order: Literal["simultaneous", "alternating"] = "simultaneous"
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
     ema_decay: float = dataclasses.field(default=0.0, metadata=TRACED)
+    guard: Any = None
     seed: int = 0
     log_every: int = 20
     sample_every: int = 500
@@ -95,8 +103,11 @@ class Experiment:
             "discriminator_optimizer": optimizer,
         }.items():
             check_object("Experiment", field, getattr(self, field), methods, right)
-        for position, penalty in enumerate(self.penalties):
-            check_object("Experiment", f"penalties[{position}]", penalty, "__call__")
+        for field in ("penalties", "augmentations"):
+            for position, value in enumerate(getattr(self, field)):
+                check_object("Experiment", f"{field}[{position}]", value, "__call__")
+        if self.guard is not None:
+            check_object("Experiment", "guard", self.guard, "rate", "guard.Guard() or None")
         if self.features is not None:
             right = "metrics.features.mnist() or metrics.features.function(f), for example"
             check_object("Experiment", "features", self.features, "sha256 extract", right)
@@ -133,3 +144,16 @@ class Experiment:
         if self.steps is not None:
             return self.steps
         return math.ceil(self.epochs * self.data.count / self.examples_per_step)
+
+
+def half_life(images: float, batch_size: int) -> float:
+    """Returns the `ema_decay` with which a batch weighs half as much after so many real examples.
+
+    Karras et al. (2020b) state it so, as it stays right for other batch sizes.
+
+    Raises:
+        RequestError: one of the two is not above 0.
+    """
+    if not (images > 0 and batch_size > 0):
+        raise RequestError(f"half_life({images}, {batch_size}): must be above 0")
+    return 0.5 ** (batch_size / images)

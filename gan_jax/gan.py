@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
+from gan_jax import guard, statistics
 from gan_jax.experiment import Experiment
-from gan_jax.losses import Logits
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
+Verdict = Any  # of a discriminator: logits [batch], or an object that has them as its `logits`
 
 
 @flax.struct.dataclass
@@ -32,10 +33,11 @@ class GANState:
 
     Attributes:
         step: updates done, int32 [].
-        key: key(seed), from which every random draw is derived.
+        key: key(seed), from which every random draw is derived (another after `guard.returned`).
         generator: one player.
         discriminator: the other.
         ema: moving average of the generator's (params, variables); None where it is off.
+        statistics: averages of what the discriminator says, see `gan_jax.statistics`.
     """
 
     step: PyTree
@@ -43,6 +45,7 @@ class GANState:
     generator: Player
     discriminator: Player
     ema: PyTree
+    statistics: statistics.Statistics
 
 
 class Stream(enum.IntEnum):
@@ -113,7 +116,8 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
         condition,
     )
     ema = (generator.params, generator.variables) if experiment.ema_decay else None
-    return GANState(jnp.zeros((), jnp.int32), key, generator, discriminator, ema)
+    no_step = jnp.zeros((), jnp.int32)
+    return GANState(no_step, key, generator, discriminator, ema, statistics.start())
 
 
 def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
@@ -132,6 +136,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         accuracy on real examples and on fakes (in [0, 1]), its mean logits on both and the mean of
         each penalty; of the generator's pass its mean loss; the global norm of each gradient.
     """
+    before = state
     *early_batches, batch = _split(batch, experiment.discriminator_steps)
     for index, early_batch in enumerate(early_batches):
         passed = forward(experiment, state, early_batch, index)
@@ -140,30 +145,36 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
 
     passed = forward(experiment, state, batch, len(early_batches))
     discriminator, metrics = update_discriminator(experiment, state, passed)
+    judged = passed.verdicts
     if experiment.update_order == "alternating":
         state = state.replace(discriminator=discriminator)
         passed = forward(experiment, state, batch, len(early_batches) + 1)
     generator, generator_metrics = update_generator(experiment, state, passed)
 
-    state = state.replace(
+    new = state.replace(
         step=state.step + 1,
         generator=generator,
         discriminator=discriminator,
         ema=update_ema(experiment, state, generator),
+        statistics=update_statistics(experiment, state, judged),
     )
-    return state, metrics | generator_metrics
+    metrics |= generator_metrics
+    if experiment.guard:
+        new = guard.kept_finite(before, new, metrics)
+        metrics["skipped"] = new.statistics.skipped
+    return new, metrics
 
 
 class ForwardPass(NamedTuple):
-    """One forward pass of both networks, and the way back from logits to each player.
+    """One forward pass of both networks, and the way back from verdicts to each player.
 
-    Both gradients are functions of the cotangents of (real_logits, fake_logits): the networks run
-    once, and each player pulls its own loss back through them.
+    Both gradients are functions of the cotangents of `verdicts`, those on real examples and on
+    fakes: the networks run once, and each player pulls its own loss back through them.
     """
 
-    logits: tuple[Logits, Logits]
-    discriminator_gradient: Callable[[tuple[Logits, Logits]], PyTree]
-    generator_gradient: Callable[[tuple[Logits, Logits]], PyTree]
+    verdicts: tuple[Verdict, Verdict]
+    discriminator_gradient: Callable[[tuple[Verdict, Verdict]], PyTree]
+    generator_gradient: Callable[[tuple[Verdict, Verdict]], PyTree]
     penalties: Callable[[PyTree], Metrics]
     generator_variables: PyTree
     discriminator_variables: PyTree
@@ -186,26 +197,28 @@ def forward(experiment: Experiment, state: GANState, batch: Batch, pass_index: i
     latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
 
     def generate(params):
-        variables = state.generator.variables
+        variables, dtype = state.generator.variables, experiment.compute_dtype
         return _train_apply(
-            experiment.generator, params, variables, latent, condition, key(Stream.GENERATOR)
+            experiment.generator, params, variables, latent, condition, key(Stream.GENERATOR), dtype
         )
 
-    def judge(params, variables, sample, stream):
+    def judge(params, variables, sample, stream, dtype):
+        for position, augmentation in enumerate(experiment.augmentations, start=1):
+            sample = augmentation(sample, jax.random.fold_in(key(stream), position), state)
         return _train_apply(
-            experiment.discriminator, params, variables, sample, condition, key(stream)
+            experiment.discriminator, params, variables, sample, condition, key(stream), dtype
         )
 
     def judge_both(params, fake):
-        variables = state.discriminator.variables
-        real_logits, variables = judge(params, variables, real, Stream.REAL)
-        fake_logits, variables = judge(params, variables, fake, Stream.FAKE)
-        return (real_logits, fake_logits), variables
+        variables, dtype = state.discriminator.variables, experiment.compute_dtype
+        real_verdict, variables = judge(params, variables, real, Stream.REAL, dtype)
+        fake_verdict, variables = judge(params, variables, fake, Stream.FAKE, dtype)
+        return (real_verdict, fake_verdict), variables
 
     fake, generator_vjp, generator_variables = jax.vjp(
         generate, state.generator.params, has_aux=True
     )
-    logits, discriminator_vjp, discriminator_variables = jax.vjp(
+    verdicts, discriminator_vjp, discriminator_variables = jax.vjp(
         judge_both, state.discriminator.params, fake, has_aux=True
     )
 
@@ -217,17 +230,19 @@ def forward(experiment: Experiment, state: GANState, batch: Batch, pass_index: i
 
     def penalties(params):
         def logits_fn(sample):
-            return judge(params, state.discriminator.variables, sample, Stream.REAL)[0]
+            variables = state.discriminator.variables
+            return logits_of(judge(params, variables, sample, Stream.REAL, "float32")[0])
 
-        return {
-            _penalty_name(position, penalty): penalty(
-                logits_fn, real, fake, jax.random.fold_in(key(Stream.PENALTY), position)
-            ).mean()
-            for position, penalty in enumerate(experiment.penalties)
-        }
+        values = {}
+        for position, penalty in enumerate(experiment.penalties):
+            penalty_key = jax.random.fold_in(key(Stream.PENALTY), position)
+            further = (state,) if getattr(penalty, "needs_state", False) else ()
+            value = penalty(logits_fn, real, fake, penalty_key, *further)
+            values[_penalty_name(position, penalty)] = value.mean()
+        return values
 
     return ForwardPass(
-        logits,
+        verdicts,
         discriminator_gradient,
         generator_gradient,
         penalties,
@@ -240,9 +255,9 @@ def update_discriminator(
     experiment: Experiment, state: GANState, passed: ForwardPass
 ) -> tuple[Player, Metrics]:
     """One optimizer step of the discriminator on its loss and penalties."""
-    loss, cotangents = _mean_loss(experiment.loss.discriminator, passed.logits)
+    loss, cotangents = _mean_loss(experiment.loss.discriminator, passed.verdicts)
     gradient = passed.discriminator_gradient(cotangents)
-    real_logits, fake_logits = passed.logits
+    real_logits, fake_logits = map(logits_of, passed.verdicts)
     metrics = {
         "discriminator_loss": loss,
         "accuracy_real": jnp.mean(real_logits > 0, dtype=loss.dtype),
@@ -262,19 +277,19 @@ def update_discriminator(
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
         metrics |= penalties
     metrics["gradient_norm_discriminator"] = optax.tree.norm(gradient)
-    optimizer = experiment.discriminator_optimizer.build()
-    player = _descend(state.discriminator, optimizer, gradient, passed.discriminator_variables)
-    return player, metrics
+    optimizer, rate = experiment.discriminator_optimizer.build(), _rate(experiment, state)
+    variables = passed.discriminator_variables
+    return _descend(state.discriminator, optimizer, gradient, variables, rate), metrics
 
 
 def update_generator(
     experiment: Experiment, state: GANState, passed: ForwardPass
 ) -> tuple[Player, Metrics]:
     """One optimizer step of the generator on its loss."""
-    loss, cotangents = _mean_loss(experiment.loss.generator, passed.logits)
+    loss, cotangents = _mean_loss(experiment.loss.generator, passed.verdicts)
     gradient = passed.generator_gradient(cotangents)
-    optimizer = experiment.generator_optimizer.build()
-    player = _descend(state.generator, optimizer, gradient, passed.generator_variables)
+    optimizer, rate = experiment.generator_optimizer.build(), _rate(experiment, state)
+    player = _descend(state.generator, optimizer, gradient, passed.generator_variables, rate)
     norm = optax.tree.norm(gradient)
     return player, {"generator_loss": loss, "gradient_norm_generator": norm}
 
@@ -294,6 +309,18 @@ def update_ema(experiment: Experiment, state: GANState, generator: Player) -> Py
         return (old + (1 - decay) * (new - old)).astype(old.dtype)
 
     return jax.tree.map(moved, newest, state.ema)
+
+
+def update_statistics(
+    experiment: Experiment, state: GANState, verdicts: tuple[Verdict, Verdict]
+) -> statistics.Statistics:
+    """Follows the logits of the discriminator's last pass, and adapts the augmentations to them."""
+    moved = statistics.moved(state.statistics, state.step, *map(logits_of, verdicts))
+    for augmentation in experiment.augmentations:
+        if hasattr(augmentation, "next_probability"):
+            probability = augmentation.next_probability(moved, experiment.examples_per_step)
+            moved = moved._replace(augmentation=probability)
+    return moved
 
 
 def generate(
@@ -327,12 +354,26 @@ def discriminate(
     condition: Any = None,
 ) -> Float[Array, "batch ..."]:
     """Logits [batch] of prepared samples in inference mode; P(real) is their sigmoid."""
+    return logits_of(verdict(experiment, state, sample, condition))
+
+
+def verdict(
+    experiment: Experiment, state: GANState, sample: Float[Array, "batch ..."], condition: Any
+) -> Verdict:
+    """All that the discriminator returns for prepared samples in inference mode."""
     variables = {"params": state.discriminator.params, **state.discriminator.variables}
     return experiment.discriminator.apply(variables, sample, condition, training=False)
 
 
-def _train_apply(module, params, variables, inputs, condition, dropout_key):
-    return module.apply(
+def logits_of(verdict: Verdict) -> Any:
+    """The logits [batch] among what a discriminator returns."""
+    return getattr(verdict, "logits", verdict)
+
+
+def _train_apply(module, params, variables, inputs, condition, dropout_key, dtype):
+    if dtype != "float32":
+        params, inputs = _cast(params, dtype), _cast(inputs, dtype)
+    applied = module.apply(
         {"params": params, **variables},
         inputs,
         condition,
@@ -340,14 +381,26 @@ def _train_apply(module, params, variables, inputs, condition, dropout_key):
         rngs={"dropout": dropout_key},
         mutable=list(variables),
     )
+    # What comes out is float32, whatever is computed in between, and so are all variables.
+    return applied if dtype == "float32" else _cast(applied, "float32")
 
 
-def _mean_loss(loss, logits):
-    return jax.value_and_grad(lambda pair: loss(*pair).mean())(logits)
+def _cast(tree, dtype):
+    return jax.tree.map(lambda array: array.astype(dtype), tree)
 
 
-def _descend(player, optimizer, gradient, variables):
+def _mean_loss(loss, verdicts):
+    return jax.value_and_grad(lambda pair: loss(*pair).mean())(verdicts)
+
+
+def _rate(experiment, state):
+    return experiment.guard.rate(state.statistics) if experiment.guard else None
+
+
+def _descend(player, optimizer, gradient, variables, rate):
     updates, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+    if rate is not None:
+        updates = jax.tree.map(lambda update: rate * update, updates)
     return Player(optax.apply_updates(player.params, updates), variables, opt_state)
 
 
@@ -356,5 +409,8 @@ def _split(batch, parts):
 
 
 def _penalty_name(position, penalty):
-    name = getattr(penalty, "__name__", type(penalty).__name__).lower()
-    return f"penalty_{position}_{name}"
+    names = []
+    while penalty is not None:  # of a penalty that changes another one, both
+        names.append(getattr(penalty, "__name__", type(penalty).__name__).lower())
+        penalty = getattr(penalty, "penalty", None)
+    return "_".join(["penalty", str(position), *names])

@@ -18,6 +18,7 @@ from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
+from gan_jax.guard import returned
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
@@ -204,6 +205,8 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
             # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
             _report(running, alive, clock, *waiting, states if sampling else None)
             waiting = None
+            if running.is_due(experiment.save_every, step):
+                states = _after_returns(running, alive, states, step)
             if saving:
                 finite = jax.device_get(_are_finite(states))
                 diverged = [index for index, _ in alive if not finite[index]]
@@ -275,18 +278,53 @@ def _report(
     fetched = jax.device_get(metrics)
     clock.tick(count)
     of_seed = {i: {name: float(of[i]) for name, of in fetched.items()} for i, _ in alive}
+    written = dict(of_seed)
     for index, values in of_seed.items():
-        if not all(math.isfinite(value) for value in values.values()):
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if len(finite) < len(values) and running.experiment.guard is None:
             alive.end([index], step, str(values))
+        elif len(finite) < len(values):
+            written[index] = finite  # JSON has no NaN
     for index, member in alive:
         diagnosed = {} if states is None else member.diagnostics(_of_one(states, index))
         if running.is_due(running.experiment.log_every, step) or diagnosed:
-            member.log.metrics(step, of_seed[index] | diagnosed)
+            member.log.metrics(step, written[index] | diagnosed)
     seen = running.experiment.examples_per_step
     epoch = step * seen / running.experiment.data.count
     shown = [of_seed[index] for index, _ in alive]
     means = {name: sum(values[name] for values in shown) / len(shown) for name in fetched}
     running.display.progress(step, epoch, len(shown) * seen * clock.steps_per_second, means)
+
+
+def _after_returns(
+    running: Running, alive: _Alive, states: gan.GANState, step: int
+) -> gan.GANState:
+    """Takes the seeds that have skipped too many steps in a row back to a checkpoint, see `Guard`.
+
+    At the steps of checkpoints only, so that it does not depend on how steps are grouped into
+    calls, or on signals.
+    """
+    guard = running.experiment.guard
+    if guard is None:
+        return states
+    of_seeds = [_of_one(states, index) for index in range(len(running.members))]
+    in_a_row = [int(state.statistics.skipped_in_a_row) for state in of_seeds]
+    going_back = [(i, member) for i, member in alive if in_a_row[i] >= guard.after]
+    for index, member in going_back:
+        member.saver.wait()
+        saved = checkpoints.steps(member.saver.directory)
+        every, last_good = running.experiment.save_every, step - in_a_row[index]
+        due = [each for each in saved if each <= last_good and each % every == 0]
+        chosen = max(due, default=saved[0])
+        template = runs.abstract_state(member.experiment, devices.for_loading())
+        good = checkpoints.load(member.saver.directory, chosen, template)
+        of_seeds[index] = returned(of_seeds[index], devices.own_copy(good))
+        running.say(
+            f"step {step}: {in_a_row[index]} steps in a row were not finite; going on from the "
+            f"parameters of step {chosen}, with learning rates times {guard.learning_rate:g}",
+            member,
+        )
+    return running.plan.stack(of_seeds) if going_back else states
 
 
 def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) -> None:

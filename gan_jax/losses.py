@@ -9,12 +9,14 @@ in any file of your own; nothing else needs to know of it.
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_types
+from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.errors import RequestError
 
 Logits = Float[Array, "batch"]
 softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x)
@@ -170,3 +172,77 @@ class RelativisticAverage:
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns the same with real and fake exchanged."""
         return self.discriminator(fake_logits, real_logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class TopK:
+    """The generator learns from its best fakes only, those with the largest logits.
+
+    Sinha et al. (2020), section 3: the gradient of the poorest ones leads away from the data. Their
+    share falls slowly from 1 to 0.5; here it is the same throughout.
+
+    Attributes:
+        loss: of both players.
+        share: of the fakes that count, above 0 and at most 1.
+    """
+
+    loss: Any = NonSaturating()
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_object("TopK", "loss", self.loss, "discriminator generator", "NonSaturating()")
+        if not 0 < self.share <= 1:
+            raise RequestError(f"TopK.share = {self.share!r}: must be above 0 and at most 1")
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns what the loss returns."""
+        return self.loss.discriminator(real_logits, fake_logits)
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns the loss of the best fakes, scaled to keep their mean, and 0 for others."""
+        count = max(round(self.share * len(fake_logits)), 1)
+        rank = jnp.argsort(jnp.argsort(-fake_logits))
+        best = self.loss.generator(real_logits, fake_logits) * (len(fake_logits) / count)
+        return jnp.where(rank < count, best, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class AuxiliaryClassifier:
+    """The discriminator also tells the class, and the generator wants its fakes to be told.
+
+    Odena, Olah, Shlens (2017), equations 2 and 3: L_S is `loss`, L_C the cross-entropy of the
+    class. For discriminators that return a `networks.conditions.Verdict`.
+
+    Attributes:
+        loss: of both players on the logits.
+        weight: of the cross-entropy, in the losses of both players, at least 0.
+    """
+
+    loss: Any = NonSaturating()
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        right = "NonSaturating()"
+        check_object("AuxiliaryClassifier", "loss", self.loss, "discriminator generator", right)
+        check_bounds(self, "weight", at_least=0)
+
+    def discriminator(self, real: Any, fake: Any) -> Logits:
+        """Returns the loss of the logits, and the cross-entropies of both kinds of examples."""
+        label_losses = _label_losses(real) + _label_losses(fake)
+        return self.loss.discriminator(real.logits, fake.logits) + self.weight * label_losses
+
+    def generator(self, real: Any, fake: Any) -> Logits:
+        """Returns the loss of the logits, and the cross-entropy of the fakes."""
+        label_losses = _label_losses(fake)
+        return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
+
+
+def _label_losses(verdict: Any) -> Logits:
+    if not hasattr(verdict, "label_losses"):
+        raise RequestError(
+            "AuxiliaryClassifier needs a discriminator that tells classes, "
+            'resnet.Discriminator(classes=10, condition_by="classifier") for example'
+        )
+    return verdict.label_losses

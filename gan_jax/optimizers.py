@@ -3,14 +3,57 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from gan_jax.checks import check_bounds, check_object, check_types
 from gan_jax.errors import RequestError
 from gan_jax.traced import TRACED
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A factor that rises linearly from 0, stays, and falls to 0 in a given shape.
+
+    Attributes:
+        shape: of the fall: "linear", "cosine" (half a period; Loshchilov and Hutter, 2017, equation
+            5 without restarts), or "constant", which is none.
+        steps: at which the fall ends.
+        warm_up: steps over which the factor rises; the first step has 1 / warm_up.
+        hold: step at which the fall begins; at the end of the warm-up if that is later.
+    """
+
+    shape: Literal["constant", "linear", "cosine"] = "constant"
+    steps: int | None = None
+    warm_up: int = 0
+    hold: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "warm_up hold", at_least=0)
+        start = max(self.warm_up, self.hold)
+        if self.shape != "constant" and (self.steps is None or self.steps <= start):
+            raise RequestError(
+                f"Schedule.steps = {self.steps}: must be above {start}, where the {self.shape} "
+                "fall begins"
+            )
+
+    def build(self) -> Callable[[Any], Any]:
+        """Returns the factor as a function of the step, 0 at the first one."""
+        start = max(self.warm_up, self.hold)
+
+        def factor(step):
+            rising = jnp.minimum((step + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
+            if self.shape == "constant":
+                return rising
+            fallen = jnp.clip((step - start) / (self.steps - start), 0, 1)
+            left = 1 - fallen if self.shape == "linear" else (1 + jnp.cos(jnp.pi * fallen)) / 2
+            return rising * left
+
+        return factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,23 +70,22 @@ class Adam:
         b1: decay of the first moment, in [0, 1).
         b2: decay of the second moment, in [0, 1).
         eps: added to the root of the second moment.
-        schedule: None, or a `FromOptax` description of an optax schedule whose value at each of
-            this player's updates multiplies the learning rate.
+        schedule: a `Schedule`, or `from_optax` of one of optax, whose value at each of this
+            player's updates multiplies the learning rate.
     """
 
     learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-7
-    schedule: Any = None
+    schedule: Any = Schedule()
 
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "learning_rate eps", at_least=0)
         check_bounds(self, "b1 b2", at_least=0, below=1)
-        if self.schedule is not None:
-            right = "from_optax(optax.linear_schedule, 1.0, 0.0, 1000), for example"
-            check_object("Adam", "schedule", self.schedule, "build", right)
+        right = 'Schedule("linear", steps=1000), for example'
+        check_object("Adam", "schedule", self.schedule, "build", right)
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
@@ -56,7 +98,7 @@ class Adam:
             scale_by_adam(self.b1, self.b2, eps=eps_after_correction),
             optax.scale_by_learning_rate(self.learning_rate),
         ]
-        if self.schedule is not None:
+        if self.schedule != Schedule():
             parts.append(optax.scale_by_schedule(self.schedule.build()))
         return optax.chain(*parts)
 
@@ -104,6 +146,30 @@ def from_optax(function: Callable[..., Any], *positional: Any, **arguments: Any)
         RequestError: the function does not take these arguments.
     """
     return FromOptax(function, positional, arguments)
+
+
+def clip_weights(bound: float) -> optax.GradientTransformation:
+    """Holds every parameter within [-bound, bound]: the last of a chain of transformations.
+
+    Arjovsky, Chintala, Bottou (2017), algorithm 1, with a bound of 0.01:
+    `from_optax(optax.chain, from_optax(optax.rmsprop, 5e-5), from_optax(clip_weights, 0.01))`.
+
+    Args:
+        bound: largest absolute value, above 0.
+
+    Raises:
+        RequestError: the bound is not above 0.
+    """
+    if not bound > 0:
+        raise RequestError(f"clip_weights: bound = {bound!r}: must be above 0")
+
+    def update(updates, state, params):
+        def clipped(update, param):
+            return jnp.clip(param + update, -bound, bound) - param
+
+        return jax.tree.map(clipped, updates, params), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def _built(value: Any) -> Any:

@@ -2,17 +2,20 @@
 
 A penalty is a frozen dataclass that is called as `penalty(logits_fn, real, fake, key)` and returns
 `[batch]`; `logits_fn` maps samples to logits with the discriminator's parameters and the condition
-closed over, in training mode with the dropout masks of the real pass. Samples are of any rank.
+closed over, in training mode with the dropout masks and augmentations of the real pass. Samples are
+of any rank. A penalty with `needs_state = True` is called with the `gan.GANState` besides, whose
+`step` and `statistics` tell how far training is.
 """
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gan_jax.checks import check_bounds, check_types
+from gan_jax.checks import check_bounds, check_object, check_types
 from gan_jax.traced import TRACED
 
 SMALLEST_SQUARE = 1e-12  # of a slope, in float32
@@ -106,6 +109,150 @@ class Dragan(_OfGradients):
         noise_key, share_key = jax.random.split(key)
         noise = 0.5 * real.std() * jax.random.uniform(noise_key, real.shape, real.dtype)
         return self.gamma * _away_from_one(logits_fn, real + _one_for_each(real, share_key) * noise)
+
+
+@dataclasses.dataclass(frozen=True)
+class Consistency:
+    """The logit of a sample should not change with augmentation: balanced consistency, bCR.
+
+    Zhao, Singh, et al. (2021), section 3.1; with `fake=0.0` that of real examples only, CR (Zhang
+    et al., 2020, equation 3).
+
+    Attributes:
+        augmentation: see `gan_jax.augmentation`; `augmentation.DiffAugment()` for example.
+        real: weight of the term of real examples, lambda_real, at least 0.
+        fake: weight of the term of fakes, lambda_fake, at least 0.
+    """
+
+    augmentation: Any
+    real: float = dataclasses.field(default=10.0, metadata=TRACED)
+    fake: float = dataclasses.field(default=10.0, metadata=TRACED)
+
+    needs_state = True
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_object("Consistency", "augmentation", self.augmentation, "__call__")
+        check_bounds(self, "real fake", at_least=0)
+
+    def __call__(
+        self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
+    ) -> Each:
+        """Returns lambda_real (D(x) - D(T(x)))^2 + lambda_fake (D(G(z)) - D(T(G(z))))^2."""
+
+        def change(sample, key):
+            augmented = self.augmentation(sample, key, state)
+            return jnp.square(logits_fn(sample) - logits_fn(augmented))
+
+        real_key, fake_key = jax.random.split(key)
+        return self.real * change(real, real_key) + self.fake * change(fake, fake_key)
+
+
+@dataclasses.dataclass(frozen=True)
+class LeCam:
+    """Holds logits near to what the other kind had on average: for small data sets.
+
+    Tseng et al. (2021), equation 6, with the averages of `gan_jax.statistics` as anchors. With the
+    Wasserstein loss it is a weighted LeCam divergence (their section 3.3).
+
+    Attributes:
+        gamma: the penalty's weight, their lambda, at least 0.
+    """
+
+    gamma: float = dataclasses.field(default=0.3, metadata=TRACED)
+
+    needs_state = True
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "gamma", at_least=0)
+
+    def __call__(
+        self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
+    ) -> Each:
+        """Returns gamma * ((D(x) - mean D(G(z)))^2 + (D(G(z)) - mean D(x))^2) of each pair."""
+        anchors = state.statistics
+        to_fake = jnp.square(logits_fn(real) - anchors.logit_fake)
+        return self.gamma * (to_fake + jnp.square(logits_fn(fake) - anchors.logit_real))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Changed:
+    """What penalties that change another one over the steps have in common."""
+
+    penalty: Any
+
+    needs_state = True
+
+    @property
+    def needs_single_examples(self) -> bool:
+        """What the penalty itself needs."""
+        return getattr(self.penalty, "needs_single_examples", False)
+
+    def _value(self, *arguments: Any) -> Each:
+        *without_state, _ = arguments
+        needs_state = getattr(self.penalty, "needs_state", False)
+        return self.penalty(*(arguments if needs_state else without_state))
+
+
+@dataclasses.dataclass(frozen=True)
+class Lazy(_Changed):
+    """A penalty at every n-th step only, n times as strong: its mean over the steps stays the same.
+
+    Karras et al. (2020b), section 3.1: lazy regularisation. They take steps of their own for it
+    and shorten Adam's memory to match; here it joins the loss, and every step counts once.
+
+    Attributes:
+        penalty: which one, `R1(1.0)` for example.
+        every: from one step with it to the next; the first step has it. In other steps it is not
+            computed, unless seeds are batched (`--strategy vmap`).
+    """
+
+    every: int = 16
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_object("Lazy", "penalty", self.penalty, "__call__")
+        check_bounds(self, "every", at_least=1)
+
+    def __call__(
+        self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
+    ) -> Each:
+        """Returns the penalty times `every`, or 0."""
+
+        def due():
+            return self.every * self._value(logits_fn, real, fake, key, state)
+
+        nothing = jax.eval_shape(due)
+        return jax.lax.cond(
+            state.step % self.every == 0, due, lambda: jnp.zeros(nothing.shape, nothing.dtype)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheduled(_Changed):
+    """A penalty whose weight changes as training goes on.
+
+    Attributes:
+        penalty: which one; its own weight is multiplied by that of the schedule.
+        schedule: `optimizers.Schedule` or `from_optax` of a schedule: its value at each step of the
+            generator is the factor.
+    """
+
+    schedule: Any
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_object("Scheduled", "penalty", self.penalty, "__call__")
+        right = 'Schedule("linear", 10_000), for example'
+        check_object("Scheduled", "schedule", self.schedule, "build", right)
+
+    def __call__(
+        self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
+    ) -> Each:
+        """Returns the penalty times the schedule's value at this step."""
+        factor = self.schedule.build()(state.step)
+        return factor * self._value(logits_fn, real, fake, key, state)
 
 
 def _squared_slope(logits_fn: LogitsOf, sample: Sample) -> Each:

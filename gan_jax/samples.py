@@ -1,11 +1,12 @@
 """From a trained state to samples, and the discriminator's opinion of samples."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int32
 
 from gan_jax import gan
 from gan_jax.errors import RequestError
@@ -19,9 +20,55 @@ BATCH = 256
 BATCHES_PER_CALL = 8
 
 
-def draw_latents(experiment: Experiment, key: int, count: int) -> Float[Array, "count latent"]:
-    """Draws `count` latents from the experiment's distribution; the same key, the same latents."""
-    return gan.draw_latent(experiment, _key(key), count)
+def draw_latents(
+    experiment: Experiment, key: int, count: int, truncation: float | None = None
+) -> Float[Array, "count latent"]:
+    """Draws `count` latents from the experiment's distribution; the same key, the same latents.
+
+    Args:
+        experiment: what the run is.
+        key: any non-negative integer.
+        count: how many latents.
+        truncation: of normal latents: draws numbers from those within [-truncation, truncation]
+            only, for samples that are better and vary less (Brock et al., 2019, section 3.1).
+
+    Raises:
+        RequestError: the truncation is not above 0, or the latents are uniform.
+    """
+    if truncation is None:
+        return gan.draw_latent(experiment, _key(key), count)
+    if not 0 < truncation < math.inf:
+        raise RequestError(f"truncation = {truncation}: must be a number above 0")
+    if experiment.latent_distribution != "normal":
+        raise RequestError(
+            f"truncation = {truncation}: the run's latents are {experiment.latent_distribution}, "
+            "and only normal ones have tails to cut"
+        )
+    shape = (count, experiment.latent_size)
+    return jax.random.truncated_normal(_key(key), -truncation, truncation, shape, jnp.float32)
+
+
+def take_turns(
+    experiment: Experiment, count: int, first: int = 0
+) -> Int32[np.ndarray, " count"] | None:
+    """Classes in turn, 0, 1, 2, ..., from number `first` on; None where the data have no labels."""
+    if not experiment.data.labels:
+        return None
+    return ((first + np.arange(count)) % experiment.data.classes).astype(np.int32)
+
+
+def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray, " count"]:
+    """One class for all samples.
+
+    Raises:
+        RequestError: the run is not conditioned on labels, or there is no such class.
+    """
+    if not experiment.data.labels:
+        raise RequestError(f"label {label}: the run was trained without labels")
+    classes = experiment.data.classes
+    if not 0 <= label < classes:
+        raise RequestError(f"label {label}: the run has the classes 0 to {classes - 1}")
+    return np.full(count, label, np.int32)
 
 
 def draw(
@@ -44,21 +91,25 @@ def from_latents(
     state: gan.GANState,
     latents: Float[Array | np.ndarray, "count latent"],
     raw: bool = False,
-    first: int = 0,
+    labels: Int32[np.ndarray, " count"] | None = None,
 ) -> Float32[np.ndarray, "count ..."]:
     """Generates one sample for each latent, in batches of one compiled size.
 
-    Where the data have labels, the classes take turns: 0, 1, 2, ... along the samples, of which
-    the first here is number `first`.
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        latents: one for each sample.
+        raw: take the generator's own parameters, not their moving average.
+        labels: the class of each sample where the data have labels; if None they take turns.
     """
     count = len(latents)
+    labels = take_turns(experiment, count) if labels is None else labels
     calls = []
     for start in range(0, count, BATCHES_PER_CALL * BATCH):
         positions = start + np.arange(BATCHES_PER_CALL * BATCH).reshape(BATCHES_PER_CALL, BATCH)
-        conditions = None
-        if experiment.data.labels:
-            conditions = jnp.asarray((first + positions) % experiment.data.classes, jnp.int32)
-        padded = jnp.asarray(latents)[jnp.minimum(positions, count - 1)]
+        positions = np.minimum(positions, count - 1)
+        conditions = None if labels is None else jnp.asarray(labels[positions])
+        padded = jnp.asarray(latents)[positions]
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
         shared = experiment.shared
         drawn = np.asarray(_generate(shared, state, padded, conditions, batches, raw))

@@ -3,6 +3,7 @@
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -55,9 +56,10 @@ def _check_networks(experiment: Experiment) -> None:
     if fake.shape != (batch, *shape):
         made = fake.shape[1:]
         raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
-    logits = jax.eval_shape(
-        lambda s, sample: gan.discriminate(experiment, s, sample, condition), state, fake
+    verdict = jax.eval_shape(
+        lambda s, sample: gan.verdict(experiment, s, sample, condition), state, fake
     )
+    logits = gan.logits_of(verdict)
     if logits.shape != (batch,):
         raise RequestError(
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
@@ -67,12 +69,12 @@ def _check_networks(experiment: Experiment) -> None:
         for penalty in experiment.penalties:
             if getattr(penalty, "needs_single_examples", False):
                 raise RequestError(
-                    f"{type(penalty).__name__} penalises the gradient of each logit with respect "
+                    f"{_innermost(penalty)} penalises the gradient of each logit with respect "
                     "to its own sample, and the discriminator's BatchNorm makes it depend on the "
                     "whole batch: leave one of the two out"
                 )
     for player in ("discriminator", "generator"):
-        losses = jax.eval_shape(getattr(experiment.loss, player), logits, logits)
+        losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
         shape = getattr(losses, "shape", None)
         if shape != (batch,):
             returned = type(losses).__name__ if shape is None else list(shape)
@@ -80,6 +82,13 @@ def _check_networks(experiment: Experiment) -> None:
                 f"loss.{player} must return [batch], a loss for each example; for a batch of "
                 f"{batch} it returns {returned}"
             )
+
+
+def _innermost(penalty: Any) -> str:
+    """The name of a penalty, or of the one that it changes."""
+    while hasattr(penalty, "penalty"):
+        penalty = penalty.penalty
+    return type(penalty).__name__
 
 
 def _check_update(experiment: Experiment) -> None:

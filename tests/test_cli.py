@@ -232,3 +232,28 @@ def test_functions_are_given_by_name(capsys, tmp_path):
     code, _, err = gan_jax(capsys, *arguments, "jax.numpy:tanh")
     assert code == 0, err
     assert runs.load(tmp_path / "run").experiment.generator == Dense(jnp.tanh)
+
+
+def test_truncated_samples_are_other_samples(capsys, run, tmp_path):
+    for name, options in (("whole", ()), ("cut", ("--truncation", "0.5"))):
+        out = tmp_path / f"{name}.npz"
+        assert gan_jax(capsys, "sample", run, "--out", out, *options)[0] == 0
+    with np.load(tmp_path / "cut.npz") as cut, np.load(tmp_path / "whole.npz") as whole:
+        assert np.abs(cut["latents"]).max() <= 0.5 < np.abs(whole["latents"]).max()
+        assert not np.array_equal(cut["samples"], whole["samples"])
+        assert "labels" not in cut
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--label", "3"), "label 3: the run was trained without labels"),
+        (("--truncation", "-1"), "truncation = -1.0: must be a number above 0"),
+        (("--truncation", "1", "--interpolate"), "leave --truncation out"),
+    ],
+)
+def test_options_of_sampling_that_mean_nothing_are_refused(capsys, run, tmp_path, options, message):
+    out = tmp_path / "samples.png"
+    code, _, said = gan_jax(capsys, "sample", run, "--out", out, *options)
+    assert code == 2 and message in said
+    assert not out.exists()

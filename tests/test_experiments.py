@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from gan_jax import runs
-from gan_jax.config import load_experiment
+from gan_jax.config import load_experiment, load_file
 from gan_jax.data import images
 from gan_jax.dry_run import describe
 from gan_jax.loop import Outcome
+from gan_jax.shapes import check_shapes
 from gan_jax.train import train
 
-FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
+FOLDER = Path(__file__).parents[1] / "experiments"
+STUDIES = sorted(FOLDER.glob("study_*.py"))  # of many experiments
+FILES = [file for file in sorted(FOLDER.glob("*.py")) if file not in STUDIES]
 
 
 def few_examples(data, folder):
@@ -23,8 +26,18 @@ def few_examples(data, folder):
         return dataclasses.replace(data, count=40)
     size, channels = data.size, data.channels
     noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
-    np.savez(folder / "noise.npz", images=noise)
-    return images.arrays(folder / "noise.npz", size, channels)
+    np.savez(folder / "noise.npz", images=noise, labels=np.arange(40) % 10)
+    return images.arrays(folder / "noise.npz", size, channels, data.labels)
+
+
+def narrow(network):
+    """The same network with as few channels as it takes."""
+    fields = {field.name for field in dataclasses.fields(network)}
+    if "inner" in fields:
+        return network.clone(inner=narrow(network.inner))
+    if "widths" in fields:
+        return network.clone(widths=(8,) * len(network.widths), blocks=1, group=8)
+    return network.clone(width=2) if "width" in fields else network
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -32,13 +45,14 @@ def test_shrunken_experiment_trains(file, tmp_path):
     experiment = load_experiment(file)
     shrunken = dataclasses.replace(
         experiment,
-        generator=experiment.generator.clone(width=2),
-        discriminator=experiment.discriminator.clone(width=2),
+        generator=narrow(experiment.generator),
+        discriminator=narrow(experiment.discriminator),
         data=few_examples(experiment.data, tmp_path),
         batch_size=4,
         steps=2,
         epochs=None,
         log_every=1,
+        evaluate_every=None,
     )
     assert train(shrunken, tmp_path / "run", file=file) is Outcome.FINISHED
     run = runs.load(tmp_path / "run")
@@ -46,11 +60,20 @@ def test_shrunken_experiment_trains(file, tmp_path):
     assert int(run.state.step) == 2
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES + STUDIES, ids=lambda file: file.stem)
 def test_docstring_states_the_command(file):
     docstring = ast.get_docstring(ast.parse(file.read_text()))
-    assert f"gan-jax train experiments/{file.name}" in docstring
+    command = "sweep" if file in STUDIES else "train"
+    assert f"gan-jax {command} experiments/{file.name}" in docstring
     assert "Measured" in docstring
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_studies_yield_experiments_that_fit_together(file):
+    names, yielded = zip(*load_file(file).experiments(), strict=True)
+    assert len(set(names)) == len(names) > 2
+    for experiment in set(yielded):
+        check_shapes(experiment)
 
 
 def test_a_dry_run_describes_experiments_without_images():

@@ -5,6 +5,7 @@ import pytest
 
 from gan_jax import losses
 from gan_jax.errors import RequestError
+from gan_jax.networks.conditions import Verdict
 
 REAL = np.array([-3.0, -0.5, 0.0, 2.0])
 FAKE = np.array([1.0, -2.0, 0.3, 4.0])
@@ -110,3 +111,42 @@ def test_gradient_vanishes_for_sure_fakes_with_minimax_only():
 def test_wrong_smoothing_is_refused(wrong):
     with pytest.raises(RequestError, match=r"NonSaturating\.label_smoothing"):
         losses.NonSaturating(label_smoothing=wrong)
+
+
+@pytest.mark.parametrize("share, count", [(0.5, 2), (1.0, 4), (0.01, 1)])
+def test_top_k_is_the_mean_loss_of_the_best_fakes(share, count):
+    real, fake = jnp.array(REAL), jnp.array(FAKE)
+    top = losses.TopK(losses.Hinge(), share)
+    close(top.generator(real, fake).mean(), -np.sort(FAKE)[-count:].mean())
+    close(top.discriminator(real, fake), losses.Hinge().discriminator(real, fake))
+    gradient = jax.grad(lambda fake: top.generator(real, fake).mean())(fake)
+    assert np.count_nonzero(gradient) == count
+
+
+def test_top_k_keeps_as_many_where_logits_are_equal():
+    value = losses.TopK(losses.Hinge(), 0.5).generator(jnp.zeros(4), jnp.ones(4))
+    assert np.count_nonzero(value) == 2
+
+
+def test_the_auxiliary_classifier_adds_the_cross_entropy_of_labels():
+    real = Verdict(jnp.array(REAL), jnp.array([0.1, 0.2, 0.3, 0.4]))
+    fake = Verdict(jnp.array(FAKE), jnp.array([1.0, 2.0, 3.0, 4.0]))
+    loss, plain = losses.AuxiliaryClassifier(losses.Hinge(), weight=0.5), losses.Hinge()
+    of_labels = np.array([0.55, 1.1, 1.65, 2.2])
+    expected = plain.discriminator(real.logits, fake.logits) + of_labels
+    close(loss.discriminator(real, fake), expected)
+    expected = plain.generator(real.logits, fake.logits) + np.array([0.5, 1.0, 1.5, 2.0])
+    close(loss.generator(real, fake), expected)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: losses.TopK(share=0.0), r"TopK\.share = 0\.0: must be above 0"),
+        (lambda: losses.TopK(losses.Hinge), r"TopK\.loss .* parentheses"),
+        (lambda: losses.AuxiliaryClassifier(weight=-1.0), r"AuxiliaryClassifier\.weight = -1"),
+    ],
+)
+def test_wrong_fields_are_refused(make, message):
+    with pytest.raises(RequestError, match=message):
+        make()

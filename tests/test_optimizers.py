@@ -1,10 +1,11 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from gan_jax.errors import RequestError
-from gan_jax.optimizers import Adam, from_optax
+from gan_jax.optimizers import Adam, Schedule, clip_weights, from_optax
 
 
 def steps(optimizer, gradients):
@@ -85,3 +86,65 @@ def test_descriptions_are_values():
 def test_wrong_constants_are_refused(wrong):
     with pytest.raises(RequestError, match=rf"Adam\.{next(iter(wrong))}"):
         Adam(**wrong)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_schedules_rise_hold_and_fall(shape):
+    schedule = Schedule(shape, steps=20, warm_up=4, hold=10).build()
+    found = np.array([float(schedule(step)) for step in range(25)])
+    np.testing.assert_allclose(found[:4], [0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(found[4:11], 1.0)
+    assert found[15] == pytest.approx(0.5)  # half of the way, of either shape
+    assert (np.diff(found[10:21]) < 0).all()
+    np.testing.assert_allclose(found[20:], 0.0, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_schedules_are_those_of_optax(shape):
+    theirs = {
+        "linear": optax.linear_schedule(1.0, 0.0, 30),
+        "cosine": optax.cosine_decay_schedule(1.0, 30),
+    }[shape]
+    ours = Schedule(shape, steps=30).build()
+    steps_ = jnp.arange(40)
+    np.testing.assert_allclose(ours(steps_), theirs(steps_), atol=1e-6)
+
+
+def test_a_schedule_of_ones_is_no_schedule():
+    assert jax.tree.structure(Adam().build().init(0.0)) == jax.tree.structure(
+        Adam(schedule=Schedule()).build().init(0.0)
+    )
+    plain, constant = steps(Adam(0.1), [1.0] * 3), steps(Adam(0.1, schedule=Schedule()), [1.0] * 3)
+    np.testing.assert_array_equal(plain, constant)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"shape": "linear"}, r"Schedule\.steps = None: must be above 0"),
+        ({"shape": "cosine", "steps": 5, "warm_up": 5}, r"must be above 5, where the cosine"),
+        ({"shape": "linar", "steps": 5}, r"did you mean 'linear'"),
+        ({"warm_up": -1}, r"Schedule\.warm_up = -1"),
+    ],
+)
+def test_wrong_schedules_are_refused(wrong, message):
+    with pytest.raises(RequestError, match=message):
+        Schedule(**wrong)
+
+
+def test_clipped_weights_stay_within_the_bound():
+    descent = from_optax(optax.sgd, learning_rate=1.0)
+    clipped = from_optax(optax.chain, descent, from_optax(clip_weights, 0.3))
+    np.testing.assert_allclose(
+        steps(clipped, [-0.2, -5.0, 0.1, 9.0]), [0.2, 0.3, 0.2, -0.3], atol=1e-6
+    )
+    with pytest.raises(RequestError, match=r"clip_weights: bound = 0"):
+        clip_weights(0)
+
+
+def test_accumulated_gradients_are_those_of_a_large_batch():
+    """optax.MultiSteps averages over steps: two of them are one with the mean gradient."""
+    accumulated = from_optax(
+        optax.MultiSteps, from_optax(optax.sgd, learning_rate=1.0), every_k_schedule=2
+    )
+    np.testing.assert_allclose(steps(accumulated, [1.0, 3.0, 0.0, 2.0]), [0.0, -2.0, -2.0, -3.0])

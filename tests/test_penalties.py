@@ -1,11 +1,15 @@
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from gan_jax import penalties
+from gan_jax import augmentation, gan, penalties, statistics
 from gan_jax.errors import RequestError
 from gan_jax.networks import dcgan
+from gan_jax.optimizers import Schedule, from_optax
 from gan_jax.shapes import check_shapes
 from tests.tiny import tiny
 
@@ -131,3 +135,142 @@ def test_a_discriminator_with_batch_norm_is_refused_with_the_reason(kind):
     with pytest.raises(RequestError, match="BatchNorm makes it depend on the whole batch"):
         check_shapes(experiment)
     check_shapes(tiny(penalties=(kind(),)))
+
+
+def after(step=0, real=0.0, fake=0.0):
+    """A state as penalties see it."""
+    held = statistics.start()._replace(logit_real=jnp.float32(real), logit_fake=jnp.float32(fake))
+    return types.SimpleNamespace(step=jnp.int32(step), statistics=held)
+
+
+def test_lecam_measures_from_the_averages_of_the_other_kind():
+    real, fake = jnp.array([[1.0], [2.0]]), jnp.array([[-1.0], [0.5]])
+    state = after(real=3.0, fake=-2.0)
+    value = penalties.LeCam(0.5)(lambda x: x[:, 0], real, fake, KEY, state)
+    expected = [0.5 * ((1 + 2) ** 2 + (-1 - 3) ** 2), 0.5 * ((2 + 2) ** 2 + (0.5 - 3) ** 2)]
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def add_one(sample, key, state):
+    return sample + 1
+
+
+def test_consistency_is_the_squared_change_of_the_logit():
+    """Of a linear discriminator it is what the weights make of the change, for each kind."""
+    weights = jnp.array([2.0, -0.5])
+    real, fake = jax.random.normal(KEY, (2, 4, 2))
+    both = penalties.Consistency(add_one, real=3.0, fake=5.0)
+    value = both(lambda x: x @ weights, real, fake, KEY, after())
+    np.testing.assert_allclose(value, np.full(4, 8 * 1.5**2), rtol=1e-4)
+    value = penalties.Consistency(add_one, real=3.0, fake=0.0)(
+        lambda x: (x**2).sum(1), real, fake, KEY, after()
+    )
+    change = ((real + 1) ** 2 - real**2).sum(1)
+    np.testing.assert_allclose(value, 3 * change**2, rtol=1e-4)
+
+
+def test_consistency_draws_real_and_fake_augmentations_apart():
+    def shifted(sample, key, state):
+        return sample + jax.random.normal(key, sample.shape)
+
+    real = jnp.zeros((5, 1))
+    of_real, of_fake = (
+        penalties.Consistency(shifted, *weights)(lambda x: x[:, 0], real, real, KEY, after())
+        for weights in ((1.0, 0.0), (0.0, 1.0))
+    )
+    assert not np.isclose(of_real, of_fake).any()
+
+
+@pytest.mark.parametrize("inner", [penalties.R1(2.0), penalties.LeCam(2.0)])
+def test_a_lazy_penalty_has_the_same_mean_over_the_steps(inner):
+    real, fake = jax.random.normal(KEY, (2, 5, 3))
+
+    def logits(x):
+        return jnp.sin(x).sum(1)
+
+    lazy = penalties.Lazy(inner, every=4)
+    values = np.array([lazy(logits, real, fake, KEY, after(step, 1.0)) for step in range(8)])
+    extra = (after(0, 1.0),) if isinstance(inner, penalties.LeCam) else ()
+    plain = inner(logits, real, fake, KEY, *extra)
+    np.testing.assert_allclose(values[[0, 4]], 4 * np.stack([plain, plain]), rtol=1e-5)
+    assert not values[[1, 2, 3, 5, 6, 7]].any()
+
+
+def test_a_scheduled_penalty_changes_its_weight():
+    real = jnp.ones((2, 3))
+    falling = penalties.Scheduled(penalties.R1(2.0), Schedule("linear", steps=10))
+    values = [
+        float(falling(lambda x: 2 * x.sum(1), real, real, KEY, after(step))[0])
+        for step in (0, 5, 10, 20)
+    ]
+    np.testing.assert_allclose(values, [12.0, 6.0, 0.0, 0.0], atol=1e-5)
+    optax_schedule = from_optax(optax.constant_schedule, 0.5)
+    nested = penalties.Lazy(penalties.Scheduled(penalties.R1(2.0), optax_schedule), every=3)
+    value = nested(lambda x: 2 * x.sum(1), real, real, KEY, after(3))
+    np.testing.assert_allclose(value, 18.0, rtol=1e-6)
+
+
+def test_wrapped_penalties_still_need_single_examples():
+    normalised = dcgan.Discriminator(width=2, hidden=3, batch_norm=True)
+    lazy = penalties.Lazy(penalties.Scheduled(penalties.R1(), Schedule()))
+    with pytest.raises(RequestError, match="R1 penalises the gradient"):
+        check_shapes(tiny(discriminator=normalised, penalties=(lazy,)))
+    check_shapes(tiny(discriminator=normalised, penalties=(penalties.LeCam(),)))
+
+
+def test_gradients_of_penalties_with_a_state_are_those_of_finite_differences():
+    with jax.enable_x64(True):
+        first, direction = (
+            jax.random.normal(jax.random.key(n), (4, 4), jnp.float64) for n in range(2)
+        )
+        real, fake = jax.random.normal(jax.random.key(3), (2, 5, 4), jnp.float64)
+        all_of_them = (
+            penalties.LeCam(2.0),
+            penalties.Consistency(add_one),
+            penalties.Lazy(penalties.R1(2.0), every=2),
+        )
+        for penalty in all_of_them:
+
+            def total(weights, penalty=penalty):
+                def logits(x):
+                    return jnp.tanh(x @ weights).sum(1)
+
+                return penalty(logits, real, fake, KEY, after(2, 0.5, -0.5)).sum()
+
+            ahead, behind = (total(first + h * direction) for h in (1e-5, -1e-5))
+            found = (jax.grad(total)(first) * direction).sum()
+            np.testing.assert_allclose(found, (ahead - behind) / 2e-5, rtol=1e-6)
+
+
+def test_penalties_with_a_state_train():
+    experiment = tiny(
+        penalties=(
+            penalties.LeCam(),
+            penalties.Consistency(augmentation.DiffAugment()),
+            penalties.Lazy(penalties.R1(), every=2),
+        )
+    )
+    check_shapes(experiment)
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    lazy = []
+    for _ in range(3):
+        state, metrics = gan.update(experiment, state, batch)
+        assert metrics["penalty_0_lecam"] > 0 and metrics["penalty_1_consistency"] > 0
+        lazy.append(float(metrics["penalty_2_lazy_r1"]))
+    assert lazy[0] > 0 and lazy[1] == 0 and lazy[2] > 0
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: penalties.Lazy(penalties.R1(), every=0), r"Lazy\.every = 0"),
+        (lambda: penalties.Lazy(penalties.R1), r"Lazy\.penalty .* parentheses"),
+        (lambda: penalties.Scheduled(penalties.R1(), None), r"Scheduled\.schedule = None"),
+        (lambda: penalties.LeCam(-1.0), r"LeCam\.gamma = -1"),
+        (lambda: penalties.Consistency(add_one, fake=-1.0), r"Consistency\.fake = -1"),
+    ],
+)
+def test_wrong_fields_are_refused(make, message):
+    with pytest.raises(RequestError, match=message):
+        make()

@@ -10,7 +10,8 @@ import pytest
 from gan_jax import gan
 from gan_jax.config import load_experiment
 
-FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
+FOLDER = Path(__file__).parents[1] / "experiments"
+FILES = [file for file in sorted(FOLDER.glob("*.py")) if not file.stem.startswith("study_")]
 # A custom call that is there for the compiler to tell how arrays are split, not to compute.
 HARMLESS = {"Sharding"}
 

@@ -1,9 +1,14 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from gan_jax import gan, samples
+from gan_jax.errors import RequestError
+from gan_jax.networks import conditions
 from tests.tiny import tiny
 
 EXPERIMENT = tiny()
@@ -64,3 +69,47 @@ def test_average_or_raw(raw):
     zeroed = state.replace(ema=jax.tree.map(lambda x: x * 0, state.ema))
     drawn = samples.draw(experiment, zeroed, 2, raw=raw)
     assert (np.abs(drawn).max() == 0) == (not raw)
+
+
+def test_truncated_latents_stay_within_and_keep_their_shape_of_distribution():
+    experiment = tiny(latent_size=100)
+    latents = np.asarray(samples.draw_latents(experiment, 0, 500, truncation=0.7))
+    assert np.abs(latents).max() <= 0.7
+    assert latents.std() == pytest.approx(stats.truncnorm(-0.7, 0.7).std(), rel=0.02)
+    np.testing.assert_array_equal(latents, samples.draw_latents(experiment, 0, 500, 0.7))
+
+
+def test_truncation_is_refused_where_it_means_nothing():
+    with pytest.raises(RequestError, match="truncation = 0: must be a number above 0"):
+        samples.draw_latents(tiny(), 0, 5, truncation=0)
+    with pytest.raises(RequestError, match="latents are uniform"):
+        samples.draw_latents(tiny(latent_distribution="uniform"), 0, 5, truncation=1.0)
+
+
+LABELLED = tiny(
+    data=dataclasses.replace(EXPERIMENT.data, labels=True),
+    generator=conditions.Generator(EXPERIMENT.generator, classes=10),
+    discriminator=conditions.Discriminator(EXPERIMENT.discriminator, classes=10),
+)
+
+
+def test_classes_take_turns_or_are_one():
+    np.testing.assert_array_equal(samples.take_turns(LABELLED, 4, first=8), [8, 9, 0, 1])
+    assert samples.take_turns(EXPERIMENT, 4) is None
+    np.testing.assert_array_equal(samples.of_class(LABELLED, 3, 2), [3, 3])
+    for experiment, label, message in (
+        (LABELLED, 10, "label 10: the run has the classes 0 to 9"),
+        (EXPERIMENT, 1, "label 1: the run was trained without labels"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            samples.of_class(experiment, label, 2)
+
+
+def test_samples_have_the_label_that_was_asked_for():
+    state = gan.init(LABELLED, 0)
+    latents = np.ones((3, 4), np.float32)
+    drawn = samples.from_latents(LABELLED, state, latents, labels=np.array([5, 5, 7], np.int32))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    in_turn = samples.from_latents(LABELLED, state, np.ones((8, 4), np.float32))
+    np.testing.assert_array_equal(in_turn[[5, 7]], drawn[[0, 2]])

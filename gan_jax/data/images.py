@@ -20,6 +20,7 @@ from gan_jax.data.decode import UnreadableError, fit, open_image
 from gan_jax.data.examples import Examples, Source
 from gan_jax.data.folder import TESTING, TRAINING, Folder
 from gan_jax.data.order import batch_indices
+from gan_jax.data.stacked import Stacked
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 
@@ -239,6 +240,22 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
             reported when the data is loaded.
     """
     return Images(Arrays(_text(path)), size, channels, labels)
+
+
+def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images:
+    """Describes random triples of grey images as the channels of one: stacked MNIST.
+
+    Args:
+        images: of which they are made, `mnist_sample()` for example.
+        count: how many triples.
+        labels: whether batches carry the combination of the three classes as their condition.
+
+    Raises:
+        RequestError: the images are in colour.
+    """
+    if images.channels != 1:
+        raise RequestError(f"images.channels = {images.channels}: only grey images can be stacked")
+    return Images(Stacked(images.source, count), images.size, 3, labels)
 
 
 def from_text(text: str, size: int, channels: int, labels: bool = False) -> Images:

@@ -18,9 +18,16 @@ from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import BETTER, POSSIBLE
 
 # What takes a second or two; the best_metric is added.
-MEASURED = ("frechet_distance", "classifier_score", "score_ratio", "mode_count", "class_divergence")
+MEASURED = (
+    "frechet_distance",
+    "classifier_score",
+    "score_ratio",
+    "mode_count",
+    "good_share",
+    "class_divergence",
+)
 
-SAID = ("frechet_distance", "score_ratio")  # at the end of training
+SAID = ("frechet_distance", "score_ratio", "mode_count", "good_share")  # at the end of training
 
 # Of the samples that choose the best checkpoint: far from the small keys that `gan-jax evaluate` is
 # given, so that a checkpoint is not judged by the samples that chose it.

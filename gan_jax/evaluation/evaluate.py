@@ -64,6 +64,7 @@ def evaluate_runs(
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
+    lacking.pop("good_share", None)  # which nobody expects of data whose modes are not known
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
@@ -120,8 +121,9 @@ def evaluate_data(
     compared = [reference(each, network) for each in pixels]
     sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
-    # first was meant to show.
-    names = [name for name in BETTER if name not in ("memorisation", "intended_accuracy")]
+    # first was meant to show; and images have no known modes.
+    unknown = ("memorisation", "intended_accuracy", "good_share")
+    names = [name for name in BETTER if name not in unknown]
     lacking = {name: need for name, need in unavailable(sides).items() if name in names}
     _announce(lacking, announce)
     rows = lines.rows(measure(sides, names), network, "all", first=first, second=second)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_jax import gan, samples
 from gan_jax.data.arrays import MnistSample
+from gan_jax.data.points import Mixture
 from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import measurement
@@ -17,8 +18,11 @@ from gan_jax.evaluation.references import reference
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import features
 from gan_jax.metrics.features import Extracted, FeatureNetwork
+from gan_jax.metrics.nearest_mode import NearestMode
 from gan_jax.pictures import to_pixels
 
+# Of a mode; a point within them is good (Srivastava et al., 2017, section 4.1).
+GOOD_DEVIATIONS = 3.0
 CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples that are in memory at a time
 
 
@@ -70,7 +74,7 @@ class Evaluator:
         raw: bool = False,
         names: Collection[str] | None = None,
     ) -> dict[str, Measured]:
-        """Draws samples, rounds them to 8 bits, and measures them.
+        """Draws samples, rounds images to 8 bits, and measures them.
 
         Args:
             state: a trained state.
@@ -115,13 +119,15 @@ class Evaluator:
         latents = samples.draw_latents(self.experiment, key, count)
         for start in range(0, count, CHUNK):
             chunk = latents[start : start + CHUNK]
-            drawn = samples.from_latents(self.experiment, state, chunk, raw, first=start)
+            labels = samples.take_turns(self.experiment, len(chunk), first=start)
+            drawn = samples.from_latents(self.experiment, state, chunk, raw, labels)
             if not np.isfinite(drawn).all():
                 raise RequestError(
                     f"the samples of step {state.step} are not finite: the run has diverged; "
                     "evaluate an earlier checkpoint"
                 )
-            yield self.network.extract(to_pixels(drawn))
+            is_image = self.experiment.data.stored_dtype == "uint8"
+            yield self.network.extract(to_pixels(drawn) if is_image else drawn)
 
 
 def network_of(experiment: Experiment) -> FeatureNetwork:
@@ -134,11 +140,13 @@ def network_of(experiment: Experiment) -> FeatureNetwork:
 
 
 def bundled_network(data: Any) -> FeatureNetwork:
-    """The network that the package has for a data set: that of MNIST, as it is.
+    """The network that the package has for a data set: that of MNIST, as it is, or of points.
 
     Raises:
         RequestError: the data are something else; says how to get a network.
     """
+    if isinstance(data, Mixture):
+        return NearestMode(data.centres, GOOD_DEVIATIONS * data.deviation)
     source = getattr(data, "source", None)
     is_mnist = isinstance(source, MnistSample) or (
         isinstance(source, Tfds) and source.name.partition(":")[0] == "mnist"

@@ -37,8 +37,7 @@ class FeatureSet:
 
 def first(extracted: Extracted, count: int) -> Extracted:
     """The first `count` rows of what was extracted."""
-    features, probabilities = extracted
-    return Extracted(features[:count], None if probabilities is None else probabilities[:count])
+    return Extracted(*(None if array is None else array[:count] for array in extracted))
 
 
 def gather(parts: Iterable[Extracted]) -> FeatureSet:
@@ -59,8 +58,5 @@ def gather(parts: Iterable[Extracted]) -> FeatureSet:
 
 
 def _concatenate(parts: list[Extracted]) -> Extracted:
-    features, probabilities = zip(*parts, strict=True)
-    classifies = probabilities[0] is not None
-    return Extracted(
-        np.concatenate(features), np.concatenate(probabilities) if classifies else None
-    )
+    columns = zip(*parts, strict=True)
+    return Extracted(*(None if of[0] is None else np.concatenate(of) for of in columns))

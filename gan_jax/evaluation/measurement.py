@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from gan_jax.evaluation.feature_sets import FeatureSet
 from gan_jax.metrics import classes, frechet, kernel, neighbours
-from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.estimate import Estimate, of_proportion
 from gan_jax.metrics.features import Extracted
 
 # Samples, and real examples, below which a metric cannot be measured; of others two are enough.
@@ -94,6 +94,8 @@ def unavailable(sides: Sides) -> dict[str, str]:
     if probabilities is None:
         classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
+    if sides.generated.kept.good is None:
+        lacking["good_share"] = "data whose modes are known"
     return lacking
 
 
@@ -138,9 +140,18 @@ def _score_ratio(sides: Sides) -> tuple[Measured, ...]:
 
 
 def _mode_count(sides: Sides) -> tuple[Measured, ...]:
-    labels = _labels(sides.generated.kept)
-    count = sides.generated.kept.probabilities.shape[1]
-    return (Measured(classes.mode_count(labels, count), len(labels), 0),)
+    kept = sides.generated.kept
+    labels = _labels(kept)
+    found = labels if kept.good is None else labels[kept.good]
+    count = kept.probabilities.shape[1]
+    # Without a single good sample nothing is known of the modes.
+    estimate = classes.mode_count(found, count) if len(found) else Estimate(0.0, 0.0, float(count))
+    return (Measured(estimate, len(labels), 0),)
+
+
+def _good_share(sides: Sides) -> tuple[Measured, ...]:
+    good = sides.generated.kept.good
+    return (Measured(of_proportion(np.count_nonzero(good), len(good)), len(good), 0),)
 
 
 def _class_divergence(sides: Sides) -> tuple[Measured, ...]:
@@ -163,6 +174,7 @@ _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("classifier_score",): _classifier_score,
     ("score_ratio",): _score_ratio,
     ("mode_count",): _mode_count,
+    ("good_share",): _good_share,
     ("class_divergence",): _class_divergence,
     ("intended_accuracy",): _intended_accuracy,
     ("memorisation",): _memorisation,

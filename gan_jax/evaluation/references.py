@@ -89,5 +89,5 @@ def _decode(content: bytes) -> FeatureSet:
         raise ValueError("its content does not have the checksum written with it")
     with np.load(io.BytesIO(content)) as file:
         arrays = dict(file)
-    kept = Extracted(arrays.pop("features"), arrays.pop("probabilities", None))
+    kept = Extracted(*(arrays.pop(name, None) for name in Extracted._fields))
     return FeatureSet(Moments(**arrays | {"count": int(arrays["count"])}), kept)

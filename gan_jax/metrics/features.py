@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from gan_jax.checks import check_not_empty, check_types, nearest
 from gan_jax.data.progress import announced
@@ -42,10 +42,12 @@ class Extracted(NamedTuple):
         features: float32 [count, features], finite.
         probabilities: of each class, float32 [count, classes], rows sum to 1; None where the
             network is no classifier.
+        good: whether each is as good as real, bool [count]; None where that is not known.
     """
 
     features: Float32[np.ndarray, "count features"]
     probabilities: Float32[np.ndarray, "count classes"] | None
+    good: Bool[np.ndarray, " count"] | None = None
 
 
 class FeatureNetwork(Protocol):

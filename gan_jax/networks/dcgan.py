@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.checks import check_bounds, check_types
 from gan_jax.errors import RequestError
-from gan_jax.networks.layers import Conv, ConvTranspose, Dropout
+from gan_jax.networks.layers import Conv, ConvTranspose, Dropout, Spectral
 
 Dense = functools.partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
 BatchNorm = functools.partial(nn.BatchNorm, momentum=0.99, epsilon=1e-3)
@@ -70,12 +70,14 @@ class Discriminator(nn.Module):
         batch_norm: normalise all hidden layers but the first, as Radford et al. do; real and
             generated images are normalised apart. Logits then depend on the whole batch, so that
             penalties for each sample, R1 for example, lose their meaning.
+        spectral: normalise all kernels spectrally (Miyato et al., 2018).
     """
 
     width: int = 64
     dropout: float = 0.3
     hidden: int = 0
     batch_norm: bool = False
+    spectral: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -98,14 +100,20 @@ class Discriminator(nn.Module):
         def normalise(x):
             return BatchNorm(use_running_average=not training)(x) if self.batch_norm else x
 
-        x = leaky_relu(Conv(self.width, 5, stride=2)(sample))
+        def layer(kind, *arguments, **options):
+            if not self.spectral:
+                return kind(*arguments, **options)
+            made = functools.partial(kind, *arguments, **options)
+            return functools.partial(Spectral(made), training=training)
+
+        x = leaky_relu(layer(Conv, self.width, 5, stride=2)(sample))
         x = Dropout(self.dropout)(x, training=training)
-        x = leaky_relu(normalise(Conv(2 * self.width, 5, stride=2)(x)))
+        x = leaky_relu(normalise(layer(Conv, 2 * self.width, 5, stride=2)(x)))
         x = Dropout(self.dropout)(x, training=training)
         x = x.reshape(x.shape[0], -1)
         if self.hidden:
-            x = leaky_relu(normalise(Dense(self.hidden)(x)))
-        return Dense(1)(x)[:, 0]
+            x = leaky_relu(normalise(layer(Dense, self.hidden)(x)))
+        return layer(Dense, 1)(x)[:, 0]
 
 
 def _refuse(condition: Any) -> None:

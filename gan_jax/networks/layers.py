@@ -1,6 +1,8 @@
 """Layers that several architectures share."""
 
+import functools
 from collections.abc import Callable
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -24,6 +26,7 @@ class Conv(nn.Module):
     kernel_size: int | tuple[int, int]
     stride: int = 1
     use_bias: bool = True
+    kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
 
     @nn.compact
     def __call__(
@@ -46,6 +49,7 @@ class ConvTranspose(nn.Module):
     kernel_size: int | tuple[int, int]
     stride: int = 1
     use_bias: bool = True
+    kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
 
     @nn.compact
     def __call__(
@@ -83,6 +87,109 @@ class Dropout(nn.Module):
         return jnp.where(halves.reshape(x.shape) < kept, x * (2**16 / kept), 0)
 
 
+class Normalise(nn.Module):
+    """A normalisation by its name, conditional where there are classes.
+
+    Attributes:
+        kind: "batch" (Ioffe and Szegedy, 2015), "layer" (Ba et al., 2016; over all but the batch),
+            or "none".
+        classes: with "batch", scale and shift are those of the class of each example (Dumoulin et
+            al., 2017, equation 5); 0 is the same for all.
+    """
+
+    kind: Literal["batch", "layer", "none"]
+    classes: int = 0
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch ..."], condition: Any = None, *, training: bool
+    ) -> Float[Array, "batch ..."]:
+        """Normalises features, channels last."""
+        if self.kind == "none":
+            return x
+        if self.kind == "layer":
+            axes = tuple(range(1, x.ndim))
+            return nn.LayerNorm(reduction_axes=axes, feature_axes=-1, epsilon=1e-5)(x)
+        shared = self.classes == 0
+        x = nn.BatchNorm(
+            use_running_average=not training,
+            momentum=0.9,
+            epsilon=1e-5,
+            use_scale=shared,
+            use_bias=shared,
+        )(x)
+        if shared:
+            return x
+        size = (self.classes, x.shape[-1])
+        scale = self.param("scales", nn.initializers.ones_init(), size, jnp.float32)
+        shift = self.param("shifts", nn.initializers.zeros_init(), size, jnp.float32)
+        shape = (len(x), *[1] * (x.ndim - 2), x.shape[-1])
+        chosen = (array[condition].reshape(shape).astype(x.dtype) for array in (scale, shift))
+        return x * next(chosen) + next(chosen)
+
+
+class Spectral(nn.Module):
+    """A layer whose kernel is divided by its largest singular value, or the layer as it is.
+
+    Miyato et al. (2018), algorithm 1: one power iteration for each forward pass in training; its
+    vector is kept in the variables, collection "spectral". Kernels of convolutions count as
+    matrices [height * width * inputs, features].
+
+    Attributes:
+        layer: makes the layer: a class or a partial of one, as parameters have to be made here.
+        active: False leaves the kernel alone.
+    """
+
+    layer: Callable[[], nn.Module]
+    active: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array, *, training: bool) -> Array:
+        """Applies the layer."""
+        layer = self.layer(name="layer")
+        if not self.active:
+            return layer(x)
+        # Labels are embedded in float32; else the kernel has the type of what it is applied to.
+        dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else None
+        normalised = nn.SpectralNorm(layer, dtype=dtype, collection_name="spectral")
+        return normalised(x, update_stats=training)
+
+
+class SelfAttention(nn.Module):
+    """Lets every place of a map look at every other one: SAGAN.
+
+    Zhang et al. (2019), equations 1 to 4, with keys and values of a map of half the size, as in
+    their code. It starts as the identity.
+
+    Attributes:
+        spectral: normalise all kernels spectrally.
+    """
+
+    spectral: bool = False
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], *, training: bool
+    ) -> Float[Array, "batch height width channels"]:
+        """Adds to each place a mean of what the others hold; height and width are even."""
+        batch, channels = x.shape[0], x.shape[-1]
+
+        def projected(of, name, features):
+            layer = functools.partial(nn.Dense, features, use_bias=False)
+            layer = Spectral(layer, self.spectral, name=name)
+            return layer(of, training=training).reshape(batch, -1, features)
+
+        coarse = nn.max_pool(x, (2, 2), strides=(2, 2))
+        query = projected(x, "query", max(channels // 8, 1))
+        key = projected(coarse, "key", max(channels // 8, 1))
+        value = projected(coarse, "value", max(channels // 2, 1))
+        weights = jax.nn.softmax(jnp.einsum("bqc,bkc->bqk", query, key))
+        seen = jnp.einsum("bqk,bkc->bqc", weights, value)
+        seen = projected(seen, "output", channels).reshape(x.shape)
+        gain = self.param("gain", nn.initializers.zeros_init(), (), jnp.float32)
+        return x + gain.astype(x.dtype) * seen
+
+
 def _apply(
     layer: Conv | ConvTranspose, operation: Callable[[Array, Array, int], Array], x: Array
 ) -> Array:
@@ -90,7 +197,7 @@ def _apply(
     height, width = (size, size) if isinstance(size, int) else size
     kernel = layer.param(
         "kernel",
-        nn.initializers.glorot_uniform(),
+        layer.kernel_init,
         (height, width, x.shape[-1], layer.features),
         jnp.float32,
     )

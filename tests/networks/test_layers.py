@@ -1,12 +1,21 @@
 """Layers against Flax's with the same parameters, and their initial values."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.networks.layers import Conv, ConvTranspose, Dropout
+from gan_jax.networks.layers import (
+    Conv,
+    ConvTranspose,
+    Dropout,
+    Normalise,
+    SelfAttention,
+    Spectral,
+)
 
 PAIRS = [(Conv, nn.Conv), (ConvTranspose, nn.ConvTranspose)]
 
@@ -82,3 +91,121 @@ def test_dropout_keeps_bfloat16():
         {}, jnp.ones((3, 5), jnp.bfloat16), training=True, rngs={"dropout": jax.random.key(0)}
     )
     assert y.dtype == jnp.bfloat16
+
+
+KINDS = ["batch", "layer", "none"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normalisations_by_name(kind):
+    x = 3 + 2 * jax.random.normal(jax.random.key(0), (16, 5, 5, 4))
+    y, variables = Normalise(kind).init_with_output(jax.random.key(1), x, training=True)
+    axes = {"batch": (0, 1, 2), "layer": (1, 2, 3), "none": ()}[kind]
+    if kind == "none":
+        np.testing.assert_array_equal(y, x)
+        assert variables == {}
+    else:
+        np.testing.assert_allclose(y.mean(axes), 0, atol=1e-5)
+        np.testing.assert_allclose(y.std(axes), 1, rtol=1e-3)
+        assert ("batch_stats" in variables) == (kind == "batch")
+
+
+def test_conditional_batch_norm_scales_and_shifts_by_class():
+    x = jax.random.normal(jax.random.key(0), (6, 3, 3, 4))
+    condition = jnp.array([0, 2, 1, 1, 0, 2])
+    layer = Normalise("batch", classes=3)
+    variables = layer.init(jax.random.key(1), x, condition, training=True)
+    assert variables["params"]["scales"].shape == (3, 4)
+    plain, _ = Normalise("batch").init_with_output(jax.random.key(1), x, training=True)
+    y, _ = layer.apply(variables, x, condition, training=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(y, plain, atol=1e-6)  # starts as the unconditional one
+    params = {
+        "scales": jnp.arange(12.0).reshape(3, 4),
+        "shifts": -jnp.arange(12.0).reshape(3, 4),
+    }
+    y, _ = layer.apply(
+        {**variables, "params": params}, x, condition, training=True, mutable=["batch_stats"]
+    )
+    expected = (
+        plain * params["scales"][condition][:, None, None]
+        - params["scales"][condition][:, None, None]
+    )
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
+def largest_singular_value(kernel):
+    return np.linalg.svd(np.asarray(kernel).reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (functools.partial(nn.Dense, 6), (8, 5)),
+        (functools.partial(Conv, 6, 3, 2), (8, 6, 6, 4)),
+    ],
+)
+def test_spectral_normalisation_divides_by_the_largest_singular_value(layer, shape):
+    x = jax.random.normal(jax.random.key(0), shape)
+    normalised = Spectral(layer)
+    variables = normalised.init(jax.random.key(1), x, training=True)
+    params = variables["params"]
+    for _ in range(60):  # power iterations
+        y, changed = normalised.apply(variables, x, training=True, mutable=["spectral"])
+        variables = {"params": params, **changed}
+    sigma = largest_singular_value(params["layer"]["kernel"])
+    plain = layer()
+    scaled = {**params["layer"], "kernel": params["layer"]["kernel"] / sigma}
+    np.testing.assert_allclose(y, plain.apply({"params": scaled}, x), rtol=1e-3, atol=1e-4)
+    # Without training the stored vector is used and nothing changes.
+    again = normalised.apply(variables, x, training=False)
+    np.testing.assert_allclose(again, y, rtol=1e-3, atol=1e-4)
+    inactive = Spectral(layer, active=False).apply({"params": params}, x, training=True)
+    np.testing.assert_allclose(inactive, plain.apply({"params": params["layer"]}, x), rtol=1e-6)
+
+
+def test_the_gradient_goes_through_the_singular_value():
+    """Scaling a kernel changes nothing: its gradient has no part along the kernel."""
+    x = jax.random.normal(jax.random.key(0), (8, 5))
+    layer = Spectral(functools.partial(nn.Dense, 6, use_bias=False))
+    variables = layer.init(jax.random.key(1), x, training=True)
+    for _ in range(60):
+        _, changed = layer.apply(variables, x, training=True, mutable=["spectral"])
+        variables = {**variables, **changed}
+
+    def total(params):
+        return jnp.sin(layer.apply({**variables, "params": params}, x, training=False)).sum()
+
+    gradient = jax.grad(total)(variables["params"])["layer"]["kernel"]
+    kernel = variables["params"]["layer"]["kernel"]
+    along = float((gradient * kernel).sum())
+    assert abs(along) < 1e-3 * float(jnp.linalg.norm(gradient) * jnp.linalg.norm(kernel))
+    assert float(jnp.linalg.norm(gradient)) > 0.1
+
+
+def test_attention_starts_as_the_identity_and_then_sees_everything():
+    x = jax.random.normal(jax.random.key(0), (2, 4, 6, 8))
+    layer = SelfAttention()
+    y, variables = layer.init_with_output(jax.random.key(1), x, training=True)
+    np.testing.assert_array_equal(y, x)
+    params = {**variables["params"], "gain": jnp.float32(1.0)}
+
+    def corner(x):
+        return layer.apply({"params": params}, x, training=True)[0, 0, 0].sum()
+
+    reached = jnp.abs(jax.grad(corner)(x)).sum(-1)
+    # Through the maximum of each 2 x 2 places all of the map, and no other example.
+    coarse = reached[0].reshape(2, 2, 3, 2).sum((1, 3))
+    assert (coarse > 0).all()
+    assert not reached[1].any()
+
+
+def test_attention_by_hand():
+    x = jax.random.normal(jax.random.key(0), (1, 2, 2, 8))
+    layer = SelfAttention()
+    variables = layer.init(jax.random.key(1), x, training=True)
+    params = {**variables["params"], "gain": jnp.float32(2.0)}
+    kernels = {name: params[name]["layer"]["kernel"] for name in ("query", "value", "output")}
+    # The coarse map has one place: all weights are 1.
+    seen = x.max((1, 2)) @ kernels["value"] @ kernels["output"]
+    y = layer.apply({"params": params}, x, training=True)
+    np.testing.assert_allclose(y, x + 2 * seen[:, None, None], rtol=1e-5, atol=1e-5)

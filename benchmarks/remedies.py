@@ -1,0 +1,104 @@
+"""What penalties and other remedies cost: a step with each of them beside one without.
+
+    PYTHONPATH=. python benchmarks/remedies.py
+
+All take turns in one process, for networks of the reference's and of the quickstart's width without
+BatchNorm in the discriminator, and batches of 64 and 32.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+
+from gan_jax import devices, gan
+from gan_jax.augmentation import DiffAugment
+from gan_jax.config import load_experiment
+from gan_jax.experiment import Experiment
+from gan_jax.loop import run_steps
+from gan_jax.penalties import R1, R2, Consistency, Dragan, GradientPenalty, Lazy, LeCam
+from gan_jax.seeds import make_plan
+
+QUICKSTART = Path(__file__).parents[1] / "experiments" / "quickstart.py"
+
+REMEDIES = {
+    "nothing": {},
+    "R1": {"penalties": (R1(1.0),)},
+    "R1 at every 16th step": {"penalties": (Lazy(R1(1.0), every=16),)},
+    "R1 and R2": {"penalties": (R1(1.0), R2(1.0))},
+    "WGAN-GP": {"penalties": (GradientPenalty(10.0),)},
+    "DRAGAN": {"penalties": (Dragan(10.0),)},
+    "LeCam": {"penalties": (LeCam(0.3),)},
+    "bCR": {"penalties": (Consistency(DiffAugment()),)},
+    "DiffAugment": {"augmentations": (DiffAugment(),)},
+    "spectral normalisation": {"spectral": True},
+    "bfloat16": {"compute_dtype": "bfloat16"},
+}
+
+
+def main(rounds: int = 5, calls_of: int = 32) -> None:
+    """Prints a table.
+
+    Args:
+        rounds: how often each has a turn.
+        calls_of: steps in each turn.
+    """
+    base = load_experiment(QUICKSTART)
+    print(f"{devices.cores()} cores, JAX {jax.__version__}; time of a step over that with nothing")
+    for width, batch in ((64, 64), (32, 32)):
+        discriminator = base.discriminator.clone(width=width, hidden=0, batch_norm=False)
+        generator = base.generator.clone(width=width)
+        plain = dataclasses.replace(
+            base, generator=generator, discriminator=discriminator, batch_size=batch
+        )
+        runners = {name: _runner(_changed(plain, of), calls_of) for name, of in REMEDIES.items()}
+        times: dict[str, list[float]] = {name: [] for name in runners}
+        for turn in range(rounds + 1):
+            for name, run in runners.items():
+                seconds = run()
+                if turn:  # the first compiles
+                    times[name].append(1000 * seconds / calls_of)
+        print(f"\n| width {width}, batch {batch} | median ms | ratio, min to max |")
+        print("|---|---|---|")
+        for name, found in times.items():
+            ratios = [ours / none for ours, none in zip(found, times["nothing"], strict=True)]
+            spread = f"{statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"| {name} | {statistics.median(found):.1f} | {spread} |", flush=True)
+
+
+def _changed(experiment: Experiment, changes: dict) -> Experiment:
+    if "spectral" in changes:
+        changes = {"discriminator": experiment.discriminator.clone(**changes)}
+    return dataclasses.replace(experiment, **changes)
+
+
+def _runner(experiment: Experiment, count: int) -> Callable[[], float]:
+    """A function that runs `count` steps, and returns its seconds."""
+    plan = make_plan("map", 1, experiment.batch_size)
+    plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
+    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
+    numbers = plan.numbers([experiment])
+    pool = {"sample": experiment.data.load().sample, "label": None}
+    pool = jax.device_put(pool, devices.replicated(plan.mesh))
+    size = experiment.batch_size
+    positions = np.stack([[experiment.data.indices(0, step, size) for step in range(count)]])
+
+    def run() -> float:
+        nonlocal states
+        start = time.perf_counter()
+        states, metrics = run_steps(
+            experiment.shared, plan, states, numbers, pool, positions, np.int32(count)
+        )
+        jax.block_until_ready((states, metrics))
+        return time.perf_counter() - start
+
+    return run
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,63 @@
+"""The Dirac-GAN: a generator of one point against a linear discriminator (Mescheder et al., 2018).
+
+    gan-jax train experiments/dirac.py
+
+The data lie at the origin, the generator makes the point theta, the discriminator says psi * x,
+and both start at 1. Without a penalty the two circle around the solution (0, 0) and drift outwards;
+with R1 they reach it (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of
+losses and penalties. The point has two coordinates, which move alike.
+
+Measured: not yet.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from gan_jax.data import points
+from gan_jax.experiment import Experiment
+from gan_jax.optimizers import from_optax
+from gan_jax.penalties import R1
+
+
+class Generator(nn.Module):
+    """Makes the point theta whatever the latent."""
+
+    @nn.compact
+    def __call__(
+        self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
+    ) -> Float[Array, "batch 2"]:
+        """Returns theta for each latent."""
+        theta = self.param("theta", nn.initializers.ones_init(), (2,), jnp.float32)
+        return jnp.broadcast_to(theta, (len(latent), 2))
+
+
+class Discriminator(nn.Module):
+    """Says psi * x, without a constant."""
+
+    @nn.compact
+    def __call__(
+        self, sample: Float[Array, "batch 2"], condition: Any = None, *, training: bool
+    ) -> Float[Array, " batch"]:
+        """Returns the logit of each point."""
+        psi = self.param("psi", nn.initializers.ones_init(), (2,), jnp.float32)
+        return sample @ psi
+
+
+descent = from_optax(optax.sgd, learning_rate=0.1)
+
+experiment = Experiment(
+    generator=Generator(),
+    discriminator=Discriminator(),
+    data=points.Mixture(centres=((0.0, 0.0),), deviation=0.0, count=64),
+    penalties=(R1(gamma=1.0),),
+    generator_optimizer=descent,
+    discriminator_optimizer=descent,
+    latent_size=1,
+    batch_size=4,
+    steps=500,
+    sample_every=50,
+)

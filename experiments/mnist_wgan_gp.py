@@ -1,0 +1,32 @@
+"""The Wasserstein loss with a gradient penalty (Gulrajani et al., 2017).
+
+    gan-jax train experiments/mnist_wgan_gp.py
+
+Five critic steps for each of the generator, no momentum and weight 10, as there; networks and
+learning rates from the quickstart, whose critic loses its BatchNorm.
+
+Measured: not yet.
+"""
+
+import dataclasses
+
+from quickstart import experiment as base
+
+from gan_jax.losses import Wasserstein
+from gan_jax.networks import dcgan
+from gan_jax.optimizers import Adam, Schedule
+from gan_jax.penalties import GradientPenalty
+
+STEPS = 2000
+adam = Adam(1e-3, b1=0.0, b2=0.9, schedule=Schedule("linear", steps=STEPS))
+
+experiment = dataclasses.replace(
+    base,
+    discriminator=dcgan.Discriminator(width=32, dropout=0.0, hidden=128),
+    loss=Wasserstein(),
+    penalties=(GradientPenalty(10.0),),
+    generator_optimizer=adam,
+    discriminator_optimizer=dataclasses.replace(adam, schedule=Schedule("linear", steps=5 * STEPS)),
+    discriminator_steps=5,
+    steps=STEPS,
+)

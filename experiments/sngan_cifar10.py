@@ -1,0 +1,40 @@
+"""SNGAN on CIFAR-10 with the recipe of the mimicry library: for a GPU.
+
+    gan-jax train experiments/sngan_cifar10.py
+
+Miyato et al. (2018): residual networks, hinge loss, Adam 2e-4 without momentum and with b2 = 0.9,
+batch 64, five discriminator steps, learning rates that fall linearly to 0 over 100,000 steps.
+
+Measured: not yet; it needs a GPU, and was run in shrunken form only.
+"""
+
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.guard import Guard
+from gan_jax.losses import Hinge
+from gan_jax.networks import resnet
+from gan_jax.optimizers import Adam, Schedule
+
+STEPS, DISCRIMINATOR_STEPS = 100_000, 5
+
+
+def adam(updates: int) -> Adam:
+    """The optimizer of a player that is updated so often."""
+    return Adam(2e-4, b1=0.0, b2=0.9, schedule=Schedule("linear", steps=updates))
+
+
+experiment = Experiment(
+    generator=resnet.Generator(),
+    discriminator=resnet.Discriminator(),
+    data=images.tfds("cifar10", size=32, channels=3),
+    loss=Hinge(),
+    generator_optimizer=adam(STEPS),
+    discriminator_optimizer=adam(DISCRIMINATOR_STEPS * STEPS),
+    latent_size=128,
+    batch_size=64,
+    discriminator_steps=DISCRIMINATOR_STEPS,
+    guard=Guard(),
+    steps=STEPS,
+    sample_every=2500,
+    save_every=2500,
+)

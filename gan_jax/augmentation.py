@@ -1,0 +1,155 @@
+"""Augmentations of what the discriminator sees, real and fake alike, differentiable throughout.
+
+An augmentation is a frozen dataclass that is called as `augmentation(sample, key, state)`: samples
+in, samples of the same shape out, and `state` is the `gan.GANState`, whose `step` and `statistics`
+tell how far training is. The generator's gradient goes through it, so that the generator never
+learns to make augmented samples (Zhao et al., 2020, section 3.2).
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.errors import RequestError
+
+Sample = Float[Array, "batch ..."]
+Images = Float[Array, "batch height width channels"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DiffAugment:
+    """Random colour, translation and cutout of images: DiffAugment.
+
+    Zhao et al. (2020), with the ranges of their appendix A: brightness moves by up to 0.5,
+    saturation is multiplied by 0 to 2, contrast by 0.5 to 1.5. What is moved in or cut out is 0,
+    which is grey.
+
+    Attributes:
+        colour: whether colours change.
+        translation: how far an image moves at most, as a share of its height and width; 0 is off.
+        cutout: side of the square that is cut out, as a share likewise; 0 is off.
+    """
+
+    colour: bool = True
+    translation: float = 0.125
+    cutout: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "translation cutout", at_least=0, below=1)
+
+    def __call__(self, sample: Images, key: PRNGKeyArray, state: Any) -> Images:
+        """Augments images in [-1, 1]; each in a way of its own."""
+        if sample.ndim != 4:
+            shape = list(sample.shape[1:])
+            raise RequestError(f"DiffAugment takes images [height, width, channels], not {shape}")
+        colour_key, translation_key, cutout_key = jax.random.split(key, 3)
+        if self.colour:
+            sample = _recoloured(sample, colour_key)
+        if self.translation:
+            sample = _translated(sample, translation_key, self.translation)
+        if self.cutout:
+            sample = _cut_out(sample, cutout_key, self.cutout)
+        return sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Adaptive:
+    """Augments with a probability that follows how far the discriminator overfits: ADA.
+
+    Karras et al. (2020a), section 3.1: the probability rises while the mean sign of the logits of
+    real examples is above `target`, and falls while it is below; their augmentations are geometric
+    and colour transformations, here any other one will do.
+
+    Attributes:
+        augmentation: what is done, `DiffAugment()` for example.
+        target: of the mean sign, between -1 and 1.
+        images: real examples after which the probability may have gone from 0 to 1.
+    """
+
+    augmentation: Any = DiffAugment()
+    target: float = 0.6
+    images: int = 500_000
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_object("Adaptive", "augmentation", self.augmentation, "__call__", "DiffAugment()")
+        check_bounds(self, "target", at_least=-1, below=1)
+        check_bounds(self, "images", at_least=1)
+
+    def __call__(self, sample: Sample, key: PRNGKeyArray, state: Any) -> Sample:
+        """Augments each sample with the probability that the state holds."""
+        which_key, key = jax.random.split(key)
+        shape = (len(sample), *[1] * (sample.ndim - 1))
+        chosen = jax.random.uniform(which_key, shape) < state.statistics.augmentation
+        return jnp.where(chosen, self.augmentation(sample, key, state), sample)
+
+    def next_probability(self, statistics: Any, examples: int) -> Float[Array, ""]:
+        """Returns the probability after a step that has seen so many real examples."""
+        direction = jnp.sign(statistics.sign_real - self.target)
+        return jnp.clip(statistics.augmentation + direction * examples / self.images, 0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class InstanceNoise:
+    """Normal noise on all that the discriminator sees, which fades as training goes on.
+
+    Sonderby et al. (2017), section 3.4; Arjovsky and Bottou (2017), section 3: two distributions
+    that lie apart overlap once both are blurred, so that the discriminator has a gradient to give.
+
+    Attributes:
+        deviation: standard deviation of the noise at the first step, in units of the samples.
+        steps: over which it falls linearly to 0; None never.
+    """
+
+    deviation: float = 0.1
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "deviation", at_least=0)
+        check_bounds(self, "steps", at_least=1)
+
+    def __call__(self, sample: Sample, key: PRNGKeyArray, state: Any) -> Sample:
+        """Adds the noise of this step."""
+        left = 1.0 if self.steps is None else jnp.maximum(1 - state.step / self.steps, 0)
+        return sample + self.deviation * left * jax.random.normal(key, sample.shape, sample.dtype)
+
+
+def _recoloured(images: Images, key: PRNGKeyArray) -> Images:
+    brightness, saturation, contrast = jax.random.uniform(key, (3, len(images), 1, 1, 1))
+    images = images + (brightness - 0.5)
+    grey = images.mean(axis=-1, keepdims=True)
+    images = grey + 2 * saturation * (images - grey)
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return mean + (contrast + 0.5) * (images - mean)
+
+
+def _translated(images: Images, key: PRNGKeyArray, share: float) -> Images:
+    _, height, width, channels = images.shape
+    down, right = round(height * share), round(width * share)
+    padded = jnp.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
+    beyond = jnp.array([2 * down + 1, 2 * right + 1])
+    corners = jax.random.randint(key, (len(images), 2), 0, beyond)
+
+    def cropped(image, corner):
+        return jax.lax.dynamic_slice(image, (*corner, 0), (height, width, channels))
+
+    return jax.vmap(cropped)(padded, corners)
+
+
+def _cut_out(images: Images, key: PRNGKeyArray, share: float) -> Images:
+    # Centres lie anywhere in the image, so that a part of a square may lie outside of it.
+    inside = True
+    for axis, axis_key in zip((1, 2), jax.random.split(key), strict=True):
+        size = images.shape[axis]
+        side = round(size * share)
+        first = jax.random.randint(axis_key, (len(images), 1), 0, size) - side // 2
+        places = jnp.arange(size)
+        within = (places >= first) & (places < first + side)
+        inside = inside & jnp.expand_dims(within, 3 - axis)
+    return jnp.where(inside[..., None], 0, images)

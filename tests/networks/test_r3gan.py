@@ -1,0 +1,82 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import gan, losses, penalties
+from gan_jax.errors import RequestError
+from gan_jax.networks import r3gan
+from gan_jax.shapes import check_shapes
+from tests.tiny import tiny
+
+KEY = jax.random.key(0)
+SMALL = {"widths": (8, 4), "group": 4}
+
+
+def test_blocks_start_as_the_identity():
+    x = jax.random.normal(KEY, (2, 5, 5, 8))
+    block = r3gan.Block(group=4, expansion=2, blocks=3)
+    y, variables = block.init_with_output(KEY, x)
+    np.testing.assert_array_equal(y, x)
+    shapes = jax.tree.map(jnp.shape, variables["params"])
+    assert shapes["Dense_0"]["kernel"] == (8, 16)
+    assert shapes["Conv_0"]["kernel"] == (3, 3, 4, 16)
+    assert shapes["Dense_1"]["kernel"] == (16, 8)
+
+
+def test_activations_keep_their_scale_and_first_layers_are_scaled_down():
+    """Fix-up: the variance after a layer with its ReLU is blocks^-0.5 of the one before."""
+    x = jax.random.normal(KEY, (64, 4, 4, 256))
+    variables = r3gan.Block(group=16, expansion=2, blocks=16).init(KEY, x)["params"]
+    y = r3gan.leaky_relu(x @ variables["Dense_0"]["kernel"])
+    assert float(jnp.square(y).mean()) == pytest.approx(16**-0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_shapes(classes):
+    generator = r3gan.Generator(**SMALL, image_channels=1, classes=classes)
+    discriminator = r3gan.Discriminator(**SMALL, classes=classes)
+    labels = jnp.array([0, 2]) if classes else None
+    images, _ = generator.init_with_output(KEY, jnp.ones((2, 6)), labels, training=True)
+    assert images.shape == (2, 8, 8, 1)
+    logits, variables = discriminator.init_with_output(KEY, images, labels, training=True)
+    assert logits.shape == (2,)
+    assert set(variables) == {"params"}
+
+
+def test_resampling_is_linear_between_places_and_keeps_the_mean():
+    ramp = jnp.broadcast_to(jnp.arange(8.0)[None, :, None, None], (1, 8, 8, 1))
+    doubled = r3gan._doubled(ramp)[0, :, 0, 0]
+    np.testing.assert_allclose(np.diff(doubled[1:-1]), 0.5, atol=1e-5)
+    halved = r3gan._halved(ramp)[0, :, 0, 0]
+    np.testing.assert_allclose(np.diff(halved)[1:-1], 2.0, atol=1e-5)
+    stripes = jnp.broadcast_to(((-1.0) ** jnp.arange(8))[None, :, None, None], (1, 8, 8, 1))
+    assert float(jnp.abs(r3gan._halved(stripes)[0, 1:-1]).max()) < 1e-5  # no aliasing
+
+
+def test_it_trains_with_its_loss_and_penalties():
+    experiment = tiny(
+        generator=r3gan.Generator(**SMALL, image_channels=1),
+        discriminator=r3gan.Discriminator(**SMALL),
+        loss=losses.RelativisticPairing(),
+        penalties=(penalties.R1(1.0), penalties.R2(1.0)),
+    )
+    check_shapes(experiment)
+    state = gan.init(experiment, 0)
+    new, metrics = gan.update(experiment, state, experiment.data.batch(0, 0, 16))
+    assert all(np.isfinite(float(value)) for value in metrics.values())
+    for player in ("generator", "discriminator"):
+        old, moved = getattr(state, player).params, getattr(new, player).params
+        changed = jax.tree.map(lambda a, b: bool((a != b).any()), old, moved)
+        assert sum(jax.tree.leaves(changed)) > 4
+
+
+@pytest.mark.parametrize("kind", [r3gan.Generator, r3gan.Discriminator])
+def test_wrong_fields_are_refused(kind):
+    with pytest.raises(RequestError, match=r"widths = \(6,\): .* multiple of group = 16"):
+        kind(widths=(6,))
+    with pytest.raises(RequestError, match=rf"{kind.__name__}\.blocks = 0"):
+        kind(blocks=0)
+    with pytest.raises(RequestError, match="give the data labels=False"):
+        inputs = jnp.zeros((1, 8, 8, 1)) if kind is r3gan.Discriminator else jnp.zeros((1, 4))
+        kind(**SMALL).init(KEY, inputs, jnp.zeros(1, jnp.int32), training=False)

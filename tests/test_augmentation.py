@@ -1,0 +1,194 @@
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import gan, penalties, statistics
+from gan_jax.augmentation import Adaptive, DiffAugment, InstanceNoise
+from gan_jax.errors import RequestError
+from gan_jax.optimizers import from_optax
+from tests.tiny import tiny, tiny_points
+
+KEY = jax.random.key(0)
+IMAGES = jax.random.uniform(jax.random.key(1), (40, 8, 12, 3), minval=-1.0)
+NOTHING = DiffAugment(colour=False, translation=0.0, cutout=0.0)
+
+
+def at(step=0, probability=0.0):
+    """A state as augmentations see it."""
+    held = statistics.start()._replace(augmentation=jnp.float32(probability))
+    return types.SimpleNamespace(step=jnp.int32(step), statistics=held)
+
+
+def test_translation_moves_each_image_and_fills_with_grey():
+    moved = DiffAugment(colour=False, translation=0.25, cutout=0.0)(IMAGES, KEY, at())
+    offsets = set()
+    padded = np.pad(IMAGES, ((0, 0), (2, 2), (3, 3), (0, 0)))
+    for image, original in zip(np.asarray(moved), padded, strict=True):
+        found = [
+            (y, x)
+            for y in range(5)
+            for x in range(7)
+            if np.array_equal(image, original[y : y + 8, x : x + 12])
+        ]
+        assert len(found) == 1
+        offsets.add(found[0])
+    ys, xs = zip(*offsets, strict=True)
+    assert set(ys) == set(range(5)) and set(xs) == set(range(7))
+
+
+def test_cutout_blanks_one_square_of_each_image():
+    cut = DiffAugment(colour=False, translation=0.0, cutout=0.5)(IMAGES, KEY, at())
+    changed = np.asarray((cut != IMAGES).any(-1))
+    assert not np.asarray(cut)[changed].any()
+    heights, widths = changed.any(2).sum(1), changed.any(1).sum(1)
+    np.testing.assert_array_equal(changed.sum((1, 2)), heights * widths)
+    assert heights.max() == 4 and widths.max() == 6
+    assert heights.min() < 4  # reaches over the border
+
+
+def test_colours_are_linear_in_the_image_and_keep_what_they_should():
+    recoloured = np.asarray(DiffAugment(True, 0.0, 0.0)(IMAGES, KEY, at()))
+    brightness = recoloured.mean((1, 2, 3)) - np.asarray(IMAGES).mean((1, 2, 3))
+    assert np.abs(brightness).max() <= 0.5 + 1e-6 and np.abs(brightness).max() > 0.4
+    grey = np.repeat(np.asarray(IMAGES)[..., :1], 3, axis=-1)
+    of_grey = np.asarray(DiffAugment(True, 0.0, 0.0)(jnp.asarray(grey), KEY, at()))
+    np.testing.assert_allclose(of_grey[..., 0], of_grey[..., 2], atol=1e-5)
+    contrast = of_grey.std((1, 2, 3)) / grey.std((1, 2, 3))
+    assert 0.5 <= contrast.min() < 0.6 and 1.4 < contrast.max() <= 1.5
+
+
+def test_nothing_to_do_changes_nothing():
+    np.testing.assert_array_equal(NOTHING(IMAGES, KEY, at()), IMAGES)
+
+
+def test_gradients_reach_the_image_through_all_of_it():
+    def total(images):
+        return jnp.square(DiffAugment()(images, KEY, at())).sum()
+
+    with jax.enable_x64(True):
+        images = jnp.asarray(np.float64(IMAGES))
+        step = 1e-3 * jax.random.normal(jax.random.key(2), images.shape, images.dtype)
+        expected = (total(images + step) - total(images - step)) / 2
+        found = (jax.grad(total)(images) * step).sum()
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_points_are_no_images():
+    with pytest.raises(RequestError, match=r"DiffAugment takes images .*, not \[2\]"):
+        DiffAugment()(jnp.zeros((3, 2)), KEY, at())
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_adaptive_augments_with_the_probability_of_the_state(probability):
+    images = jnp.ones((2000, 4, 4, 1))
+    shifted = Adaptive(DiffAugment(True, 0.0, 0.0))(images, KEY, at(probability=probability))
+    share = float((shifted != images).any((1, 2, 3)).mean())
+    assert share == pytest.approx(probability, abs=5 * (0.25 / 2000) ** 0.5)
+
+
+def test_the_probability_follows_the_sign_of_real_logits():
+    adaptive = Adaptive(target=0.6, images=1000)
+    sure = statistics.start()._replace(sign_real=jnp.float32(0.9), augmentation=jnp.float32(0.5))
+    assert float(adaptive.next_probability(sure, 100)) == pytest.approx(0.6)
+    unsure = sure._replace(sign_real=jnp.float32(0.1))
+    assert float(adaptive.next_probability(unsure, 100)) == pytest.approx(0.4)
+    assert float(adaptive.next_probability(unsure, 900)) == 0.0
+    assert float(adaptive.next_probability(sure, 900)) == 1.0
+
+
+def test_training_with_a_sure_discriminator_raises_the_probability():
+    experiment = tiny(augmentations=(Adaptive(target=-0.9, images=160),))
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    for expected in (0.1, 0.2):
+        state, _ = gan.update(experiment, state, batch)
+        assert float(state.statistics.augmentation) == pytest.approx(expected)
+
+
+def test_instance_noise_fades():
+    sample = jnp.zeros((5000, 2))
+    noise = InstanceNoise(0.5, steps=100)
+    for step, deviation in ((0, 0.5), (50, 0.25), (100, 0.0), (200, 0.0)):
+        assert float(noise(sample, KEY, at(step)).std()) == pytest.approx(deviation, rel=0.05)
+    assert float(InstanceNoise(0.5)(sample, KEY, at(10**6)).std()) == pytest.approx(0.5, rel=0.05)
+
+
+def test_real_and_fake_are_augmented_alike_and_for_both_players():
+    """A discriminator that is linear learns from augmented samples, the generator through them."""
+    sgd = from_optax(optax.sgd, 1.0)
+    experiment = tiny_points(
+        discriminator=tiny_points().discriminator.clone(depth=0),
+        augmentations=(Doubled(),),
+        generator_optimizer=sgd,
+        discriminator_optimizer=sgd,
+    )
+    plain = tiny_points(
+        discriminator=experiment.discriminator,
+        generator_optimizer=sgd,
+        discriminator_optimizer=sgd,
+    )
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    # Doubling every sample is doubling the kernel, for logits and for the generator's gradient.
+    kernel = state.discriminator.params["Dense_0"]["kernel"]
+    params = {"Dense_0": state.discriminator.params["Dense_0"] | {"kernel": 2 * kernel}}
+    doubled = state.replace(discriminator=state.discriminator.replace(params=params))
+    new, metrics = gan.update(experiment, state, batch)
+    expected, expected_metrics = gan.update(plain, doubled, batch)
+    for name, value in expected_metrics.items():
+        if name != "gradient_norm_discriminator":
+            assert float(metrics[name]) == pytest.approx(float(value), rel=1e-4)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        new.generator.params,
+        expected.generator.params,
+    )
+    moved = new.discriminator.params["Dense_0"]["kernel"] - kernel
+    by_chain_rule = 2 * (expected.discriminator.params["Dense_0"]["kernel"] - 2 * kernel)
+    np.testing.assert_allclose(moved, by_chain_rule, rtol=1e-3, atol=1e-6)
+
+
+def test_penalties_see_the_augmented_discriminator():
+    experiment = tiny_points(
+        discriminator=tiny_points().discriminator.clone(depth=0),
+        augmentations=(Doubled(),),
+        penalties=(penalties.R1(2.0),),
+    )
+    state = gan.init(experiment, 0)
+    _, metrics = gan.update(experiment, state, experiment.data.batch(0, 0, 16))
+    kernel = state.discriminator.params["Dense_0"]["kernel"]
+    expected = float(jnp.square(2 * kernel).sum())
+    assert float(metrics["penalty_0_r1"]) == pytest.approx(expected, rel=1e-5)
+
+
+class Doubled:
+    """An augmentation of the user's own."""
+
+    def __call__(self, sample, key, state):
+        return 2 * sample
+
+    def __hash__(self):
+        return 1
+
+    def __eq__(self, other):
+        return isinstance(other, Doubled)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: DiffAugment(translation=1.5), r"DiffAugment\.translation = 1\.5"),
+        (lambda: Adaptive(target=2.0), r"Adaptive\.target = 2\.0"),
+        (lambda: Adaptive(DiffAugment), r"Adaptive\.augmentation .* parentheses"),
+        (lambda: InstanceNoise(-1.0), r"InstanceNoise\.deviation = -1\.0"),
+        (lambda: tiny(augmentations=(DiffAugment,)), r"augmentations\[0\] .* parentheses"),
+        (lambda: tiny(augmentations=DiffAugment()), r"augmentations .* a tuple"),
+    ],
+)
+def test_wrong_fields_are_refused(make, message):
+    with pytest.raises(RequestError, match=message):
+        make()

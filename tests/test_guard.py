@@ -1,0 +1,129 @@
+"""Steps that are not finite: skipped, counted, and in the end undone."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import gan, losses, runs
+from gan_jax.errors import RequestError
+from gan_jax.guard import Guard
+from gan_jax.loop import DivergedError
+from gan_jax.train import train
+from tests.tiny import tiny_points
+
+
+@dataclasses.dataclass(frozen=True)
+class Poisoned(losses.NonSaturating):
+    """A loss that is NaN while the mean of real logits lies above a bound."""
+
+    bound: float = 0.0
+
+    def discriminator(self, real_logits, fake_logits):
+        """Returns the loss, or NaN."""
+        bad = real_logits.mean() > self.bound
+        return jnp.where(bad, jnp.nan, super().discriminator(real_logits, fake_logits))
+
+
+ALWAYS = Poisoned(bound=-1e9)
+
+
+def equal(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
+    experiment = tiny_points(loss=ALWAYS, guard=Guard(), ema_decay=0.5)
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    for count in (1, 2):
+        new, metrics = gan.update(experiment, state, batch)
+        for field in ("generator", "discriminator", "ema"):
+            equal(getattr(new, field), getattr(state, field))
+        assert int(new.step) == count
+        assert int(new.statistics.skipped) == int(metrics["skipped"]) == count
+        assert int(new.statistics.skipped_in_a_row) == count
+        state = new
+
+
+def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
+    plain = tiny_points(ema_decay=0.5)
+    guarded = dataclasses.replace(plain, guard=Guard())
+    state = gan.init(plain, 0)
+    counted = state.statistics._replace(
+        skipped=jnp.int32(7), skipped_in_a_row=jnp.int32(3), returns=jnp.int32(0)
+    )
+    batch = plain.data.batch(0, 0, 16)
+    expected, _ = gan.update(plain, state, batch)
+    new, _ = gan.update(guarded, state.replace(statistics=counted), batch)
+    for field in ("generator", "discriminator", "ema"):
+        equal(getattr(new, field), getattr(expected, field))
+    assert int(new.statistics.skipped) == 7
+    assert int(new.statistics.skipped_in_a_row) == 0
+
+
+def test_after_a_return_steps_are_smaller():
+    experiment = tiny_points(guard=Guard(learning_rate=0.25))
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    whole, _ = gan.update(experiment, state, batch)
+    slowed = state.replace(statistics=state.statistics._replace(returns=jnp.int32(2)))
+    smaller, _ = gan.update(experiment, slowed, batch)
+    for player in ("generator", "discriminator"):
+        old = getattr(state, player).params
+        jax.tree.map(
+            lambda a, b, c: np.testing.assert_allclose(c - a, (b - a) / 16, rtol=1e-2, atol=1e-8),
+            old,
+            getattr(whole, player).params,
+            getattr(smaller, player).params,
+        )
+
+
+def run_of(experiment, workdir):
+    train(experiment, workdir)
+    run = runs.load(workdir)
+    lines = [json.loads(line) for line in run.directory.metrics.read_text().splitlines()]
+    return run, lines
+
+
+def test_training_goes_back_to_a_checkpoint_and_says_so(tmp_path):
+    experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4, learning_rate=0.5))
+    run, lines = run_of(experiment, tmp_path / "run")
+    log = run.directory.log.read_text()
+    assert "step 5: 5 steps in a row were not finite; going on from the parameters of step 0" in log
+    assert int(run.state.statistics.returns) == 2  # at steps 5 and 10; at 12 two in a row only
+    assert int(run.state.statistics.skipped) == 12
+    assert lines[-1]["skipped"] == 12
+    assert "discriminator_loss" not in lines[-1]  # it is no number
+    start = gan.init(experiment, 0)
+    equal(run.state.generator.params, start.generator.params)
+    key = jax.random.fold_in(jax.random.fold_in(start.key, 1), 2)
+    equal(jax.random.key_data(run.state.key), jax.random.key_data(key))
+
+
+def test_without_a_guard_the_same_run_ends(tmp_path):
+    with pytest.raises(DivergedError):
+        train(tiny_points(loss=ALWAYS), tmp_path / "run")
+
+
+def test_a_row_that_is_short_is_not_undone(tmp_path):
+    experiment = tiny_points(loss=ALWAYS, guard=Guard(after=100))
+    run, _ = run_of(experiment, tmp_path / "run")
+    assert int(run.state.statistics.returns) == 0
+    assert int(run.state.statistics.skipped_in_a_row) == 12
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"after": 0}, {"learning_rate": 0.0}, {"learning_rate": 1.5}, {"after": True}]
+)
+def test_wrong_fields_are_refused(wrong):
+    with pytest.raises(RequestError, match=rf"Guard\.{next(iter(wrong))} = "):
+        Guard(**wrong)
+
+
+def test_a_guard_is_asked_for():
+    with pytest.raises(RequestError, match=r"Experiment\.guard = 10"):
+        tiny_points(guard=10)
