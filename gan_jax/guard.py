@@ -16,9 +16,9 @@ class Guard:
 
     A step is skipped if a loss is not finite, or any parameter, statistic or optimizer state would
     not be after it: both players stay as they were, and the next step draws other latents. Where
-    `after` steps in a row are skipped, at the next due checkpoint the players
-    of the newest one from before come back, with random draws of their own from there on and smaller
-    learning rates. The count of steps goes on. The metric `skipped` counts the skipped steps.
+    `after` steps in a row are skipped, at the next due checkpoint the players of the newest one
+    from before come back, with random draws of their own from there on and smaller learning rates.
+    The count of steps goes on. The metric `skipped` counts the skipped steps.
 
     Attributes:
         after: steps in a row, at least 1.
