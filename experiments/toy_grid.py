@@ -2,36 +2,43 @@
 
     gan-jax train experiments/toy_grid.py --seeds 0:8
 
-After Srivastava et al. (2017), section 4.1.
+After Srivastava et al. (2017), section 4.1. Relativistic pairing with an R1 penalty that falls to a
+hundredth: strong at first, so that no mode is lost, weak in the end, so that modes are sharp. Found
+by small sweeps of two seeds, in which depth and learning rate mattered most for sharp modes.
 
 Measured: not yet.
 """
+
+import optax
 
 from gan_jax.data import points
 from gan_jax.experiment import Experiment
 from gan_jax.losses import RelativisticPairing
 from gan_jax.networks import mlp
-from gan_jax.optimizers import Adam, Schedule
-from gan_jax.penalties import R1, R2
+from gan_jax.optimizers import Adam, Schedule, from_optax
+from gan_jax.penalties import R1, Scheduled
 
-STEPS = 6000
-to_zero = Schedule("linear", steps=STEPS, hold=STEPS // 2)
+STEPS = 5000
+falling = from_optax(
+    optax.cosine_decay_schedule, init_value=1.0, decay_steps=int(0.7 * STEPS), alpha=0.01
+)
+adam = Adam(4e-3, b1=0.0, b2=0.99, schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2))
 
 experiment = Experiment(
-    generator=mlp.Generator(),
-    discriminator=mlp.Discriminator(),
+    generator=mlp.Generator(width=64, depth=4),
+    discriminator=mlp.Discriminator(width=64, depth=4),
     data=points.grid(),
     loss=RelativisticPairing(),
-    penalties=(R1(gamma=0.1), R2(gamma=0.1)),
-    generator_optimizer=Adam(1e-3, b1=0.0, b2=0.99, schedule=to_zero),
-    discriminator_optimizer=Adam(1e-3, b1=0.0, b2=0.99, schedule=to_zero),
+    penalties=(Scheduled(R1(gamma=0.3), falling),),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
     latent_size=2,
     batch_size=256,
     ema_decay=0.999,
     steps=STEPS,
     sample_every=1000,
-    save_every=3000,
-    evaluate_every=3000,
+    save_every=STEPS,
+    evaluate_every=STEPS,
     evaluate_samples=10_000,
     best_metric="mode_count",
 )

@@ -40,7 +40,20 @@ def narrow(network):
     return network.clone(width=2) if "width" in fields else network
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+# Of each kind of network and data one; the others take as long again to compile.
+FAST = ["cmnist_concatenation", "dcgan_mnist", "dirac", "mnist_r1", "quickstart", "toy_grid"]
+
+
+def slow_but(fast):
+    """All files as parameters, of which those that are not named are for slow tests."""
+    marks = [() if file.stem in fast else pytest.mark.slow for file in FILES]
+    return [
+        pytest.param(file, id=file.stem, marks=mark)
+        for file, mark in zip(FILES, marks, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("file", slow_but(FAST))
 def test_shrunken_experiment_trains(file, tmp_path):
     experiment = load_experiment(file)
     shrunken = dataclasses.replace(
@@ -53,6 +66,7 @@ def test_shrunken_experiment_trains(file, tmp_path):
         epochs=None,
         log_every=1,
         evaluate_every=None,
+        discriminator_steps=min(experiment.discriminator_steps, 2),
     )
     assert train(shrunken, tmp_path / "run", file=file) is Outcome.FINISHED
     run = runs.load(tmp_path / "run")

@@ -133,7 +133,7 @@ class Discriminator(nn.Module):
         # The mirror of the generator's first map: a learnt pattern for each channel.
         normal = nn.initializers.normal(1 / 4)
         pattern = self.param("pattern", normal, (*x.shape[1:3], self.widths[0]), jnp.float32)
-        features = jnp.einsum("bhwc,hwc->bc", x, pattern.astype(x.dtype))
+        features = (x * pattern.astype(x.dtype)).sum(axis=(1, 2))
         logits = nn.Dense(max(self.classes, 1), use_bias=False, kernel_init=linear)(features)
         if not self.classes:
             return logits[:, 0]
