@@ -12,10 +12,10 @@ import dataclasses
 
 from cmnist_projection import experiment as base
 
-from gan_jax.losses import AuxiliaryClassifier, Hinge
+from gan_jax.losses import AuxiliaryClassifier
 
 experiment = dataclasses.replace(
     base,
     discriminator=base.discriminator.clone(condition_by="classifier"),
-    loss=AuxiliaryClassifier(Hinge()),
+    loss=AuxiliaryClassifier(base.loss),
 )

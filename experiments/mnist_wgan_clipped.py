@@ -17,7 +17,7 @@ from gan_jax.losses import Wasserstein
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import clip_weights, from_optax
 
-rmsprop = from_optax(optax.rmsprop, learning_rate=5e-5)
+rmsprop = from_optax(optax.rmsprop, learning_rate=5e-5, decay=0.99)
 
 experiment = dataclasses.replace(
     base,
@@ -25,6 +25,7 @@ experiment = dataclasses.replace(
     loss=Wasserstein(),
     generator_optimizer=rmsprop,
     discriminator_optimizer=from_optax(optax.chain, rmsprop, from_optax(clip_weights, 0.01)),
+    update_order="alternating",
     discriminator_steps=5,
     steps=2000,
 )

@@ -32,6 +32,7 @@ experiment = Experiment(
     discriminator_optimizer=adam(DISCRIMINATOR_STEPS * STEPS),
     latent_size=128,
     batch_size=64,
+    update_order="alternating",
     discriminator_steps=DISCRIMINATOR_STEPS,
     guard=Guard(),
     steps=STEPS,

@@ -61,9 +61,10 @@ class DiffAugment:
 class Adaptive:
     """Augments with a probability that follows how far the discriminator overfits: ADA.
 
-    Karras et al. (2020a), section 3.1: the probability rises while the mean sign of the logits of
+    Karras et al. (2020a), equation 1: the probability rises while the mean sign of the logits of
     real examples is above `target`, and falls while it is below; their augmentations are geometric
-    and colour transformations, here any other one will do.
+    and colour transformations, here any other one will do. It is for losses for which the sign of a
+    logit means something, see `gan_jax.losses`: not Wasserstein, not the relativistic ones.
 
     Attributes:
         augmentation: what is done, `DiffAugment()` for example.
@@ -148,7 +149,8 @@ def _cut_out(images: Images, key: PRNGKeyArray, share: float) -> Images:
     for axis, axis_key in zip((1, 2), jax.random.split(key), strict=True):
         size = images.shape[axis]
         side = round(size * share)
-        first = jax.random.randint(axis_key, (len(images), 1), 0, size) - side // 2
+        beyond = size + 1 - side % 2
+        first = jax.random.randint(axis_key, (len(images), 1), 0, beyond) - side // 2
         places = jnp.arange(size)
         within = (places >= first) & (places < first + side)
         inside = inside & jnp.expand_dims(within, 3 - axis)

@@ -19,6 +19,7 @@ from gan_jax.metrics import classes
 from gan_jax.pictures import to_pixels
 
 COUNT = samples.BATCH  # examples of each kind at most; as many as one call generates anyway
+MOST_CLASSES = 100  # whose shares so few samples tell, and a line of metrics can hold
 SEED = 0  # of the choice of real examples: the same in every run, so that runs compare
 
 _logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Diagnostics:
         if self.experiment.features is None or not np.isfinite(drawn).all():
             return {}
         probabilities = self.experiment.features.extract(to_pixels(drawn)).probabilities
-        if probabilities is None:
+        if probabilities is None or probabilities.shape[1] > MOST_CLASSES:
             return {}
         shares = classes.class_shares(probabilities.argmax(1), probabilities.shape[1])
         return {f"class_share_{number}": float(share) for number, share in enumerate(shares)}

@@ -106,6 +106,8 @@ class Experiment:
         for field in ("penalties", "augmentations"):
             for position, value in enumerate(getattr(self, field)):
                 check_object("Experiment", f"{field}[{position}]", value, "__call__")
+        if sum(hasattr(value, "next_probability") for value in self.augmentations) > 1:
+            raise RequestError("Experiment.augmentations: one of them may be adaptive, not several")
         if self.guard is not None:
             check_object("Experiment", "guard", self.guard, "rate", "guard.Guard() or None")
         if self.features is not None:
@@ -149,7 +151,8 @@ class Experiment:
 def half_life(images: float, batch_size: int) -> float:
     """Returns the `ema_decay` with which a batch weighs half as much after so many real examples.
 
-    Karras et al. (2020b) state it so, as it stays right for other batch sizes.
+    Karras et al. (2020b) state it so, as it stays right for other batch sizes. With several updates
+    of the discriminator in a step, a step takes so many batches.
 
     Raises:
         RequestError: one of the two is not above 0.

@@ -33,11 +33,12 @@ class GANState:
 
     Attributes:
         step: updates done, int32 [].
-        key: key(seed), from which every random draw is derived (another after `guard.returned`).
+        key: key(seed), from which every random draw is derived (another after a guard's return).
         generator: one player.
         discriminator: the other.
         ema: moving average of the generator's (params, variables); None where it is off.
         statistics: averages of what the discriminator says, see `gan_jax.statistics`.
+        snapshot: where a guard goes back to, see `gan_jax.guard`; None without one.
     """
 
     step: PyTree
@@ -46,6 +47,7 @@ class GANState:
     discriminator: Player
     ema: PyTree
     statistics: statistics.Statistics
+    snapshot: PyTree = None
 
 
 class Stream(enum.IntEnum):
@@ -117,7 +119,9 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
     )
     ema = (generator.params, generator.variables) if experiment.ema_decay else None
     no_step = jnp.zeros((), jnp.int32)
-    return GANState(no_step, key, generator, discriminator, ema, statistics.start())
+    state = GANState(no_step, key, generator, discriminator, ema, statistics.start())
+    # A snapshot's buffers are its own: a state is donated to the step that follows.
+    return state.replace(snapshot=guard.snapshot(state)) if experiment.guard else state
 
 
 def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
@@ -160,8 +164,9 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     )
     metrics |= generator_metrics
     if experiment.guard:
-        new = guard.kept_finite(before, new, metrics)
+        new = experiment.guard.guarded(before, new, metrics)
         metrics["skipped"] = new.statistics.skipped
+        metrics["returns"] = new.statistics.returns
     return new, metrics
 
 

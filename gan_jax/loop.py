@@ -18,7 +18,6 @@ from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
-from gan_jax.guard import returned
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
@@ -205,8 +204,6 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
             # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
             _report(running, alive, clock, *waiting, states if sampling else None)
             waiting = None
-            if running.is_due(experiment.save_every, step):
-                states = _after_returns(running, alive, states, step)
             if saving:
                 finite = jax.device_get(_are_finite(states))
                 diverged = [index for index, _ in alive if not finite[index]]
@@ -243,9 +240,23 @@ class _Alive:
     def __init__(self, running: Running):
         self._running = running
         self._members = dict(enumerate(running.members))
+        self._returns: dict[int, float] = {}  # of the guard, as last reported
 
     def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(list(self._members.items()))
+
+    def count_returns(self, position: int, step: int, metrics: dict[str, float]) -> None:
+        """Tells of a seed whose guard has gone back since the last report."""
+        returns = metrics.get("returns", 0)
+        if returns > self._returns.get(position, 0):
+            guard = self._running.experiment.guard
+            message = (
+                f"by step {step} the guard has gone back {returns:g} times, each time after "
+                f"{guard.after} steps in a row that were not finite; learning rates are now "
+                f"times {guard.learning_rate**returns:g}"
+            )
+            self._running.say(message, self._members[position])
+        self._returns[position] = returns
 
     def end(self, positions: Sequence[int], step: int, reason: str) -> None:
         """Takes seeds out.
@@ -285,6 +296,7 @@ def _report(
             alive.end([index], step, str(values))
         elif len(finite) < len(values):
             written[index] = finite  # JSON has no NaN
+        alive.count_returns(index, step, values)
     for index, member in alive:
         diagnosed = {} if states is None else member.diagnostics(_of_one(states, index))
         if running.is_due(running.experiment.log_every, step) or diagnosed:
@@ -294,37 +306,6 @@ def _report(
     shown = [of_seed[index] for index, _ in alive]
     means = {name: sum(values[name] for values in shown) / len(shown) for name in fetched}
     running.display.progress(step, epoch, len(shown) * seen * clock.steps_per_second, means)
-
-
-def _after_returns(
-    running: Running, alive: _Alive, states: gan.GANState, step: int
-) -> gan.GANState:
-    """Takes the seeds that have skipped too many steps in a row back to a checkpoint, see `Guard`.
-
-    At the steps of checkpoints only, so that it does not depend on how steps are grouped into
-    calls, or on signals.
-    """
-    guard = running.experiment.guard
-    if guard is None:
-        return states
-    of_seeds = [_of_one(states, index) for index in range(len(running.members))]
-    in_a_row = [int(state.statistics.skipped_in_a_row) for state in of_seeds]
-    going_back = [(i, member) for i, member in alive if in_a_row[i] >= guard.after]
-    for index, member in going_back:
-        member.saver.wait()
-        saved = checkpoints.steps(member.saver.directory)
-        every, last_good = running.experiment.save_every, step - in_a_row[index]
-        due = [each for each in saved if each <= last_good and each % every == 0]
-        chosen = max(due, default=saved[0])
-        template = runs.abstract_state(member.experiment, devices.for_loading())
-        good = checkpoints.load(member.saver.directory, chosen, template)
-        of_seeds[index] = returned(of_seeds[index], devices.own_copy(good))
-        running.say(
-            f"step {step}: {in_a_row[index]} steps in a row were not finite; going on from the "
-            f"parameters of step {chosen}, with learning rates times {guard.learning_rate:g}",
-            member,
-        )
-    return running.plan.stack(of_seeds) if going_back else states
 
 
 def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) -> None:

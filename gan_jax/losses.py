@@ -195,15 +195,16 @@ class TopK:
         if not 0 < self.share <= 1:
             raise RequestError(f"TopK.share = {self.share!r}: must be above 0 and at most 1")
 
-    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Logits:
         """Returns what the loss returns."""
         return self.loss.discriminator(real_logits, fake_logits)
 
-    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+    def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
         """Returns the loss of the best fakes, scaled to keep their mean, and 0 for others."""
-        count = max(round(self.share * len(fake_logits)), 1)
-        rank = jnp.argsort(jnp.argsort(-fake_logits))
-        best = self.loss.generator(real_logits, fake_logits) * (len(fake_logits) / count)
+        logits = getattr(fake_logits, "logits", fake_logits)  # of a verdict, those
+        count = max(round(self.share * len(logits)), 1)
+        rank = jnp.argsort(jnp.argsort(-logits))
+        best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)
         return jnp.where(rank < count, best, 0)
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.errors import RequestError
 from gan_jax.traced import TRACED
 
 SMALLEST_SQUARE = 1e-12  # of a slope, in float32
@@ -116,7 +117,8 @@ class Consistency:
     """The logit of a sample should not change with augmentation: balanced consistency, bCR.
 
     Zhao, Singh, et al. (2021), section 3.1; with `fake=0.0` that of real examples only, CR (Zhang
-    et al., 2020, equation 3).
+    et al., 2020, equation 3). Where the experiment augments, both logits are those of samples that
+    are augmented besides, in the same way.
 
     Attributes:
         augmentation: see `gan_jax.augmentation`; `augmentation.DiffAugment()` for example.
@@ -134,18 +136,26 @@ class Consistency:
         check_types(self)
         check_object("Consistency", "augmentation", self.augmentation, "__call__")
         check_bounds(self, "real fake", at_least=0)
+        if hasattr(self.augmentation, "next_probability"):
+            raise RequestError(
+                f"Consistency.augmentation = {self.augmentation}: its probability follows the "
+                "discriminator where it is one of the experiment's augmentations only"
+            )
 
     def __call__(
         self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
     ) -> Each:
         """Returns lambda_real (D(x) - D(T(x)))^2 + lambda_fake (D(G(z)) - D(T(G(z))))^2."""
 
-        def change(sample, key):
+        def change(weight, sample, key):
+            if isinstance(weight, float) and weight == 0:  # numbers that are traced are never 0
+                return 0.0
             augmented = self.augmentation(sample, key, state)
-            return jnp.square(logits_fn(sample) - logits_fn(augmented))
+            return weight * jnp.square(logits_fn(sample) - logits_fn(augmented))
 
         real_key, fake_key = jax.random.split(key)
-        return self.real * change(real, real_key) + self.fake * change(fake, fake_key)
+        nothing = jnp.zeros(len(real))
+        return nothing + change(self.real, real, real_key) + change(self.fake, fake, fake_key)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +163,8 @@ class LeCam:
     """Holds logits near to what the other kind had on average: for small data sets.
 
     Tseng et al. (2021), equation 6, with the averages of `gan_jax.statistics` as anchors. With the
-    Wasserstein loss it is a weighted LeCam divergence (their section 3.3).
+    Wasserstein loss it is a weighted LeCam divergence. (Published code passes both differences
+    through a ReLU first, the equation does not.)
 
     Attributes:
         gamma: the penalty's weight, their lambda, at least 0.
@@ -204,8 +215,9 @@ class Lazy(_Changed):
 
     Attributes:
         penalty: which one, `R1(1.0)` for example.
-        every: from one step with it to the next; the first step has it. In other steps it is not
-            computed, unless seeds are batched (`--strategy vmap`).
+        every: from one step with it to the next; the step with this number is the first, so that a
+            line of metrics at a multiple of it shows the penalty, and other lines 0. In other steps
+            it is not computed, unless seeds are batched (`--strategy vmap`).
     """
 
     every: int = 16
@@ -225,7 +237,7 @@ class Lazy(_Changed):
 
         nothing = jax.eval_shape(due)
         return jax.lax.cond(
-            state.step % self.every == 0, due, lambda: jnp.zeros(nothing.shape, nothing.dtype)
+            (state.step + 1) % self.every == 0, due, lambda: jnp.zeros(nothing.shape, nothing.dtype)
         )
 
 

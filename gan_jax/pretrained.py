@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from gan_jax import gan, runs
+from gan_jax import gan, guard, runs
 from gan_jax.errors import RequestError
 
 PLAYERS = ("generator", "discriminator")
@@ -69,6 +69,8 @@ def load_pretrained(
         # Copies, as training donates every array of the state, each once.
         started = (state.generator.params, state.generator.variables)
         state = state.replace(ema=jax.tree.map(jnp.copy, started))
+    if state.snapshot is not None:
+        state = state.replace(snapshot=jax.tree.map(jnp.copy, guard.snapshot(state)))
     return state
 
 

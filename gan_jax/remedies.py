@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gan_jax.experiment import Experiment
+from gan_jax.penalties import R1
 
 MISSING = object()
 
@@ -84,8 +85,11 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 def advice(experiment: Experiment, verdict: str) -> list[str]:
     """Lists what to try against a verdict, as arguments of `gan-jax train`, where they apply."""
     lines = []
-    for path, change, why in REMEDIES.get(verdict, ()):
-        now = _value(experiment, path)
+    for remedy in REMEDIES.get(verdict, ()):
+        path, change, why = remedy
+        if remedy is STRONGER_R1:
+            path = _path_of_r1(experiment)
+        now = MISSING if path is None else _value(experiment, path)
         value = None if now is MISSING else change(now)
         if value is not None:
             flag = path.replace("_", "-")
@@ -104,9 +108,23 @@ def _value(experiment: Experiment, path: str) -> Any:
     return functools.reduce(inner, path.split("."), experiment)
 
 
+def _path_of_r1(experiment: Experiment) -> str | None:
+    """The path of the weight of R1, which other penalties may change; None where there is none."""
+    for position, penalty in enumerate(experiment.penalties):
+        path = f"penalties.{position}"
+        while hasattr(penalty, "penalty"):
+            path, penalty = f"{path}.penalty", penalty.penalty
+        if isinstance(penalty, R1):
+            return f"{path}.gamma"
+    return None
+
+
 def _may_have_r1(experiment: Experiment) -> bool:
     # Its gradients are those of single examples, which BatchNorm mixes.
-    return not experiment.penalties and not getattr(experiment.discriminator, "batch_norm", False)
+    discriminator = experiment.discriminator
+    mixes = getattr(discriminator, "batch_norm", False)
+    mixes |= getattr(discriminator, "normalisation", "none") == "batch"
+    return not experiment.penalties and not mixes
 
 
 def _number(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-DECAY = 0.99  # of the averages (Tseng et al., 2021, section 4.1, for the logits)
+DECAY = 0.99  # of the averages (Tseng et al., 2021, for the logits)
 
 
 class Statistics(NamedTuple):
@@ -15,7 +15,7 @@ class Statistics(NamedTuple):
         logit_real: of the mean logit of real examples.
         logit_fake: of the mean logit of fakes.
         sign_real: of the mean sign of the logits of real examples: near 1 where the discriminator
-            has learnt them by heart (Karras et al., 2020a, section 3.1: r_t).
+            has learnt them by heart (Karras et al., 2020a, equation 1: r_t).
         augmentation: the probability with which `augmentation.Adaptive` augments, from 0 to 1.
         skipped: steps that were skipped, see `gan_jax.guard`.
         skipped_in_a_row: those of them since the last one that was not.

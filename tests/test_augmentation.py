@@ -187,6 +187,7 @@ class Doubled:
         (lambda: InstanceNoise(-1.0), r"InstanceNoise\.deviation = -1\.0"),
         (lambda: tiny(augmentations=(DiffAugment,)), r"augmentations\[0\] .* parentheses"),
         (lambda: tiny(augmentations=DiffAugment()), r"augmentations .* a tuple"),
+        (lambda: tiny(augmentations=(Adaptive(), Adaptive())), r"one of them may be adaptive"),
     ],
 )
 def test_wrong_fields_are_refused(make, message):

@@ -58,7 +58,8 @@ def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
     )
     batch = plain.data.batch(0, 0, 16)
     expected, _ = gan.update(plain, state, batch)
-    new, _ = gan.update(guarded, state.replace(statistics=counted), batch)
+    start = gan.init(guarded, 0).replace(statistics=counted)
+    new, _ = gan.update(guarded, start, batch)
     for field in ("generator", "discriminator", "ema"):
         equal(getattr(new, field), getattr(expected, field))
     assert int(new.statistics.skipped) == 7
@@ -89,19 +90,48 @@ def run_of(experiment, workdir):
     return run, lines
 
 
-def test_training_goes_back_to_a_checkpoint_and_says_so(tmp_path):
+def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
+    experiment = tiny_points(guard=Guard(after=3, every=4), ema_decay=0.5)
+    poisoned = dataclasses.replace(experiment, loss=ALWAYS)
+    update = jax.jit(gan.update, static_argnums=0)
+    state = gan.init(experiment, 0)
+    batch = experiment.data.batch(0, 0, 16)
+    states = [state]
+    for _ in range(6):
+        state, _ = update(experiment, state, batch)
+        states.append(state)
+    for _ in range(3):
+        equal(state.generator, states[6].generator)
+        state, metrics = update(poisoned, state, batch)
+    for field in ("generator", "discriminator", "ema"):
+        equal(getattr(state, field), getattr(states[4], field))  # the newest snapshot
+    assert int(state.step) == 9
+    assert int(metrics["returns"]) == int(state.statistics.returns) == 1
+    assert int(state.statistics.skipped) == 3 and int(state.statistics.skipped_in_a_row) == 0
+    expected = jax.random.fold_in(states[0].key, 1)
+    equal(jax.random.key_data(state.key), jax.random.key_data(expected))
+
+
+def test_returns_are_told_and_counted(tmp_path):
     experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4, learning_rate=0.5))
     run, lines = run_of(experiment, tmp_path / "run")
     log = run.directory.log.read_text()
-    assert "step 5: 5 steps in a row were not finite; going on from the parameters of step 0" in log
-    assert int(run.state.statistics.returns) == 2  # at steps 5 and 10; at 12 two in a row only
-    assert int(run.state.statistics.skipped) == 12
-    assert lines[-1]["skipped"] == 12
+    assert "the guard has gone back 3 times, each time after 4 steps in a row" in log
+    assert "learning rates are now times 0.125" in log
+    assert int(run.state.statistics.returns) == lines[-1]["returns"] == 3
+    assert int(run.state.statistics.skipped) == lines[-1]["skipped"] == 12
     assert "discriminator_loss" not in lines[-1]  # it is no number
-    start = gan.init(experiment, 0)
-    equal(run.state.generator.params, start.generator.params)
-    key = jax.random.fold_in(jax.random.fold_in(start.key, 1), 2)
-    equal(jax.random.key_data(run.state.key), jax.random.key_data(key))
+    equal(run.state.generator.params, gan.init(experiment, 0).generator.params)
+
+
+def test_a_run_that_is_extended_is_the_longer_run(tmp_path):
+    """Returns do not depend on when a run was saved."""
+    experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4))
+    straight, _ = run_of(experiment, tmp_path / "straight")
+    for steps in (3, 7, 12):
+        extended, _ = run_of(dataclasses.replace(experiment, steps=steps), tmp_path / "extended")
+    equal(jax.random.key_data(straight.state.key), jax.random.key_data(extended.state.key))
+    equal(straight.state.replace(key=None), extended.state.replace(key=None))
 
 
 def test_without_a_guard_the_same_run_ends(tmp_path):
@@ -117,7 +147,8 @@ def test_a_row_that_is_short_is_not_undone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"after": 0}, {"learning_rate": 0.0}, {"learning_rate": 1.5}, {"after": True}]
+    "wrong",
+    [{"after": 0}, {"every": 0}, {"learning_rate": 0.0}, {"learning_rate": 1.5}, {"after": True}],
 )
 def test_wrong_fields_are_refused(wrong):
     with pytest.raises(RequestError, match=rf"Guard\.{next(iter(wrong))} = "):

@@ -139,6 +139,15 @@ def test_the_auxiliary_classifier_adds_the_cross_entropy_of_labels():
     close(loss.generator(real, fake), expected)
 
 
+def test_top_k_and_the_auxiliary_classifier_combine_in_either_order():
+    real = Verdict(jnp.array(REAL), jnp.zeros(4))
+    fake = Verdict(jnp.array(FAKE), jnp.zeros(4))
+    top, told = losses.TopK, losses.AuxiliaryClassifier
+    expected = top(losses.Hinge()).generator(real.logits, fake.logits)
+    close(told(top(losses.Hinge())).generator(real, fake), expected)
+    close(top(told(losses.Hinge())).generator(real, fake), expected)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

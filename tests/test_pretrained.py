@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import gan, runs
+from gan_jax import gan, guard, runs
 from gan_jax.errors import RequestError
 from gan_jax.networks import dcgan
 from gan_jax.pretrained import InitFrom, load_pretrained
@@ -75,3 +75,8 @@ def test_the_average_starts_at_the_parameters_taken(source):
         state.ema,
         (state.generator.params, state.generator.variables),
     )
+
+
+def test_a_guard_goes_back_to_the_parameters_taken(source):
+    state = load_pretrained(InitFrom(source), gan.init(tiny(guard=Guard()), 9), print)
+    assert_same_bits(state.snapshot, guard.snapshot(state))

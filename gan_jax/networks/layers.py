@@ -158,7 +158,7 @@ class Spectral(nn.Module):
 class SelfAttention(nn.Module):
     """Lets every place of a map look at every other one: SAGAN.
 
-    Zhang et al. (2019), equations 1 to 4, with keys and values of a map of half the size, as in
+    Zhang et al. (2019), equations 1 to 3, with keys and values of a map of half the size, as in
     their code. It starts as the identity.
 
     Attributes:
@@ -176,13 +176,17 @@ class SelfAttention(nn.Module):
 
         def projected(of, name, features):
             layer = functools.partial(nn.Dense, features, use_bias=False)
-            layer = Spectral(layer, self.spectral, name=name)
-            return layer(of, training=training).reshape(batch, -1, features)
+            return Spectral(layer, self.spectral, name=name)(of, training=training)
 
-        coarse = nn.max_pool(x, (2, 2), strides=(2, 2))
-        query = projected(x, "query", max(channels // 8, 1))
-        key = projected(coarse, "key", max(channels // 8, 1))
-        value = projected(coarse, "value", max(channels // 2, 1))
+        def places(of):
+            return of.reshape(batch, -1, of.shape[-1])
+
+        def coarse(of):
+            return places(nn.max_pool(of, (2, 2), strides=(2, 2)))
+
+        query = places(projected(x, "query", max(channels // 8, 1)))
+        key = coarse(projected(x, "key", max(channels // 8, 1)))
+        value = coarse(projected(x, "value", max(channels // 2, 1)))
         weights = jax.nn.softmax(jnp.einsum("bqc,bkc->bqk", query, key))
         seen = jnp.einsum("bqk,bkc->bqc", weights, value)
         seen = projected(seen, "output", channels).reshape(x.shape)

@@ -1,6 +1,6 @@
 """The modern baseline R3GAN: residual networks without normalisation, for images of 4 * 2^n pixels.
 
-Huang et al. (2024), section 4.2 and appendix: bottlenecks of grouped convolutions, fix-up
+Huang et al. (2024): bottlenecks of grouped convolutions, fix-up
 initialisation (Zhang, Dauphin, Ma, 2019) in the place of normalisation, and filtered resampling
 (here with the filter (1, 3, 3, 1), which is a pixel longer than theirs).
 Meant for `losses.RelativisticPairing` with `penalties.R1` and `R2`. The defaults train on a CPU;
@@ -131,13 +131,14 @@ class Discriminator(nn.Module):
             if stage:
                 x = _to_width(_halved(x), self.widths[stage - 1])
         # The mirror of the generator's first map: a learnt pattern for each channel.
-        normal = nn.initializers.normal(1 / 4)
+        normal = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
         pattern = self.param("pattern", normal, (*x.shape[1:3], self.widths[0]), jnp.float32)
-        features = (x * pattern.astype(x.dtype)).sum(axis=(1, 2))
+        # In float32: relativistic losses take differences of logits that may be far from 0.
+        features = (x.astype(jnp.float32) * pattern.astype(jnp.float32)).sum(axis=(1, 2))
         logits = nn.Dense(max(self.classes, 1), use_bias=False, kernel_init=linear)(features)
         if not self.classes:
             return logits[:, 0]
-        return (logits * one_hot(condition, self.classes, x.dtype)).sum(axis=-1)
+        return (logits * one_hot(condition, self.classes, logits.dtype)).sum(axis=-1)
 
 
 class Block(nn.Module):

@@ -30,7 +30,7 @@ class Generator(nn.Module):
         normalisation: of all hidden layers, see `layers.Normalise`.
         classes: number of labels, by which "batch" normalises; 0 is unconditional.
         attention: self-attention on the map of half the image's size.
-        spectral: normalise all kernels spectrally (Zhang et al., 2019, section 3.2).
+        spectral: normalise all kernels spectrally (Zhang et al., 2019).
     """
 
     width: int = 256

@@ -206,6 +206,6 @@ def test_attention_by_hand():
     params = {**variables["params"], "gain": jnp.float32(2.0)}
     kernels = {name: params[name]["layer"]["kernel"] for name in ("query", "value", "output")}
     # The coarse map has one place: all weights are 1.
-    seen = x.max((1, 2)) @ kernels["value"] @ kernels["output"]
+    seen = (x @ kernels["value"]).max((1, 2)) @ kernels["output"]
     y = layer.apply({"params": params}, x, training=True)
     np.testing.assert_allclose(y, x + 2 * seen[:, None, None], rtol=1e-5, atol=1e-5)
