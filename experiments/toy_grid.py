@@ -2,6 +2,9 @@
 
     gan-jax train experiments/toy_grid.py --seeds 0:8
 
+Schedules end at STEPS: to train longer or shorter change STEPS, not --steps. The pictures show
+samples in black over points of the data in grey.
+
 After Srivastava et al. (2017), section 4.1. Relativistic pairing with an R1 penalty that falls to a
 hundredth: strong at first, so that no mode is lost, weak in the end, so that modes are sharp. Found
 by small sweeps of two seeds, in which depth and learning rate mattered most for sharp modes.

@@ -29,4 +29,6 @@ experiment = Experiment(
     steps=5000,
     sample_every=500,
     save_every=1000,
+    evaluate_every=5000,
+    evaluate_samples=10_000,
 )

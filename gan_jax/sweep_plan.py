@@ -91,6 +91,7 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
                 f"({', '.join(strangers[:3])}); give an empty or new --workdir"
             )
     settings = dict(before.settings if before else {})
+    _refuse_other_data(directory, settings, sweep.settings)
     for name, experiment in sweep.settings.items():
         _refuse_changes(directory, name, settings.get(name), experiment)
         settings[name] = experiment
@@ -209,6 +210,19 @@ def _refuse_changes(
             f"the setting {name} of the sweep in {directory.path} was another experiment; give "
             "another --workdir, or undo:\n  " + "\n  ".join(changed)
         )
+
+
+def _refuse_other_data(
+    directory: SweepDirectory, before: Mapping[str, Experiment], now: Mapping[str, Experiment]
+) -> None:
+    """Refuses what could never be compared, unless the sweep is about data."""
+    known = {experiment.data for experiment in before.values()}
+    for name, experiment in now.items():
+        if len(known) == 1 and experiment.data not in known and "data" not in name:
+            raise RequestError(
+                f"the sweep in {directory.path} is of other data than the setting {name}, so that "
+                "the two would not compare; give another --workdir"
+            )
 
 
 def _experiment_of(file: str | None, encoded: Any) -> Experiment:

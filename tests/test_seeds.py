@@ -195,7 +195,10 @@ def test_seeds_are_read(text, seeds):
         ("0:3:6", "give 0:8"),
         ("-1", "give 0:8"),
         ("3:3", "3:3 holds no seed"),
-        ("4294967296", "holds no seed from 0 to 4294967295"),
+        (
+            "4294967296",
+            "0:8 are the seeds 0 to 7, and 4294967295 is the largest",
+        ),
         ("0:4,2", "2 is there twice"),
         ("0:1000000", "at most 4096"),
     ],

@@ -1,5 +1,7 @@
 """The plan of a sweep: what is written, read back, added to, and refused."""
 
+import dataclasses
+
 import pytest
 
 from gan_jax import sweep_plan
@@ -78,3 +80,13 @@ def test_a_setting_of_another_name_is_refused(directory):
     assert list(sweep_plan.only(whole, ["fast"]).settings) == ["fast"]
     with pytest.raises(RequestError, match="no setting fats in the sweep; did you mean 'fast'"):
         sweep_plan.only(whole, ["fats"])
+
+
+def test_other_data_are_refused_unless_the_sweep_is_about_data(directory):
+    prepared(directory)
+    fewer = tiny_points(data=dataclasses.replace(SETTINGS["fast"].data, count=100))
+    with pytest.raises(RequestError, match="of other data than the setting later"):
+        prepared(directory, later=fewer)
+    assert list(sweep_plan.read(directory).settings) == ["fast", "other"]
+    assert "data.count=100" in prepared(directory, **{"data.count=100": fewer}).settings
+    assert "later" in prepared(directory, later=fewer).settings

@@ -181,8 +181,10 @@ def to_csv(comparisons: Sequence[Comparison]) -> str:
 def _common_basis(settings: Sequence[Setting]) -> Basis:
     lacking = [str(setting.path) for setting in settings if not all(setting.rows)]
     if lacking:
+        commands = "\n".join(f"  gan-jax evaluate {path}" for path in lacking)
         raise RequestError(
-            f"not all seeds have been evaluated: gan-jax evaluate {' '.join(lacking)}"
+            "not all seeds have been evaluated; train what is not finished (of a sweep: gan-jax "
+            f"sweep DIR), then\n{commands}"
         )
     of_seeds = [{_basis(row) for row in rows} for setting in settings for rows in setting.rows]
     common = set.intersection(*of_seeds) if of_seeds else set()

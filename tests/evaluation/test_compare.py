@@ -104,7 +104,7 @@ def test_nothing_is_best_of_one_setting_and_no_memorisation_is(tmp_path, metric)
 def test_seeds_that_were_not_evaluated_are_named(tmp_path):
     paths = [setting(tmp_path / name, GOOD) for name in "ab"]
     RunDirectory(paths[1]).of_seed(2).evaluation.unlink()
-    with pytest.raises(RequestError, match=f"not all .* gan-jax evaluate {paths[1]}$"):
+    with pytest.raises(RequestError, match=rf"not all (.|\n)*gan-jax evaluate {paths[1]}$"):
         compare(paths)
 
 
