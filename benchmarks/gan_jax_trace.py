@@ -62,7 +62,7 @@ def _outputs(experiment: Experiment, state: gan.GANState, latent, image) -> dict
         mutable=list(generator.variables),
     )
     passed = gan.forward(experiment, state, _batch(image), 0)
-    trace["training: real logits"], trace["training: fake logits"] = passed.logits
+    trace["training: real logits"], trace["training: fake logits"] = passed.verdicts
     gradients = {}
     for player, pull in (
         ("generator", passed.generator_gradient),
@@ -70,7 +70,7 @@ def _outputs(experiment: Experiment, state: gan.GANState, latent, image) -> dict
     ):
         trace[f"losses: {player}"], cotangents = jax.value_and_grad(
             lambda logits, player=player: getattr(experiment.loss, player)(*logits).mean()
-        )(passed.logits)
+        )(passed.verdicts)
         gradients[player] = pull(cotangents)
     statistics = generator.variables["batch_stats"]
     for player, tree in _in_keras_layout(gradients, statistics)[0].items():

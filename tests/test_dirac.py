@@ -59,7 +59,7 @@ def test_the_non_saturating_loss_alone_is_slow(loss, base):
     """Section 2.1, and appendix D.1: closer and closer, but not at a linear rate."""
     found = distances(dataclasses.replace(base, loss=loss))
     assert found[-1] < 0.3
-    assert 0.9 < found[-1] / found[-100] < 1
+    assert 0.8 < found[-1] / found[-100] < 1
 
 
 @pytest.mark.parametrize("loss", ZERO_SUM)

@@ -120,9 +120,11 @@ def first_game(experiment, state, batch):
         ("discriminator", passed.discriminator_gradient),
     ):
         loss = getattr(experiment.loss, name)
-        value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(passed.logits)
+        value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(
+            passed.verdicts
+        )
         found[name] = value, pull(cotangents)
-    return passed.logits[1], found
+    return passed.verdicts[1], found
 
 
 def check_losses_and_gradients(pair, bound):

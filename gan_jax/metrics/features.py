@@ -169,7 +169,7 @@ class Function:
                 f"features: {self.name} fails ({last.filename}, line {last.lineno}) for images of "
                 f"type uint8, shape {list(batch.shape)}: {reason}"
             ) from error
-        features, probabilities = result if isinstance(result, tuple) else (result, None)
+        features, probabilities = result[:2] if isinstance(result, tuple) else (result, None)
         for what, values in (("features", features), ("probabilities", probabilities)):
             if values is None and what == "probabilities":
                 continue

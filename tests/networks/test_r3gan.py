@@ -54,6 +54,7 @@ def test_resampling_is_linear_between_places_and_keeps_the_mean():
     assert float(jnp.abs(r3gan._halved(stripes)[0, 1:-1]).max()) < 1e-5  # no aliasing
 
 
+@pytest.mark.slow
 def test_it_trains_with_its_loss_and_penalties():
     experiment = tiny(
         generator=r3gan.Generator(**SMALL, image_channels=1),

@@ -89,6 +89,7 @@ def conditional(**changes):
     )
 
 
+@pytest.mark.slow
 def test_an_auxiliary_classifier_trains_both_players():
     discriminator = resnet.Discriminator(4, classes=10, condition_by="classifier")
     experiment = conditional(
