@@ -64,9 +64,7 @@ class Diagnostics:
         drawn = samples.draw(experiment, state, COUNT, key=experiment.seed)
         count = len(self.training["sample"])
         drawn = drawn[:count]
-        condition = None
-        if experiment.data.labels:
-            condition = jnp.arange(count) % experiment.data.classes
+        condition = samples.take_turns(experiment, count)
         judged = {
             "training": (self.training["sample"], self.training["condition"], 1),
             "samples": (drawn, condition, -1),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from gan_jax.checks import check_bounds, check_types
+from gan_jax.errors import RequestError
 
 PARTS = ("generator", "discriminator", "ema")  # of a state, that a snapshot holds
 
@@ -39,7 +40,9 @@ class Guard:
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "after every", at_least=1)
-        check_bounds(self, "learning_rate", at_least=1e-6, below=1 + 1e-6)
+        if not 0 < self.learning_rate <= 1:
+            wrong = f"Guard.learning_rate = {self.learning_rate!r}"
+            raise RequestError(f"{wrong}: must be above 0 and at most 1")
 
     def rate(self, statistics: Any) -> Float[Array, ""]:
         """The factor of the learning rates so far."""

@@ -18,6 +18,7 @@ from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
+from gan_jax.guard import all_finite
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
@@ -174,7 +175,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     seeds = running.plan.padded([member.experiment.seed for member in running.members])
     numbers = running.plan.numbers([member.experiment for member in running.members])
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
-    alive = _Alive(running)
+    alive = _Alive(running, states)
     for index, member in alive:
         if not checkpoints.steps(member.saver.directory):
             state = _chosen(states, index)
@@ -237,10 +238,11 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
 class _Alive:
     """Which seeds have not diverged; iterates over their positions and members."""
 
-    def __init__(self, running: Running):
+    def __init__(self, running: Running, states: gan.GANState):
         self._running = running
         self._members = dict(enumerate(running.members))
-        self._returns: dict[int, float] = {}  # of the guard, as last reported
+        returns = jax.device_get(states.statistics.returns)  # of the guard, as last reported
+        self._returns: dict[int, float] = dict(enumerate(returns.tolist()))
 
     def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(list(self._members.items()))
@@ -248,7 +250,7 @@ class _Alive:
     def count_returns(self, position: int, step: int, metrics: dict[str, float]) -> None:
         """Tells of a seed whose guard has gone back since the last report."""
         returns = metrics.get("returns", 0)
-        if returns > self._returns.get(position, 0):
+        if returns > self._returns[position]:
             guard = self._running.experiment.guard
             message = (
                 f"by step {step} the guard has gone back {returns:g} times, each time after "
@@ -331,8 +333,7 @@ def _chosen(states: gan.GANState, index: Int32[Array, ""]) -> gan.GANState:
 @jax.vmap
 def _are_finite(states: gan.GANState) -> Bool[Array, "*seeds"]:
     """Checks parameters and averages; a random key or a step number cannot be infinite."""
-    numbers = (states.generator.params, states.discriminator.params, states.ema)
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(numbers)]).all()
+    return all_finite((states.generator.params, states.discriminator.params, states.ema))
 
 
 def _diverged(directory: runs.RunDirectory, step: int, reason: str) -> str:

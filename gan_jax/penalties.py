@@ -148,7 +148,9 @@ class Consistency:
         """Returns lambda_real (D(x) - D(T(x)))^2 + lambda_fake (D(G(z)) - D(T(G(z))))^2."""
 
         def change(weight, sample, key):
-            if isinstance(weight, float) and weight == 0:  # numbers that are traced are never 0
+            if (
+                isinstance(weight, int | float) and weight == 0
+            ):  # numbers that are traced are never 0
                 return 0.0
             augmented = self.augmentation(sample, key, state)
             return weight * jnp.square(logits_fn(sample) - logits_fn(augmented))

@@ -19,7 +19,7 @@ class Statistics(NamedTuple):
         augmentation: the probability with which `augmentation.Adaptive` augments, from 0 to 1.
         skipped: steps that were skipped, see `gan_jax.guard`.
         skipped_in_a_row: those of them since the last one that was not.
-        returns: how often training has gone back to a checkpoint.
+        returns: how often training has gone back to a snapshot.
     """
 
     logit_real: Float[Array, ""]

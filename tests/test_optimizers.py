@@ -1,4 +1,3 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -111,11 +110,9 @@ def test_schedules_are_those_of_optax(shape):
 
 
 def test_a_schedule_of_ones_is_no_schedule():
-    assert jax.tree.structure(Adam().build().init(0.0)) == jax.tree.structure(
-        Adam(schedule=Schedule()).build().init(0.0)
-    )
-    plain, constant = steps(Adam(0.1), [1.0] * 3), steps(Adam(0.1, schedule=Schedule()), [1.0] * 3)
-    np.testing.assert_array_equal(plain, constant)
+    parts = Adam().build().init(jnp.zeros(()))
+    assert len(parts) == 2
+    assert len(Adam(schedule=Schedule(warm_up=5)).build().init(jnp.zeros(()))) == 3
 
 
 @pytest.mark.parametrize(

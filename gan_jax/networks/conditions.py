@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Int32
 
 from gan_jax.checks import check_bounds, check_object, check_types
@@ -116,5 +117,6 @@ def label_losses(
     class_logits: Float[Array, "batch classes"], condition: Int32[Array, " batch"]
 ) -> Float[Array, " batch"]:
     """Cross-entropy of the labels, in nats."""
-    log_probabilities = jax.nn.log_softmax(class_logits.astype(jnp.float32))
-    return -jnp.take_along_axis(log_probabilities, condition[:, None], axis=1)[:, 0]
+    return optax.softmax_cross_entropy_with_integer_labels(
+        class_logits.astype(jnp.float32), condition
+    )
