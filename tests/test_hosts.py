@@ -73,6 +73,7 @@ def assert_same(one, other):
         assert np.linalg.norm(first - second) <= 1e-6 * np.linalg.norm(first)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_with_two_devices_and_one_goes_on(two_devices, tmp_path):
     codes, (first, second) = ends(start(tmp_path / "run"))
     assert codes == [0, 0], (first, second)

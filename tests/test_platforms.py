@@ -1,7 +1,6 @@
 """The whole update of every experiment compiles for GPU and TPU, with native convolutions only."""
 
 import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +8,14 @@ import pytest
 
 from gan_jax import gan
 from gan_jax.config import load_experiment
+from tests.test_experiments import FAST, slow_but
 
-FOLDER = Path(__file__).parents[1] / "experiments"
-FILES = [file for file in sorted(FOLDER.glob("*.py")) if not file.stem.startswith("study_")]
 # A custom call that is there for the compiler to tell how arrays are split, not to compute.
 HARMLESS = {"Sharding"}
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", slow_but(FAST))
 def test_the_update_lowers(file, platform):
     experiment = load_experiment(file)
     state = jax.eval_shape(lambda: gan.init(experiment, 0))

@@ -24,6 +24,7 @@ def searched(directory, trials, axes=(), experiment=None):
     return result, said
 
 
+@pytest.mark.slow
 def test_proposals_are_settings_and_the_best_is_said(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     axes = [settings.parse_grid("update_order=simultaneous,alternating", FILE)]

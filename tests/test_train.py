@@ -222,6 +222,7 @@ def test_two_processes_cannot_train_in_one_directory(tmp_path):
         train(tiny(), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert end(start(whole))[0] == 0
@@ -272,6 +273,7 @@ def test_sigterm_saves_and_exits_75(tmp_path):
     assert f"resuming {tmp_path / 'run'} at step {step}" in message
 
 
+@pytest.mark.slow
 def test_a_batch_of_all_devices_equals_one_device(tmp_path):
     networks = (
         "generator=dcgan.Generator(width=8, image_size=8), discriminator=dcgan.Discriminator(8)"
