@@ -101,7 +101,8 @@ def test_the_probability_follows_the_sign_of_real_logits():
 
 
 def test_training_with_a_sure_discriminator_raises_the_probability():
-    experiment = tiny(augmentations=(Adaptive(target=-0.9, images=160),))
+    adaptive = Adaptive(InstanceNoise(0.1), target=-0.9, images=160)
+    experiment = tiny_points(augmentations=(adaptive,))
     state = gan.init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     for expected in (0.1, 0.2):

@@ -102,6 +102,7 @@ def test_seeds_that_are_added_later_leave_the_finished_ones_alone(alone, tmp_pat
     assert_same_runs(alone, tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_stopped_after_every_step_and_resumed_equals_uninterrupted(alone, tmp_path, monkeypatch):
     @contextmanager
     def at_once():

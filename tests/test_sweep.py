@@ -37,6 +37,7 @@ def prepared(directory, seeds=(0, 1), **changes):
     return sweep_plan.prepare(directory, Sweep(SETTINGS | changes, seeds, None))
 
 
+@pytest.mark.slow
 def test_settings_that_share_a_program_train_together_with_the_bits_that_they_have_alone(
     directory, tmp_path
 ):

@@ -54,6 +54,7 @@ def cast(tree, dtype: type):
     return jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype == np.float32 else leaf, tree)
 
 
+@pytest.mark.slow
 def test_float64_agrees_through_ten_steps(native):
     """In float32 rounding grows tenfold in a few steps, as in any GAN, and hides what differs."""
     with jax.enable_x64(True):
@@ -64,6 +65,7 @@ def test_float64_agrees_through_ten_steps(native):
     np.testing.assert_allclose(losses, native_losses, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_200_steps_agree_at_first_and_are_as_good_at_the_end(native):
     losses, samples = trained(1, EXPERIMENT.steps, np.float32)
     native()
