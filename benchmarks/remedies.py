@@ -8,23 +8,16 @@ BatchNorm in the discriminator, and batches of 64 and 32.
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import jax
-import numpy as np
 import tyro
+from seeds import QUICKSTART, runner
 
-from gan_jax import devices, gan
+from gan_jax import devices
 from gan_jax.augmentation import DiffAugment
 from gan_jax.config import load_experiment
 from gan_jax.experiment import Experiment
-from gan_jax.loop import run_steps
 from gan_jax.penalties import R1, R2, Consistency, Dragan, GradientPenalty, Lazy, LeCam
-from gan_jax.seeds import make_plan
-
-QUICKSTART = Path(__file__).parents[1] / "experiments" / "quickstart.py"
 
 REMEDIES = {
     "nothing": {},
@@ -56,7 +49,9 @@ def main(rounds: int = 5, calls_of: int = 32) -> None:
         plain = dataclasses.replace(
             base, generator=generator, discriminator=discriminator, batch_size=batch
         )
-        runners = {name: _runner(_changed(plain, of), calls_of) for name, of in REMEDIES.items()}
+        runners = {
+            name: runner(_changed(plain, of), "map", 1, calls_of) for name, of in REMEDIES.items()
+        }
         times: dict[str, list[float]] = {name: [] for name in runners}
         for turn in range(rounds + 1):
             for name, run in runners.items():
@@ -75,29 +70,6 @@ def _changed(experiment: Experiment, changes: dict) -> Experiment:
     if "spectral" in changes:
         changes = {"discriminator": experiment.discriminator.clone(**changes)}
     return dataclasses.replace(experiment, **changes)
-
-
-def _runner(experiment: Experiment, count: int) -> Callable[[], float]:
-    """A function that runs `count` steps, and returns its seconds."""
-    plan = make_plan("map", 1, experiment.batch_size)
-    plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
-    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
-    numbers = plan.numbers([experiment])
-    pool = {"sample": experiment.data.load().sample, "label": None}
-    pool = jax.device_put(pool, devices.replicated(plan.mesh))
-    size = experiment.batch_size
-    positions = np.stack([[experiment.data.indices(0, step, size) for step in range(count)]])
-
-    def run() -> float:
-        nonlocal states
-        start = time.perf_counter()
-        states, metrics = run_steps(
-            experiment.shared, plan, states, numbers, pool, positions, np.int32(count)
-        )
-        jax.block_until_ready((states, metrics))
-        return time.perf_counter() - start
-
-    return run
 
 
 if __name__ == "__main__":

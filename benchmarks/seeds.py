@@ -66,8 +66,8 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None 
     reference = dataclasses.replace(reference, data=experiment.data, epochs=None, steps=1)
     rows = {"quickstart": experiment, "width 8": narrow, "points": points, "reference": reference}
     for name, what in {only: rows[only]}.items() if only else rows.items():
-        runners = {"alone": _runner(what, "map", 1, calls_of)}
-        runners |= {strategy: _runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
+        runners = {"alone": runner(what, "map", 1, calls_of)}
+        runners |= {strategy: runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
         times: dict[str, list[float]] = {kind: [] for kind in runners}
         for turn in range(rounds + 1):
             for kind, run in runners.items():
@@ -148,7 +148,7 @@ def memory(file: Path = QUICKSTART, train_steps: int = 100) -> None:
         print(f"| {seeds} | {usage.ru_maxrss / 1024:.0f} |", flush=True)
 
 
-def _runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Callable[[], float]:
+def runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Callable[[], float]:
     """A function that runs `count` steps of all seeds, and returns its seconds."""
     plan = make_plan(strategy, seeds, experiment.batch_size)
     if not strategy.startswith("shard"):  # on one device, as `gan-jax train` does

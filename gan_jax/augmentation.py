@@ -1,9 +1,11 @@
 """Augmentations of what the discriminator sees, real and fake alike, differentiable throughout.
 
-An augmentation is a frozen dataclass that is called as `augmentation(sample, key, state)`: samples
-in, samples of the same shape out, and `state` is the `gan.GANState`, whose `step` and `statistics`
-tell how far training is. The generator's gradient goes through it, so that the generator never
-learns to make augmented samples (Zhao et al., 2020, section 3.2).
+An augmentation is a function, or a frozen dataclass that is called like one,
+`augmentation(sample, key, state)`: samples in, samples of the same shape out, and `state` is the
+`gan.GANState`, whose `step` and `statistics` tell how far training is. One that has a method
+`next_probability`, see `Adaptive`, says what `statistics.augmentation` is at the next step. The
+generator's gradient goes through it, so that the generator never learns to make augmented samples
+(Zhao et al., 2020, section 3.2).
 """
 
 import dataclasses

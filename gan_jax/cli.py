@@ -188,6 +188,12 @@ def _score(command: Score) -> int:
     devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
     images = run.experiment.data.read_files(command.images)
+    if not getattr(run.experiment.loss, "log_odds", False):
+        loss = type(run.experiment.loss).__name__
+        print(
+            f"the loss is {loss}: the sigmoid of a logit orders images, and is no probability",
+            file=sys.stderr,
+        )
     for path, p in zip(
         command.images, samples.probability_real(run.experiment, run.state, images), strict=True
     ):

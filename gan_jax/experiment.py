@@ -109,7 +109,9 @@ class Experiment:
         if sum(hasattr(value, "next_probability") for value in self.augmentations) > 1:
             raise RequestError("Experiment.augmentations: one of them may be adaptive, not several")
         if self.guard is not None:
-            check_object("Experiment", "guard", self.guard, "guarded rate", "guard.Guard() or None")
+            check_object(
+                "Experiment", "guard", self.guard, "start rate checked", "guard.Guard() or None"
+            )
         if self.features is not None:
             right = "metrics.features.mnist() or metrics.features.function(f), for example"
             check_object("Experiment", "features", self.features, "sha256 extract", right)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
-from gan_jax import guard, statistics
+from gan_jax import statistics
 from gan_jax.experiment import Experiment
+from gan_jax.penalties import nested
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
@@ -38,7 +39,7 @@ class GANState:
         discriminator: the other.
         ema: moving average of the generator's (params, variables); None where it is off.
         statistics: averages of what the discriminator says, see `gan_jax.statistics`.
-        snapshot: where a guard goes back to, see `gan_jax.guard`; None without one.
+        guard: what the experiment's guard remembers, see `gan_jax.guard`; None without one.
     """
 
     step: PyTree
@@ -47,7 +48,7 @@ class GANState:
     discriminator: Player
     ema: PyTree
     statistics: statistics.Statistics
-    snapshot: PyTree = None
+    guard: PyTree = None
 
 
 class Stream(enum.IntEnum):
@@ -120,8 +121,7 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
     ema = (generator.params, generator.variables) if experiment.ema_decay else None
     no_step = jnp.zeros((), jnp.int32)
     state = GANState(no_step, key, generator, discriminator, ema, statistics.start())
-    # A snapshot's buffers are its own: a state is donated to the step that follows.
-    return state.replace(snapshot=guard.snapshot(state)) if experiment.guard else state
+    return state.replace(guard=experiment.guard.start(state)) if experiment.guard else state
 
 
 def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
@@ -165,9 +165,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     )
     metrics |= generator_metrics
     if experiment.guard:
-        new = experiment.guard.guarded(before, new, metrics)
-        metrics["skipped"] = new.statistics.skipped
-        metrics["returns"] = new.statistics.returns
+        new, metrics = experiment.guard.checked(before, new, metrics)
     return new, metrics
 
 
@@ -400,7 +398,7 @@ def _mean_loss(loss, verdicts):
 
 
 def _rate(experiment, state):
-    return experiment.guard.rate(state.statistics) if experiment.guard else None
+    return experiment.guard.rate(state.guard) if experiment.guard else None
 
 
 def _descend(player, optimizer, gradient, variables, rate):
@@ -415,8 +413,5 @@ def _split(batch, parts):
 
 
 def _penalty_name(position, penalty):
-    names = []
-    while penalty is not None:  # of a penalty that changes another one, both
-        names.append(getattr(penalty, "__name__", type(penalty).__name__).lower())
-        penalty = getattr(penalty, "penalty", None)
+    names = [getattr(each, "__name__", type(each).__name__).lower() for each in nested(penalty)]
     return "_".join(["penalty", str(position), *names])

@@ -1,16 +1,32 @@
 """What happens when a step does not give finite numbers: it is skipped, and in the end undone."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from gan_jax.checks import check_bounds, check_types
 from gan_jax.errors import RequestError
 
 PARTS = ("generator", "discriminator", "ema")  # of a state, that a snapshot holds
+
+
+class Watch(NamedTuple):
+    """What a guard remembers, a part of the train state.
+
+    Attributes:
+        skipped: steps that were skipped, int32 [].
+        in_a_row: those of them since the last one that was not, int32 [].
+        returns: how often training has gone back to a snapshot, int32 [].
+        snapshot: where it goes back to next: both players and the average.
+    """
+
+    skipped: Int[Array, ""]
+    in_a_row: Int[Array, ""]
+    returns: Int[Array, ""]
+    snapshot: PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,35 +60,45 @@ class Guard:
             wrong = f"Guard.learning_rate = {self.learning_rate!r}"
             raise RequestError(f"{wrong}: must be above 0 and at most 1")
 
-    def rate(self, statistics: Any) -> Float[Array, ""]:
+    def start(self, state: Any) -> Watch:
+        """The first snapshot is the state that training starts from."""
+        counts = (jnp.zeros((), jnp.int32) for _ in range(3))
+        return Watch(*counts, snapshot(state))
+
+    def rate(self, watch: Watch) -> Float[Array, ""]:
         """The factor of the learning rates so far."""
-        return self.learning_rate**statistics.returns
+        return self.learning_rate**watch.returns
 
-    def guarded(self, old: Any, new: Any, metrics: Any) -> Any:
-        """Returns the `gan.GANState` that follows `old`, where an update has proposed `new`."""
-        counts = old.statistics
-        finite = all_finite((*snapshot(new), new.statistics, metrics))
-        in_a_row = jnp.where(finite, 0, counts.skipped_in_a_row + 1)
+    def checked(self, old: Any, new: Any, metrics: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Accepts a step or not.
+
+        Args:
+            old: the `gan.GANState` before the step.
+            new: the one that the update proposes.
+            metrics: of the update.
+
+        Returns:
+            The state to go on from, and the metrics with the counts.
+        """
+        watch = old.guard
+        finite = all_finite((*_parts(new), new.statistics, metrics))
+        in_a_row = jnp.where(finite, 0, watch.in_a_row + 1)
         back = in_a_row >= self.after
-        kept = _where(finite, snapshot(new), snapshot(old))
+        kept = _where(finite, _parts(new), _parts(old))
         due = finite & (new.step % self.every == 0)
-        statistics = _where(finite, new.statistics, counts)._replace(
-            skipped=counts.skipped + ~finite,
-            skipped_in_a_row=jnp.where(back, 0, in_a_row),
-            returns=counts.returns + back,
+        watched = Watch(
+            skipped=watch.skipped + ~finite,
+            in_a_row=jnp.where(back, 0, in_a_row),
+            returns=watch.returns + back,
+            snapshot=_where(due, kept, watch.snapshot),
         )
-        other_key = jax.random.fold_in(old.key, counts.returns + 1)
-        return new.replace(
-            **dict(zip(PARTS, _where(back, old.snapshot, kept), strict=True)),
-            key=jnp.where(back, other_key, old.key),
-            statistics=statistics,
-            snapshot=_where(due, kept, old.snapshot),
+        state = new.replace(
+            **dict(zip(PARTS, _where(back, watch.snapshot, kept), strict=True)),
+            key=jnp.where(back, jax.random.fold_in(old.key, watched.returns), old.key),
+            statistics=_where(finite, new.statistics, old.statistics),
+            guard=watched,
         )
-
-
-def snapshot(state: Any) -> tuple[Any, ...]:
-    """What of a `gan.GANState` comes back."""
-    return tuple(getattr(state, part) for part in PARTS)
+        return state, metrics | {"skipped": watched.skipped, "returns": watched.returns}
 
 
 def all_finite(tree: Any) -> Bool[Array, ""]:
@@ -82,3 +108,12 @@ def all_finite(tree: Any) -> Bool[Array, ""]:
 
 def _where(condition: Bool[Array, ""], first: Any, second: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), first, second)
+
+
+def snapshot(state: Any) -> tuple[Any, ...]:
+    """Copies of what comes back, as training gives the arrays of a state to the next step."""
+    return jax.tree.map(jnp.copy, _parts(state))
+
+
+def _parts(state: Any) -> tuple[Any, ...]:
+    return tuple(getattr(state, part) for part in PARTS)

@@ -241,8 +241,9 @@ class _Alive:
     def __init__(self, running: Running, states: gan.GANState):
         self._running = running
         self._members = dict(enumerate(running.members))
-        returns = jax.device_get(states.statistics.returns)  # of the guard, as last reported
-        self._returns: dict[int, float] = dict(enumerate(returns.tolist()))
+        # Of the guard, as last reported.
+        counts = [] if states.guard is None else jax.device_get(states.guard.returns).tolist()
+        self._returns: dict[int, float] = dict(enumerate(counts))
 
     def __iter__(self) -> Iterator[tuple[int, Member]]:
         return iter(list(self._members.items()))
@@ -250,7 +251,7 @@ class _Alive:
     def count_returns(self, position: int, step: int, metrics: dict[str, float]) -> None:
         """Tells of a seed whose guard has gone back since the last report."""
         returns = metrics.get("returns", 0)
-        if returns > self._returns[position]:
+        if returns > self._returns.get(position, 0):
             guard = self._running.experiment.guard
             message = (
                 f"by step {step} the guard has gone back {returns:g} times, each time after "

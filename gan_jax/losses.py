@@ -33,6 +33,8 @@ class _CrossEntropy:
 
     label_smoothing: float = 0.0
 
+    log_odds = True  # the sigmoid of a logit is the probability of being real
+
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "label_smoothing", at_least=0, below=1)

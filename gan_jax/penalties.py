@@ -1,14 +1,15 @@
 """Penalties: functions of a discriminator closure, added to the discriminator's loss.
 
-A penalty is a frozen dataclass that is called as `penalty(logits_fn, real, fake, key)` and returns
-`[batch]`; `logits_fn` maps samples to logits with the discriminator's parameters and the condition
-closed over, in training mode with the dropout masks and augmentations of the real pass. Samples are
-of any rank. A penalty with `needs_state = True` is called with the `gan.GANState` besides, whose
-`step` and `statistics` tell how far training is.
+A penalty is a function, or a frozen dataclass that is called like one,
+`penalty(logits_fn, real, fake, key)`, and returns `[batch]`; `logits_fn` maps samples to logits
+with the discriminator's parameters and the condition closed over, in training mode with the dropout
+masks and augmentations of the real pass. Samples are of any rank. A penalty with
+`needs_state = True` is called with the `gan.GANState` besides, whose `step` and `statistics` tell
+how far training is.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -267,6 +268,13 @@ class Scheduled(_Changed):
         """Returns the penalty times the schedule's value at this step."""
         factor = self.schedule.build()(state.step)
         return factor * self._value(logits_fn, real, fake, key, state)
+
+
+def nested(penalty: Any) -> Iterator[Any]:
+    """A penalty, and where it changes another one, that, and so on inwards."""
+    while penalty is not None:
+        yield penalty
+        penalty = getattr(penalty, "penalty", None)
 
 
 def _squared_slope(logits_fn: LogitsOf, sample: Sample) -> Each:

@@ -69,8 +69,8 @@ def load_pretrained(
         # Copies, as training donates every array of the state, each once.
         started = (state.generator.params, state.generator.variables)
         state = state.replace(ema=jax.tree.map(jnp.copy, started))
-    if state.snapshot is not None:
-        state = state.replace(snapshot=jax.tree.map(jnp.copy, guard.snapshot(state)))
+    if state.guard is not None:
+        state = state.replace(guard=state.guard._replace(snapshot=guard.snapshot(state)))
     return state
 
 

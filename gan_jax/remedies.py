@@ -4,8 +4,12 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+
+from gan_jax import gan
 from gan_jax.experiment import Experiment
-from gan_jax.penalties import R1
+from gan_jax.penalties import R1, nested
+from gan_jax.shapes import mixes_examples
 
 MISSING = object()
 
@@ -111,20 +115,16 @@ def _value(experiment: Experiment, path: str) -> Any:
 def _path_of_r1(experiment: Experiment) -> str | None:
     """The path of the weight of R1, which other penalties may change; None where there is none."""
     for position, penalty in enumerate(experiment.penalties):
-        path = f"penalties.{position}"
-        while hasattr(penalty, "penalty"):
-            path, penalty = f"{path}.penalty", penalty.penalty
-        if isinstance(penalty, R1):
-            return f"{path}.gamma"
+        for depth, each in enumerate(nested(penalty)):
+            if isinstance(each, R1):
+                return f"penalties.{position}{'.penalty' * depth}.gamma"
     return None
 
 
 def _may_have_r1(experiment: Experiment) -> bool:
-    # Its gradients are those of single examples, which BatchNorm mixes.
-    discriminator = experiment.discriminator
-    mixes = getattr(discriminator, "batch_norm", False)
-    mixes |= getattr(discriminator, "normalisation", "none") == "batch"
-    return not experiment.penalties and not mixes
+    return _path_of_r1(experiment) is None and not mixes_examples(
+        jax.eval_shape(lambda: gan.init(experiment, 0))
+    )
 
 
 def _number(value: Any) -> str:

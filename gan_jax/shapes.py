@@ -3,13 +3,13 @@
 import sysconfig
 import traceback
 from pathlib import Path
-from typing import Any
 
 import jax
 
 from gan_jax import gan
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
+from gan_jax.penalties import nested
 
 
 def check_shapes(experiment: Experiment) -> None:
@@ -48,6 +48,11 @@ def _place(error: Exception) -> str:
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
+def mixes_examples(state: gan.GANState) -> bool:
+    """Whether the discriminator's BatchNorm makes a logit depend on the whole batch."""
+    return "batch_stats" in state.discriminator.variables
+
+
 def _check_networks(experiment: Experiment) -> None:
     batch, shape = 2, experiment.data.sample_shape
     latent, _, condition = gan.blank_inputs(experiment, batch)
@@ -65,11 +70,12 @@ def _check_networks(experiment: Experiment) -> None:
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
             f"returns {list(logits.shape)}"
         )
-    if "batch_stats" in state.discriminator.variables:
+    if mixes_examples(state):
         for penalty in experiment.penalties:
             if getattr(penalty, "needs_single_examples", False):
+                *_, innermost = nested(penalty)
                 raise RequestError(
-                    f"{_innermost(penalty)} penalises the gradient of each logit with respect "
+                    f"{type(innermost).__name__} penalises the gradient of each logit with respect "
                     "to its own sample, and the discriminator's BatchNorm makes it depend on the "
                     "whole batch: leave one of the two out"
                 )
@@ -82,13 +88,6 @@ def _check_networks(experiment: Experiment) -> None:
                 f"loss.{player} must return [batch], a loss for each example; for a batch of "
                 f"{batch} it returns {returned}"
             )
-
-
-def _innermost(penalty: Any) -> str:
-    """The name of a penalty, or of the one that it changes."""
-    while hasattr(penalty, "penalty"):
-        penalty = penalty.penalty
-    return type(penalty).__name__
 
 
 def _check_update(experiment: Experiment) -> None:

@@ -9,7 +9,7 @@ DECAY = 0.99  # of the averages (Tseng et al., 2021, for the logits)
 
 
 class Statistics(NamedTuple):
-    """Moving averages over the steps, float32 [], and counts, int32 [].
+    """Moving averages over the steps, float32 [].
 
     Attributes:
         logit_real: of the mean logit of real examples.
@@ -17,24 +17,17 @@ class Statistics(NamedTuple):
         sign_real: of the mean sign of the logits of real examples: near 1 where the discriminator
             has learnt them by heart (Karras et al., 2020a, equation 1: r_t).
         augmentation: the probability with which `augmentation.Adaptive` augments, from 0 to 1.
-        skipped: steps that were skipped, see `gan_jax.guard`.
-        skipped_in_a_row: those of them since the last one that was not.
-        returns: how often training has gone back to a snapshot.
     """
 
     logit_real: Float[Array, ""]
     logit_fake: Float[Array, ""]
     sign_real: Float[Array, ""]
     augmentation: Float[Array, ""]
-    skipped: Int[Array, ""]
-    skipped_in_a_row: Int[Array, ""]
-    returns: Int[Array, ""]
 
 
 def start() -> Statistics:
     """Before the first step: nothing is known, and nothing is augmented."""
-    averages = (jnp.zeros((), jnp.float32) for _ in range(4))
-    return Statistics(*averages, *(jnp.zeros((), jnp.int32) for _ in range(3)))
+    return Statistics(*(jnp.zeros((), jnp.float32) for _ in Statistics._fields))
 
 
 def moved(

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import runs, samples
+from gan_jax import losses, runs, samples
+from gan_jax.train import train
 from tests.command_line import TINY, gan_jax
+from tests.tiny import tiny
 
 
 def size_of(path):
@@ -179,14 +181,23 @@ def test_score_prints_a_probability_for_each_image(capsys, run, tmp_path):
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     for path, image in zip(paths, pixels, strict=True):
         Image.fromarray(image[..., 0]).save(path)
-    code, out, _ = gan_jax(capsys, "score", run, *paths)
-    assert code == 0
+    code, out, said = gan_jax(capsys, "score", run, *paths)
+    assert code == 0 and not said
     raw = {"sample": pixels, "label": None}
     images = opened.experiment.data.prepare(raw)["sample"]
     expected = samples.probability_real(opened.experiment, opened.state, images)
     lines = [line.split() for line in out.splitlines()]
     assert [float(line[0]) for line in lines] == pytest.approx(expected, abs=6e-5)
     assert [line[1] for line in lines] == [str(path) for path in paths]
+
+
+def test_score_says_where_logits_are_no_log_odds(capsys, tmp_path):
+    experiment = tiny(loss=losses.Hinge(), steps=1)
+    train(experiment, tmp_path / "run")
+    Image.fromarray(experiment.data.load().sample[0, ..., 0]).save(tmp_path / "a.png")
+    code, out, said = gan_jax(capsys, "score", tmp_path / "run", tmp_path / "a.png")
+    assert code == 0 and out
+    assert "the loss is Hinge: the sigmoid of a logit orders images, and is no probability" in said
 
 
 def test_score_names_a_file_that_is_no_image(capsys, run, tmp_path):

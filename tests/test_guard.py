@@ -44,8 +44,8 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
         for field in ("generator", "discriminator", "ema"):
             equal(getattr(new, field), getattr(state, field))
         assert int(new.step) == count
-        assert int(new.statistics.skipped) == int(metrics["skipped"]) == count
-        assert int(new.statistics.skipped_in_a_row) == count
+        assert int(new.guard.skipped) == int(metrics["skipped"]) == count
+        assert int(new.guard.in_a_row) == count
         state = new
 
 
@@ -53,17 +53,16 @@ def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
     plain = tiny_points(ema_decay=0.5)
     guarded = dataclasses.replace(plain, guard=Guard())
     state = gan.init(plain, 0)
-    counted = state.statistics._replace(
-        skipped=jnp.int32(7), skipped_in_a_row=jnp.int32(3), returns=jnp.int32(0)
-    )
     batch = plain.data.batch(0, 0, 16)
     expected, _ = gan.update(plain, state, batch)
-    start = gan.init(guarded, 0).replace(statistics=counted)
+    start = gan.init(guarded, 0)
+    counted = start.guard._replace(skipped=jnp.int32(7), in_a_row=jnp.int32(3))
+    start = start.replace(guard=counted)
     new, _ = gan.update(guarded, start, batch)
     for field in ("generator", "discriminator", "ema"):
         equal(getattr(new, field), getattr(expected, field))
-    assert int(new.statistics.skipped) == 7
-    assert int(new.statistics.skipped_in_a_row) == 0
+    assert int(new.guard.skipped) == 7
+    assert int(new.guard.in_a_row) == 0
 
 
 def test_after_a_return_steps_are_smaller():
@@ -71,7 +70,7 @@ def test_after_a_return_steps_are_smaller():
     state = gan.init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     whole, _ = gan.update(experiment, state, batch)
-    slowed = state.replace(statistics=state.statistics._replace(returns=jnp.int32(2)))
+    slowed = state.replace(guard=state.guard._replace(returns=jnp.int32(2)))
     smaller, _ = gan.update(experiment, slowed, batch)
     for player in ("generator", "discriminator"):
         old = getattr(state, player).params
@@ -106,8 +105,8 @@ def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
     for field in ("generator", "discriminator", "ema"):
         equal(getattr(state, field), getattr(states[4], field))  # the newest snapshot
     assert int(state.step) == 9
-    assert int(metrics["returns"]) == int(state.statistics.returns) == 1
-    assert int(state.statistics.skipped) == 3 and int(state.statistics.skipped_in_a_row) == 0
+    assert int(metrics["returns"]) == int(state.guard.returns) == 1
+    assert int(state.guard.skipped) == 3 and int(state.guard.in_a_row) == 0
     expected = jax.random.fold_in(states[0].key, 1)
     equal(jax.random.key_data(state.key), jax.random.key_data(expected))
 
@@ -118,8 +117,8 @@ def test_returns_are_told_and_counted(tmp_path):
     log = run.directory.log.read_text()
     assert "the guard has gone back 3 times, each time after 4 steps in a row" in log
     assert "learning rates are now times 0.125" in log
-    assert int(run.state.statistics.returns) == lines[-1]["returns"] == 3
-    assert int(run.state.statistics.skipped) == lines[-1]["skipped"] == 12
+    assert int(run.state.guard.returns) == lines[-1]["returns"] == 3
+    assert int(run.state.guard.skipped) == lines[-1]["skipped"] == 12
     assert "discriminator_loss" not in lines[-1]  # it is no number
     equal(run.state.generator.params, gan.init(experiment, 0).generator.params)
 
@@ -142,8 +141,8 @@ def test_without_a_guard_the_same_run_ends(tmp_path):
 def test_a_row_that_is_short_is_not_undone(tmp_path):
     experiment = tiny_points(loss=ALWAYS, guard=Guard(after=100))
     run, _ = run_of(experiment, tmp_path / "run")
-    assert int(run.state.statistics.returns) == 0
-    assert int(run.state.statistics.skipped_in_a_row) == 12
+    assert int(run.state.guard.returns) == 0
+    assert int(run.state.guard.in_a_row) == 12
 
 
 @pytest.mark.parametrize(

@@ -79,4 +79,4 @@ def test_the_average_starts_at_the_parameters_taken(source):
 
 def test_a_guard_goes_back_to_the_parameters_taken(source):
     state = load_pretrained(InitFrom(source), gan.init(tiny(guard=guard.Guard()), 9), print)
-    assert_same_bits(state.snapshot, guard.snapshot(state))
+    assert_same_bits(state.guard.snapshot, guard.snapshot(state))
