@@ -295,7 +295,7 @@ def _compare(command: Compare) -> int:
     basis, comparisons = compare.compare(settings)
     table.show_comparisons(basis, comparisons)
     if command.out:
-        write_atomically(command.out, compare.to_csv(comparisons).encode())
+        write_atomically(command.out, compare.to_csv(basis, comparisons).encode())
     return FINISHED
 
 

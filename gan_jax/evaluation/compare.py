@@ -24,6 +24,7 @@ from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
 _logger = logging.getLogger(__name__)
 
 SETTING = ["directory", "seeds", "diverged", "seconds"]
+BASIS = ["features", "features_sha256", "drawn", "key"]
 RESULT = ["metric", "count", "mean", "low", "high", "standard_deviation", "p_value", "verdict"]
 
 
@@ -164,16 +165,16 @@ def read(path: Path) -> Setting:
     return Setting(path, diverged, tuple(found), seconds)
 
 
-def to_csv(comparisons: Sequence[Comparison]) -> str:
+def to_csv(basis: Basis, comparisons: Sequence[Comparison]) -> str:
     """A line for each metric and setting, with a heading; a single seed has its value as mean."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SETTING + RESULT)
+    writer.writerow(SETTING + BASIS + RESULT)
     for row in comparisons:
         setting, mean = row.setting, row.mean
         head = [setting.path, setting.seeds, setting.diverged, setting.seconds]
         middle = [mean.value, mean.low, mean.high] if mean else [*row.values, None, None][-3:]
-        head += [row.metric, len(row.values)]
+        head += [*basis, row.metric, len(row.values)]
         writer.writerow([*head, *middle, row.standard_deviation, row.p_value, row.verdict])
     return text.getvalue()
 

@@ -88,7 +88,7 @@ def test_one_seed_has_no_interval_and_no_verdict(tmp_path):
 
 
 def test_one_seed_has_its_value_in_the_file(tmp_path):
-    (line,) = csv.DictReader(to_csv(compare([setting(tmp_path / "a", (0.9,))])[1]).splitlines())
+    (line,) = csv.DictReader(to_csv(*compare([setting(tmp_path / "a", (0.9,))])).splitlines())
     assert (line["mean"], line["low"], line["high"]) == ("0.9", "", "")
 
 
@@ -117,8 +117,9 @@ def test_what_was_measured_otherwise_is_not_compared(tmp_path, other):
 
 def test_the_file_has_a_line_for_each_metric_and_setting(tmp_path):
     paths = [setting(tmp_path / name, v) for name, v in zip("ab", (GOOD, BAD), strict=True)]
-    first, second = csv.DictReader(to_csv(compare(paths)[1]).splitlines())
+    first, second = csv.DictReader(to_csv(*compare(paths)).splitlines())
     assert first["directory"] == str(paths[0])
+    assert (first["features_sha256"], first["drawn"]) == ("ab", "50")
     assert float(first["mean"]) == pytest.approx(np.mean(GOOD))
     assert (first["p_value"], first["verdict"]) == ("", "best")
     assert float(second["p_value"]) < 0.001
