@@ -234,16 +234,11 @@ def with_field(value: Any, path: str, new: Any) -> Any:
         RequestError: there is no such field, or the value does not fit.
     """
     name, dot, rest = path.partition(".")
-    if isinstance(value, tuple):
-        inside = {str(index): item for index, item in enumerate(value)}
-    elif isinstance(value, dict):
-        inside = value
-    elif dataclasses.is_dataclass(value):
-        inside = {field: getattr(value, field) for field in config.fields(value)}
-    else:
-        inside = {}
+    inside = _fields(value)
     if name not in inside:
-        raise RequestError(f"no field {name!r} in {type(value).__name__}{nearest(name, inside)}")
+        deeper = [key for key, part in inside.items() if name in _fields(part)]
+        close = f"; did you mean '{deeper[0]}.{name}'?" if deeper else nearest(name, inside)
+        raise RequestError(f"no field {name!r} in {type(value).__name__}{close}")
     changed = inside | {name: with_field(inside[name], rest, new) if dot else new}
     if isinstance(value, tuple):
         return tuple(changed.values())
@@ -255,6 +250,17 @@ def with_field(value: Any, path: str, new: Any) -> Any:
         return type(value)(**changed)
     except (TypeError, OverflowError) as error:
         raise RequestError(f"{type(value).__name__}.{name} = {new!r}: {error}") from error
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What a path may name next."""
+    if isinstance(value, tuple):
+        return {str(index): item for index, item in enumerate(value)}
+    if isinstance(value, dict):
+        return value
+    if dataclasses.is_dataclass(value):
+        return {field: getattr(value, field) for field in config.fields(value)}
+    return {}
 
 
 def file_name(text: str) -> str:
@@ -285,6 +291,9 @@ def _evaluated(word: str, names: Mapping[str, Any], text: str) -> Any:
         if word.isidentifier():
             return word
         raise RequestError(f"--grid {text}: {error}{nearest(error.name or '', names)}") from error
+    except AttributeError as error:
+        close = nearest(error.name or "", dir(error.obj))
+        raise RequestError(f"--grid {text}: {error}{close}") from error
     except (Exception, SystemExit) as error:
         raise RequestError(f"--grid {text}: {word} raises {error!r}") from error
     return value() if isinstance(value, type) and dataclasses.is_dataclass(value) else value

@@ -93,6 +93,8 @@ def train(
     outcome = train_runs(experiments, strategy=strategy, file=file, init_from=init_from)
     if outcome is Outcome.FINISHED:
         _say_over_seeds(experiments)
+        every = runs.RunDirectory(workdir / f"{runs.SEED_PREFIX}*")
+        print(f"pictures: {every.final_picture}, {every.film_strip.name}", file=sys.stderr)
     return outcome
 
 

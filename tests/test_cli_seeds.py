@@ -32,6 +32,7 @@ def test_train_several_seeds(capsys, tmp_path):
     for seed in (0, 1):
         assert f"finished: {tmp_path / f'seed_{seed}'}" in err
         assert runs.load(tmp_path / f"seed_{seed}").experiment.seed == seed
+    assert f"pictures: {tmp_path}/seed_*/samples/final.png, film_strip.png" in err
 
 
 def test_a_seed_of_several_is_sampled_and_scored(capsys, seeds_run, tmp_path):
@@ -93,7 +94,7 @@ def test_compare_prints_a_table_and_writes_it(capsys, seeds_run, run, tmp_path):
     assert code == 0
     assert f"frechet_distance  {seeds_run}" in printed
     heading, *lines = out.read_text().splitlines()
-    assert heading.startswith("directory,seeds,diverged,seconds,metric")
+    assert heading.startswith("directory,seeds,diverged,seconds,features,")
     assert len(lines) == len(printed.splitlines()) - 2
 
 

@@ -127,12 +127,13 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
         What the values hold for, and a comparison for each metric and setting.
 
     Raises:
-        RequestError: no run there, one is there twice, or nothing was measured alike of all seeds.
+        RequestError: no run there, one is there twice, or nothing was measured alike of all seeds
+            of those settings whose seeds have all been evaluated.
     """
     twice = [path for path in paths if list(paths).count(path) > 1]
     if twice:
         raise RequestError(f"{twice[0]} is there twice")
-    settings = [read(path) for path in paths]
+    settings = _evaluated([read(path) for path in paths])
     basis = _common_basis(settings)
     found = []
     for metric in BETTER:
@@ -179,14 +180,19 @@ def to_csv(basis: Basis, comparisons: Sequence[Comparison]) -> str:
     return text.getvalue()
 
 
-def _common_basis(settings: Sequence[Setting]) -> Basis:
-    lacking = [str(setting.path) for setting in settings if not all(setting.rows)]
+def _evaluated(settings: Sequence[Setting]) -> list[Setting]:
+    """Leaves out, and says so, settings with a seed that was not evaluated."""
+    lacking = [setting for setting in settings if not all(setting.rows)]
+    commands = "\n".join(f"  gan-jax evaluate {setting.path}" for setting in lacking)
+    how = f"train what is not finished (of a sweep: gan-jax sweep DIR), then\n{commands}"
+    if len(lacking) == len(settings):
+        raise RequestError(f"not all seeds have been evaluated; {how}")
     if lacking:
-        commands = "\n".join(f"  gan-jax evaluate {path}" for path in lacking)
-        raise RequestError(
-            "not all seeds have been evaluated; train what is not finished (of a sweep: gan-jax "
-            f"sweep DIR), then\n{commands}"
-        )
+        _logger.warning("left out, as not all of their seeds have been evaluated; %s", how)
+    return [setting for setting in settings if setting not in lacking]
+
+
+def _common_basis(settings: Sequence[Setting]) -> Basis:
     of_seeds = [{_basis(row) for row in rows} for setting in settings for rows in setting.rows]
     common = set.intersection(*of_seeds) if of_seeds else set()
     if not common:

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from gan_jax import config, runs
 from gan_jax.data import images
+from gan_jax.data.progress import announced
 from gan_jax.errors import RequestError
 from gan_jax.evaluation import lines
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network
@@ -74,7 +75,7 @@ def evaluate_runs(
         announce(f"left out: the held-out examples as a floor: {error}")
         floor = {}
     rows = []
-    for run in opened:
+    for run in announced(opened, len(opened), "Measuring runs"):
         source = {"step": int(run.state.step), "seed": run.experiment.seed, "key": key}
         source |= {"drawn": count}
         measured = {}

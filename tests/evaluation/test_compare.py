@@ -101,11 +101,13 @@ def test_nothing_is_best_of_one_setting_and_no_memorisation_is(tmp_path, metric)
         assert [each.verdict for each in found] == ["", ""]
 
 
-def test_seeds_that_were_not_evaluated_are_named(tmp_path):
+def test_a_setting_whose_seeds_were_not_all_evaluated_is_left_out_and_named(tmp_path, caplog):
     paths = [setting(tmp_path / name, GOOD) for name in "ab"]
     RunDirectory(paths[1]).of_seed(2).evaluation.unlink()
+    assert [found.setting.path for found in compare(paths)[1]] == paths[:1]
+    assert caplog.text.startswith("WARNING") and f"gan-jax evaluate {paths[1]}\n" in caplog.text
     with pytest.raises(RequestError, match=rf"not all (.|\n)*gan-jax evaluate {paths[1]}$"):
-        compare(paths)
+        compare(paths[1:])
 
 
 @pytest.mark.parametrize("other", [{"drawn": 60}, {"sha256": "cd"}, {"key": 1}])
