@@ -1,4 +1,4 @@
-"""What may help a run in trouble: fields of its experiment, with a value to try."""
+"""What may help a run in trouble: fields of its experiment, and lines for its file."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import jax
 
 from gan_jax import gan
 from gan_jax.experiment import Experiment
+from gan_jax.losses import RelativisticAverage, RelativisticPairing, Wasserstein
 from gan_jax.penalties import R1, nested
 from gan_jax.shapes import mixes_examples
 
@@ -25,6 +26,20 @@ class Remedy(NamedTuple):
 
     path: str
     change: Callable[[Any], Any]
+    why: str
+
+
+class Addition(NamedTuple):
+    """A line in the experiment's file.
+
+    Attributes:
+        line: an argument of `Experiment`, with the module that its names are from.
+        fits: whether it is new to an experiment, and not refused there.
+        why: what it does.
+    """
+
+    line: str
+    fits: Callable[[Experiment], bool]
     why: str
 
 
@@ -53,21 +68,68 @@ DROPOUT = Remedy("discriminator.dropout", at_least(0.3), "it cannot rely on sing
 STRONGER_R1 = Remedy(
     "penalties.0.gamma", lambda gamma: 2 * gamma or 1.0, "smoother logits around the data"
 )
+SPECTRAL = Remedy(
+    "discriminator.spectral", lambda on: None if on else True, "a bounded slope everywhere"
+)
 LESS_MOMENTUM = "steps follow the opponent, not its past"
 
-REMEDIES: dict[str, tuple[Remedy, ...]] = {
+
+def _may_have_r1(experiment: Experiment) -> bool:
+    return _path_of_r1(experiment) is None and not mixes_examples(
+        jax.eval_shape(lambda: gan.init(experiment, 0))
+    )
+
+
+def _may_augment(experiment: Experiment) -> bool:
+    return not experiment.augmentations
+
+
+def _may_adapt(experiment: Experiment) -> bool:
+    # ADA reads the sign of logits, to which these losses may add any constant.
+    free = isinstance(experiment.loss, Wasserstein | RelativisticPairing | RelativisticAverage)
+    of_images = len(experiment.data.sample_shape) == 3
+    return of_images and not free and not experiment.augmentations
+
+
+R1_LINE = Addition("penalties=(penalties.R1(1.0),)", _may_have_r1, STRONGER_R1.why)
+RELATIVISTIC = Addition(
+    "loss=losses.RelativisticPairing()",
+    lambda experiment: not isinstance(experiment.loss, RelativisticPairing),
+    "each sample is judged beside a real example, wherever its mode; best together with R1",
+)
+ADAPTIVE = Addition(
+    "augmentations=(augmentation.Adaptive(augmentation.DiffAugment()),)",
+    _may_adapt,
+    "it never sees the same picture twice, as often as its overfitting asks for",
+)
+NOISE = Addition(
+    "augmentations=(augmentation.InstanceNoise(0.1, steps=5000),)",
+    _may_augment,
+    "real examples and samples overlap at first",
+)
+GUARD = Addition(
+    "guard=guard.Guard(after=10)",
+    lambda experiment: experiment.guard is None,
+    "goes back from losses that are not finite, with smaller learning rates",
+)
+
+REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
     "discriminator too strong": (
         Remedy("discriminator_steps", at_most(1), "as many steps of both players"),
         SLOWER_DISCRIMINATOR,
         Remedy("loss.label_smoothing", at_least(0.1), "its logits on real examples stay bounded"),
         DROPOUT,
         STRONGER_R1,
+        R1_LINE,
+        NOISE,
     ),
     "discriminator overfitting": (
         DROPOUT,
         STRONGER_R1,
         Remedy("discriminator.width", half, "less room to remember single examples"),
         SLOWER_DISCRIMINATOR,
+        R1_LINE,
+        ADAPTIVE,
     ),
     "collapse": (
         SLOWER_GENERATOR,
@@ -75,21 +137,33 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
         Remedy("batch_size", lambda size: 2 * size, "batches that show more of the data"),
         Remedy("ema_decay", at_least(0.998), "samples from an average of many generators"),
         STRONGER_R1,
+        R1_LINE,
+        RELATIVISTIC,
     ),
     "diverging": (
         SLOWER_GENERATOR,
         SLOWER_DISCRIMINATOR,
         Remedy("generator_optimizer.b1", at_most(0.5), LESS_MOMENTUM),
         Remedy("discriminator_optimizer.b1", at_most(0.5), LESS_MOMENTUM),
+        SPECTRAL,
         STRONGER_R1,
+        R1_LINE,
+        GUARD,
     ),
 }
 
 
 def advice(experiment: Experiment, verdict: str) -> list[str]:
-    """Lists what to try against a verdict, as arguments of `gan-jax train`, where they apply."""
+    """Lists what to try against a verdict, where it applies.
+
+    Arguments of `gan-jax train` where there is one, else lines for the experiment's file.
+    """
     lines = []
     for remedy in REMEDIES.get(verdict, ()):
+        if isinstance(remedy, Addition):
+            if remedy.fits(experiment):
+                lines.append(f"{remedy.line} in the file: {remedy.why}")
+            continue
         path, change, why = remedy
         if remedy is STRONGER_R1:
             path = _path_of_r1(experiment)
@@ -98,8 +172,6 @@ def advice(experiment: Experiment, verdict: str) -> list[str]:
         if value is not None:
             flag = path.replace("_", "-")
             lines.append(f"--{flag} {_number(value)} (now {_number(now)}): {why}")
-    if STRONGER_R1 in REMEDIES.get(verdict, ()) and _may_have_r1(experiment):
-        lines.append(f"penalties=(penalties.R1(gamma=1.0),) in the file: {STRONGER_R1.why}")
     return lines
 
 
@@ -119,12 +191,6 @@ def _path_of_r1(experiment: Experiment) -> str | None:
             if isinstance(each, R1):
                 return f"penalties.{position}{'.penalty' * depth}.gamma"
     return None
-
-
-def _may_have_r1(experiment: Experiment) -> bool:
-    return _path_of_r1(experiment) is None and not mixes_examples(
-        jax.eval_shape(lambda: gan.init(experiment, 0))
-    )
 
 
 def _number(value: Any) -> str:

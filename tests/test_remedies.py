@@ -1,14 +1,18 @@
 """What is advised can be done: each argument is one that `gan-jax train` takes."""
 
+import ast
 import re
 
 import pytest
 
+import gan_jax.augmentation
+import gan_jax.guard
 from gan_jax import losses, penalties
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from gan_jax.parsing import parse
-from gan_jax.remedies import MISSING, REMEDIES, _value, advice
+from gan_jax.remedies import MISSING, REMEDIES, Addition, Remedy, _value, advice
+from gan_jax.shapes import check_shapes
 from tests.tiny import tiny
 
 # Each of its values can be improved, so that every remedy applies.
@@ -27,6 +31,10 @@ def file(tmp_path_factory):
     return path
 
 
+def fields_of(verdict):
+    return [each for each in REMEDIES[verdict] if isinstance(each, Remedy)]
+
+
 def paths(experiment, verdict):
     """Arguments of the advice: path -> value."""
     found = [re.match(r"--(\S+) (\S+) \(now", line) for line in advice(experiment, verdict)]
@@ -35,18 +43,32 @@ def paths(experiment, verdict):
 
 @pytest.mark.parametrize("verdict", REMEDIES)
 def test_every_remedy_is_of_a_field_that_exists(verdict):
-    for remedy in REMEDIES[verdict]:
+    for remedy in fields_of(verdict):
         assert _value(POOR, remedy.path) is not MISSING, remedy.path
 
 
 @pytest.mark.parametrize("verdict", REMEDIES)
 def test_the_command_line_takes_all_that_is_advised(file, verdict):
     advised = paths(POOR, verdict)
-    assert len(advised) == len(REMEDIES[verdict])
+    assert len(advised) == len(fields_of(verdict))
     flags = [word for path, value in advised.items() for word in (f"--{path}", value)]
     parsed = parse(["train", str(file), *flags]).experiment
     for path, value in advised.items():
-        assert _value(parsed, path.replace("-", "_")) == float(value)
+        assert _value(parsed, path.replace("-", "_")) == ast.literal_eval(value)
+
+
+@pytest.mark.parametrize("verdict", REMEDIES)
+def test_lines_for_the_file_can_be_written_there_and_are_not_advised_again(verdict):
+    names = {"penalties": penalties, "losses": losses}
+    names |= {"augmentation": gan_jax.augmentation, "guard": gan_jax.guard}
+    additions = [each for each in REMEDIES[verdict] if isinstance(each, Addition)]
+    assert additions
+    for line, fits, _ in additions:
+        field, _, value = line.partition("=")
+        assert fits(tiny())
+        changed = tiny(**{field: eval(value, names)})
+        check_shapes(changed)
+        assert not fits(changed)
 
 
 def test_what_is_so_already_is_not_advised():
