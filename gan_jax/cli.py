@@ -181,6 +181,7 @@ def _sample(command: Sample) -> int:
 
 def _score(command: Score) -> int:
     from gan_jax import devices, runs, samples
+    from gan_jax.losses import gives_log_odds
 
     if not command.images:
         raise RequestError("give at least one image file to score")
@@ -188,7 +189,7 @@ def _score(command: Score) -> int:
     devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
     images = run.experiment.data.read_files(command.images)
-    if not getattr(run.experiment.loss, "log_odds", False):
+    if not gives_log_odds(run.experiment.loss):
         loss = type(run.experiment.loss).__name__
         print(
             f"the loss is {loss}: the sigmoid of a logit orders images, and is no probability",

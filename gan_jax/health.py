@@ -17,6 +17,7 @@ from gan_jax.evaluation.during_training import own_rows
 from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
 from gan_jax.files import read_json_lines
+from gan_jax.losses import gives_log_odds
 from gan_jax.metrics.names import BETTER
 from gan_jax.remedies import advice
 
@@ -73,11 +74,13 @@ class History:
         metrics: the lines of metrics.jsonl.
         scores: the lines of evaluation.jsonl.
         best_metric: the metric by which the experiment chooses its best checkpoint.
+        log_odds: the loss makes logits the log odds of being real; else they have no scale.
     """
 
     metrics: list[Row]
     scores: list[Row]
     best_metric: str = "frechet_distance"
+    log_odds: bool = True
 
     def series(self, name: str) -> Series:
         """One figure of metrics.jsonl, at the steps that have it."""
@@ -116,7 +119,7 @@ def discriminator_too_strong(history: History) -> Finding | None:
     """
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
     logits = [history.series(f"logit_{kind}").recent for kind in ("real", "fake")]
-    if not all(map(len, right + logits)):
+    if not history.log_odds or not all(map(len, right + logits)):
         return None
     gap = logits[0].mean() - logits[1].mean()
     if min(series.mean() for series in right) < SURE or gap < GAP:
@@ -183,7 +186,7 @@ def diverging(history: History) -> Finding | None:
         now = float(np.median(np.abs(series.recent.values)))
         # A loss or a logit of a few units is nothing, however small it was before.
         grown = now > GROWN * (max(usual, 1.0) if name in FIGURES else usual)
-        if grown or (name in FIGURES and now > HUGE):
+        if grown or (history.log_odds and name in FIGURES and now > HUGE):
             seen.append(f"{name} is {now:.3g}, after {usual:.3g} ({_span(series.recent)})")
     scores = [row for row in history.scores if row["metric"] == history.best_metric]
     if scores and (worse := _worse(scores, BETTER[history.best_metric] == "lower")):
@@ -245,7 +248,8 @@ def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
     metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
-    return History(metrics, finite, experiment.best_metric)
+    log_odds = gives_log_odds(experiment.loss)
+    return History(metrics, finite, experiment.best_metric, log_odds)
 
 
 def _worse(scores: list[Row], lower_is_better: bool) -> str | None:

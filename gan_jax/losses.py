@@ -242,6 +242,12 @@ class AuxiliaryClassifier:
         return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
 
 
+def gives_log_odds(loss: Any) -> bool:
+    """Whether the sigmoid of a logit is the probability of being real, for a loss or one around."""
+    inner = getattr(loss, "loss", None)
+    return getattr(loss, "log_odds", False) if inner is None else gives_log_odds(inner)
+
+
 def _label_losses(verdict: Any) -> Logits:
     if not hasattr(verdict, "label_losses"):
         raise RequestError(

@@ -72,6 +72,14 @@ def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures
         assert words in finding.evidence
 
 
+@pytest.mark.parametrize("changes", [STRONG, {}])
+def test_logits_that_are_no_log_odds_are_not_judged_by_their_size(changes):
+    judged = dataclasses.replace(history(**changes), log_odds=False)
+    assert verdicts(judged) == ["balanced"]
+    far = [line | {"logit_real": 2e3, "logit_fake": -2e3} for line in judged.metrics]
+    assert verdicts(dataclasses.replace(judged, metrics=far)) == ["balanced"]
+
+
 def test_a_run_that_was_out_of_proportion_from_the_start_diverges():
     changed = {"logit_fake": -5000.0}
     lines = [line | changed for line in history(**changed).metrics]

@@ -159,3 +159,9 @@ def test_top_k_and_the_auxiliary_classifier_combine_in_either_order():
 def test_wrong_fields_are_refused(make, message):
     with pytest.raises(RequestError, match=message):
         make()
+
+
+def test_which_losses_make_logits_log_odds():
+    yes = (losses.NonSaturating(), losses.Minimax(), losses.TopK(losses.Minimax()))
+    no = (losses.Hinge(), losses.LeastSquares(), losses.TopK(losses.Wasserstein()), object())
+    assert [losses.gives_log_odds(loss) for loss in (*yes, *no)] == [True] * 3 + [False] * 4
