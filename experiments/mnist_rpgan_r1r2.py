@@ -10,16 +10,15 @@ Measured: not yet.
 
 import dataclasses
 
-import optax
 from quickstart import STEPS
 from quickstart import experiment as base
 
 from gan_jax.losses import RelativisticPairing
 from gan_jax.networks import dcgan
-from gan_jax.optimizers import from_optax
+from gan_jax.optimizers import Schedule
 from gan_jax.penalties import R1, R2, Scheduled
 
-falling = from_optax(optax.cosine_decay_schedule, init_value=1.0, decay_steps=STEPS, alpha=0.1)
+falling = Schedule("cosine", steps=STEPS, end=0.1)
 
 experiment = dataclasses.replace(
     base,

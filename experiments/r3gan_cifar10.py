@@ -10,20 +10,18 @@ theirs and falls to 0, a constant b2, a half-life of 500,000 images, 51 million 
 Measured: not yet; it needs a GPU, and was run in shrunken form only.
 """
 
-import optax
-
 from gan_jax.augmentation import DiffAugment
 from gan_jax.data import images
 from gan_jax.experiment import Experiment, half_life
 from gan_jax.losses import RelativisticPairing
 from gan_jax.networks import r3gan
-from gan_jax.optimizers import Adam, Schedule, from_optax
+from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import R1, R2, Scheduled
 
 STEPS, BATCH = 200_000, 256
 NETWORK = {"widths": (512, 512, 256, 256), "blocks": 2, "group": 32}
 
-falling = from_optax(optax.cosine_decay_schedule, init_value=1.0, decay_steps=STEPS, alpha=0.1)
+falling = Schedule("cosine", steps=STEPS, end=0.1)
 adam = Adam(2e-4, b1=0.0, b2=0.99, schedule=Schedule("cosine", steps=STEPS, warm_up=1000))
 
 experiment = Experiment(

@@ -16,7 +16,7 @@ from gan_jax.traced import TRACED
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A factor that rises linearly from 0, stays, and falls to 0 in a given shape.
+    """A factor that rises linearly from 0 to 1, stays, and falls in a given shape.
 
     Attributes:
         shape: of the fall: "linear", "cosine" (half a period; Loshchilov and Hutter, 2017, equation
@@ -24,16 +24,18 @@ class Schedule:
         steps: at which the fall ends.
         warm_up: steps over which the factor rises; the first step has 1 / warm_up.
         hold: step at which the fall begins; at the end of the warm-up if that is later.
+        end: the factor to which it falls, at least 0.
     """
 
     shape: Literal["constant", "linear", "cosine"] = "constant"
     steps: int | None = None
     warm_up: int = 0
     hold: int = 0
+    end: float = 0.0
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_bounds(self, "warm_up hold", at_least=0)
+        check_bounds(self, "warm_up hold end", at_least=0)
         start = max(self.warm_up, self.hold)
         if self.shape != "constant" and (self.steps is None or self.steps <= start):
             raise RequestError(
@@ -51,7 +53,7 @@ class Schedule:
                 return rising
             fallen = jnp.clip((step - start) / (self.steps - start), 0, 1)
             left = 1 - fallen if self.shape == "linear" else (1 + jnp.cos(jnp.pi * fallen)) / 2
-            return rising * left
+            return rising * (self.end + (1 - self.end) * left)
 
         return factor
 

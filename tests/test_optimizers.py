@@ -98,13 +98,14 @@ def test_schedules_rise_hold_and_fall(shape):
     np.testing.assert_allclose(found[20:], 0.0, atol=1e-7)
 
 
+@pytest.mark.parametrize("end", [0.0, 0.1])
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
-def test_schedules_are_those_of_optax(shape):
+def test_schedules_are_those_of_optax(shape, end):
     theirs = {
-        "linear": optax.linear_schedule(1.0, 0.0, 30),
-        "cosine": optax.cosine_decay_schedule(1.0, 30),
+        "linear": optax.linear_schedule(1.0, end, 30),
+        "cosine": optax.cosine_decay_schedule(1.0, 30, alpha=end),
     }[shape]
-    ours = Schedule(shape, steps=30).build()
+    ours = Schedule(shape, steps=30, end=end).build()
     steps_ = jnp.arange(40)
     np.testing.assert_allclose(ours(steps_), theirs(steps_), atol=1e-6)
 
@@ -122,6 +123,7 @@ def test_a_schedule_of_ones_is_no_schedule():
         ({"shape": "cosine", "steps": 5, "warm_up": 5}, r"must be above 5, where the cosine"),
         ({"shape": "linar", "steps": 5}, r"did you mean 'linear'"),
         ({"warm_up": -1}, r"Schedule\.warm_up = -1"),
+        ({"end": -0.1}, r"Schedule\.end = -0\.1"),
     ],
 )
 def test_wrong_schedules_are_refused(wrong, message):
