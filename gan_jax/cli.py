@@ -260,25 +260,33 @@ def _evaluate(command: Evaluate) -> int:
         raise RequestError(f"{given}: samples are at least 2, the key from 0 to 2^32 - 1")
     step = _step(command.step)
 
-    from gan_jax import devices, runs
+    from gan_jax import devices, runs, sweep_plan
     from gan_jax.evaluation import evaluate, lines, table
     from gan_jax.metrics import named_features
 
     devices.configure()
     network = named_features.from_text(command.features) if command.features else None
     announce = functools.partial(print, file=sys.stderr)
-    if command.data is None:
-        chosen = [found for run in command.runs for found in runs.all_seeds(run, command.seed)]
-        evaluation = evaluate.evaluate_runs(
-            chosen, command.samples, step, network, command.key, announce
-        )
-    else:
+    if command.data is not None:
         evaluation = evaluate.evaluate_data(
             *command.data, command.size, command.channels, network, announce
         )
         if command.out:
             lines.record(command.out, evaluation.rows)
-    table.show(evaluation)
+        table.show(evaluation)
+        return FINISHED
+    settings = [sweep_plan.directories(run) for run in command.runs]
+    # Each setting of a sweep is evaluated for itself; other runs are seeds of one experiment.
+    together = [run for found in settings if len(found) == 1 for run in found]
+    apart = [[run] for found in settings if len(found) > 1 for run in found]
+    for group in [together, *apart] if together else apart:
+        chosen = [found for run in group for found in runs.all_seeds(run, command.seed)]
+        evaluation = evaluate.evaluate_runs(
+            chosen, command.samples, step, network, command.key, announce
+        )
+        if apart:
+            print(*group)
+        table.show(evaluation)
     return FINISHED
 
 

@@ -137,7 +137,7 @@ class Evaluate:
     """
 
     runs: Positional[tuple[Path, ...]] = ()
-    """Run directories."""
+    """Run directories; of a sweep each setting is measured for itself."""
     data: tuple[str, str] | None = None
     """Instead of runs two sets of images, of which the second counts as real: folders, .npz files,
     names of data sets, or what `gan-jax sample --out FILE.npz` wrote."""

@@ -81,6 +81,18 @@ def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_
     assert "failed: one" in err
 
 
+def test_each_setting_of_a_sweep_is_evaluated(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    assert gan_jax(capsys, "sweep", FILE, "--workdir", workdir, "--seeds", "0:2", *GRID)[0] == 0
+    names = sweep_plan.read(SweepDirectory(workdir)).settings
+    code, printed, _ = gan_jax(capsys, "evaluate", workdir, "--samples", 50)
+    assert code == 0
+    for name in names:
+        assert f"{workdir / name}\n" in printed
+        for seed in (0, 1):
+            assert (workdir / name / f"seed_{seed}" / "evaluation.jsonl").exists()
+
+
 def test_a_search(capsys, tmp_path):
     workdir = tmp_path / "sweep"
     arguments = ["--search", 1, "--draw", "ema_decay=0.1:0.9", "--seeds", "0"]
