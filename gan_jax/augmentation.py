@@ -81,6 +81,10 @@ class Adaptive:
     def __post_init__(self) -> None:
         check_types(self)
         check_object("Adaptive", "augmentation", self.augmentation, "__call__", "DiffAugment()")
+        if hasattr(self.augmentation, "next_probability"):
+            raise RequestError(
+                "Adaptive.augmentation is adaptive itself: give it what that augments"
+            )
         check_bounds(self, "target", at_least=-1, below=1)
         check_bounds(self, "images", at_least=1)
 

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 from gan_jax.errors import RequestError
 
+TOO_LARGE = 2**31  # for an integer in an array
+LARGEST_FLOAT = (2 - 2**-23) * 2.0**127  # in an array
+
 
 def check_types(instance: Any) -> None:
     """Checks each field of a dataclass instance against its annotation.
@@ -33,11 +36,15 @@ def check_bounds(
 ) -> None:
     """Checks that at_least <= field < below for each of the fields in `names` that is not None.
 
+    Integers must be below 2^31 where `below` says nothing: arrays hold no larger ones.
+
     Raises:
         RequestError: names class, field, value and the bounds.
     """
     for name in names.split():
         value = getattr(instance, name)
+        if isinstance(value, int) and value >= TOO_LARGE and math.isinf(below):
+            raise RequestError(f"{type(instance).__name__}.{name} = {value}: must be below 2^31")
         if value is not None and not at_least <= value < below:
             bounds = f"at least {at_least:g}" if math.isfinite(at_least) else ""
             bounds += " and " if bounds and math.isfinite(below) else ""
@@ -80,6 +87,16 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
         raise RequestError(f"{wrong}: must be hashable ({error})") from error
 
 
+def check_schedule(owner: str, schedule: Any, right: str) -> None:
+    """Checks that what a description builds is a function of the step.
+
+    Raises:
+        RequestError: it is something else, an optimizer for example.
+    """
+    if not callable(schedule.build()):
+        raise RequestError(f"{owner}.schedule = {schedule!r}: is no schedule; give {right}")
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Returns '; did you mean ...?' for the word nearest to `word`, or '' where none is near."""
     close = difflib.get_close_matches(word, [w for w in words if isinstance(w, str)], n=1)
@@ -96,7 +113,7 @@ def _matches(value: Any, hint: Any) -> bool:
         return any(value == o and type(value) is type(o) for o in typing.get_args(hint))
     if hint is float:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        return numeric and math.isfinite(value)
+        return numeric and abs(value) <= LARGEST_FLOAT  # which NaN is not
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if origin is tuple:
@@ -109,7 +126,7 @@ def _described(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(hint)))
     if hint is float:
-        return "a finite number"
+        return "a finite number, which float32 can hold"
     if typing.get_origin(hint) is tuple:
         return "a tuple, as in (value,)"
     return str(getattr(hint, "__name__", hint) if not typing.get_args(hint) else hint)

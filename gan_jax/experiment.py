@@ -157,8 +157,11 @@ def half_life(images: float, batch_size: int) -> float:
     of the discriminator in a step, a step takes so many batches.
 
     Raises:
-        RequestError: one of the two is not above 0.
+        RequestError: one of the two is not above 0, or the decay would be 0 or 1.
     """
     if not (images > 0 and batch_size > 0):
         raise RequestError(f"half_life({images}, {batch_size}): must be above 0")
-    return 0.5 ** (batch_size / images)
+    decay = 0.5 ** (batch_size / images)
+    if not 0 < decay < 1:
+        raise RequestError(f"half_life({images}, {batch_size}): is {decay}, no average at all")
+    return decay

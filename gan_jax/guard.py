@@ -36,7 +36,9 @@ class Guard:
     A step is skipped if a loss is not finite, or any parameter, statistic or optimizer state would
     not be after it: both players stay as they were, and the next step draws other latents. After
     `after` skipped steps in a row both players and the average are again what they were at the
-    newest snapshot, with random draws of their own from there on and smaller learning rates.
+    newest snapshot, with random draws of their own from there on and smaller learning rates. A
+    state becomes a snapshot only once a finite step has been made from it: one that is finite
+    itself may be about to fail.
 
     The count of steps goes on; optimizers come back with their own counts, so that schedules of
     learning rates are behind by the steps that were undone. The snapshot is a part of the state: it
@@ -45,7 +47,7 @@ class Guard:
 
     Attributes:
         after: steps in a row, at least 1.
-        every: steps from one snapshot to the next.
+        every: steps from one state that becomes a snapshot to the next.
         learning_rate: factor of both players' learning rates at each return, above 0 and at most 1.
     """
 
@@ -85,12 +87,12 @@ class Guard:
         in_a_row = jnp.where(finite, 0, watch.in_a_row + 1)
         back = in_a_row >= self.after
         kept = _where(finite, _parts(new), _parts(old))
-        due = finite & (new.step % self.every == 0)
+        due = finite & (old.step % self.every == 0)
         watched = Watch(
             skipped=watch.skipped + ~finite,
             in_a_row=jnp.where(back, 0, in_a_row),
             returns=watch.returns + back,
-            snapshot=_where(due, kept, watch.snapshot),
+            snapshot=_where(due, _parts(old), watch.snapshot),
         )
         state = new.replace(
             **dict(zip(PARTS, _where(back, watch.snapshot, kept), strict=True)),

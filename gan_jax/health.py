@@ -34,6 +34,8 @@ TOO_MANY_RARE = 0.3  # share of such classes
 MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
 GROWN = 10.0  # times the usual size, of a loss, a logit or a gradient
 HUGE = 1e3  # of a loss or a logit: no probability needs more than a few dozens
+SKIPPED = 0.1  # share of steps that are not finite, which a guard skips
+MISSED = 0.1  # share of right judgements on one kind, of a discriminator that calls all the other
 WORSE = 1.5  # times the best distance, or divided by it the best score
 FIGURES = ("discriminator_loss", "generator_loss", "logit_real", "logit_fake")
 GRADIENTS = ("gradient_norm_discriminator", "gradient_norm_generator")
@@ -84,7 +86,7 @@ class History:
 
     def series(self, name: str) -> Series:
         """One figure of metrics.jsonl, at the steps that have it."""
-        rows = [row for row in self.metrics if name in row]
+        rows = [row for row in self.metrics if isinstance(row.get(name), int | float)]
         return Series(
             np.array([row["step"] for row in rows]), np.array([float(row[name]) for row in rows])
         )
@@ -128,6 +130,21 @@ def discriminator_too_strong(history: History) -> Finding | None:
         "discriminator too strong",
         f"it is right on {right[0].mean():.0%} of real and {right[1].mean():.0%} of generated "
         f"examples, and their logits lie {gap:.1f} apart ({_span(right[0])})",
+    )
+
+
+def discriminator_fooled(history: History) -> Finding | None:
+    """Fires where it calls nearly everything real, or everything fake: it tells nothing apart."""
+    right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
+    if not history.log_odds or not all(map(len, right)):
+        return None
+    low, high = sorted(series.mean() for series in right)
+    if low > MISSED or high < SURE:
+        return None
+    return Finding(
+        "discriminator fooled",
+        f"it is right on {right[0].mean():.0%} of real and {right[1].mean():.0%} of generated "
+        f"examples ({_span(right[0])})",
     )
 
 
@@ -176,8 +193,15 @@ def collapse(history: History) -> Finding | None:
 
 
 def diverging(history: History) -> Finding | None:
-    """Fires where losses, logits or gradients are out of proportion, or scores got worse."""
+    """Fires where figures are out of proportion, steps are skipped, or scores got worse."""
     seen = []
+    skipped = history.series("skipped")
+    if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
+        returns = history.series("returns").values[-1]
+        seen.append(
+            f"the guard skipped {rate:.0%} of the steps ({_span(skipped.recent)}), and has gone "
+            f"back {returns:g} times"
+        )
     for name in (*FIGURES, *GRADIENTS):
         series = history.series(name)
         if not len(series.earlier):
@@ -198,6 +222,7 @@ RULES: tuple[Callable[[History], Finding | None], ...] = (
     diverging,
     collapse,
     discriminator_too_strong,
+    discriminator_fooled,
     discriminator_overfitting,
 )
 
@@ -264,6 +289,12 @@ def _worse(scores: list[Row], lower_is_better: bool) -> str | None:
         f"{last['metric']} was {best['value']:.3g} at step {best['step']:,} and is "
         f"{last['value']:.3g} at step {last['step']:,} (--step best is the former)"
     )
+
+
+def _rise(series: Series) -> float:
+    """By how much a count rises in a step, from the first to the last value."""
+    steps = series.steps[-1] - series.steps[0]
+    return (series.values[-1] - series.values[0]) / steps if steps else 0.0
 
 
 def _span(series: Series) -> str:

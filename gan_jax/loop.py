@@ -230,7 +230,9 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
         message = f"stopped at step {step} and saved; run the same command to go on"
         running.say(message, *(member for _, member in alive))
         return Outcome.STOPPED
-    for _, member in alive:
+    for index, member in alive:
+        if states.guard is not None and (skipped := int(states.guard.skipped[index])):
+            running.say(f"the guard skipped {skipped:,} of {last_step:,} steps", member)
         running.say(_last_words(member, brief=running.several), member)
     return Outcome.FINISHED
 

@@ -9,6 +9,7 @@ in any file of your own; nothing else needs to know of it.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -133,6 +134,8 @@ class Wasserstein:
     bounded only: add `penalties.GradientPenalty` (or clip its weights, as they did).
     """
 
+    any_offset = True  # a constant may be added to all logits
+
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns D(G(z)) - D(x) of each pair."""
         return fake_logits - real_logits
@@ -150,6 +153,8 @@ class RelativisticPairing:
     which modes are lost (Sun, Fang, Schwing, 2020).
     """
 
+    any_offset = True
+
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns -log sigmoid(D(x) - D(G(z))) of each pair."""
         return softplus(fake_logits - real_logits)
@@ -165,6 +170,8 @@ class RelativisticAverage:
 
     Jolicoeur-Martineau (2019), with the logistic loss: RaSGAN there.
     """
+
+    any_offset = True
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
         """Returns -log sigmoid(D(x) - mean D(G(z))) - log(1 - sigmoid(D(G(z)) - mean D(x)))."""
@@ -194,6 +201,8 @@ class TopK:
     def __post_init__(self) -> None:
         check_types(self)
         check_object("TopK", "loss", self.loss, "discriminator generator", "NonSaturating()")
+        if isinstance(self.loss, TopK):
+            raise RequestError("TopK.loss is a TopK itself: give one of them the smaller share")
         if not 0 < self.share <= 1:
             raise RequestError(f"TopK.share = {self.share!r}: must be above 0 and at most 1")
 
@@ -242,10 +251,21 @@ class AuxiliaryClassifier:
         return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
 
 
+def nested(loss: Any) -> Iterator[Any]:
+    """A loss, and where it changes another one, that, and so on inwards."""
+    while loss is not None:
+        yield loss
+        loss = getattr(loss, "loss", None)
+
+
 def gives_log_odds(loss: Any) -> bool:
     """Whether the sigmoid of a logit is the probability of being real, for a loss or one around."""
-    inner = getattr(loss, "loss", None)
-    return getattr(loss, "log_odds", False) if inner is None else gives_log_odds(inner)
+    return any(getattr(each, "log_odds", False) for each in nested(loss))
+
+
+def allows_any_offset(loss: Any) -> bool:
+    """Whether a constant may be added to all logits, so that their signs mean nothing."""
+    return any(getattr(each, "any_offset", False) for each in nested(loss))
 
 
 def _label_losses(verdict: Any) -> Logits:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.checks import check_bounds, check_object, check_schedule, check_types
 from gan_jax.errors import RequestError
 from gan_jax.traced import TRACED
 
@@ -42,6 +43,11 @@ class Schedule:
                 f"Schedule.steps = {self.steps}: must be above {start}, where the {self.shape} "
                 "fall begins"
             )
+        for name in ("steps", "hold", "end") if self.shape == "constant" else ():
+            if value := getattr(self, name):
+                raise RequestError(
+                    f"Schedule.{name} = {value}: is for a shape that falls, 'linear' or 'cosine'"
+                )
 
     def build(self) -> Callable[[Any], Any]:
         """Returns the factor as a function of the step, 0 at the first one."""
@@ -88,6 +94,7 @@ class Adam:
         check_bounds(self, "b1 b2", at_least=0, below=1)
         right = 'Schedule("linear", steps=1000), for example'
         check_object("Adam", "schedule", self.schedule, "build", right)
+        check_schedule("Adam", self.schedule, right)
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
@@ -159,11 +166,14 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
     Args:
         bound: largest absolute value, above 0.
 
+    With a guard whose learning rates have fallen, a weight that starts outside comes closer at each
+    step, and one that is within stays there.
+
     Raises:
-        RequestError: the bound is not above 0.
+        RequestError: the bound is not above 0, or infinite.
     """
-    if not bound > 0:
-        raise RequestError(f"clip_weights: bound = {bound!r}: must be above 0")
+    if not 0 < bound < math.inf:
+        raise RequestError(f"clip_weights: bound = {bound!r}: must be above 0, and finite")
 
     def update(updates, state, params):
         def clipped(update, param):

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gan_jax.checks import check_bounds, check_object, check_types
+from gan_jax.checks import check_bounds, check_object, check_schedule, check_types
 from gan_jax.errors import RequestError
 from gan_jax.traced import TRACED
 
@@ -261,6 +261,7 @@ class Scheduled(_Changed):
         check_object("Scheduled", "penalty", self.penalty, "__call__")
         right = 'Schedule("linear", 10_000), for example'
         check_object("Scheduled", "schedule", self.schedule, "build", right)
+        check_schedule("Scheduled", self.schedule, right)
 
     def __call__(
         self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any

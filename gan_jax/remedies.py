@@ -8,7 +8,8 @@ import jax
 
 from gan_jax import gan
 from gan_jax.experiment import Experiment
-from gan_jax.losses import RelativisticAverage, RelativisticPairing, Wasserstein
+from gan_jax.losses import AuxiliaryClassifier, RelativisticPairing, allows_any_offset
+from gan_jax.losses import nested as nested_losses
 from gan_jax.penalties import R1, nested
 from gan_jax.shapes import mixes_examples
 
@@ -85,16 +86,19 @@ def _may_augment(experiment: Experiment) -> bool:
 
 
 def _may_adapt(experiment: Experiment) -> bool:
-    # ADA reads the sign of logits, to which these losses may add any constant.
-    free = isinstance(experiment.loss, Wasserstein | RelativisticPairing | RelativisticAverage)
     of_images = len(experiment.data.sample_shape) == 3
-    return of_images and not free and not experiment.augmentations
+    return of_images and _may_augment(experiment) and not allows_any_offset(experiment.loss)
+
+
+def _may_pair(experiment: Experiment) -> bool:
+    there = RelativisticPairing | AuxiliaryClassifier
+    return not any(isinstance(each, there) for each in nested_losses(experiment.loss))
 
 
 R1_LINE = Addition("penalties=(penalties.R1(1.0),)", _may_have_r1, STRONGER_R1.why)
 RELATIVISTIC = Addition(
     "loss=losses.RelativisticPairing()",
-    lambda experiment: not isinstance(experiment.loss, RelativisticPairing),
+    _may_pair,
     "each sample is judged beside a real example, wherever its mode; best together with R1",
 )
 ADAPTIVE = Addition(
@@ -122,6 +126,11 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
         STRONGER_R1,
         R1_LINE,
         NOISE,
+    ),
+    "discriminator fooled": (
+        Remedy("discriminator_steps", lambda steps: steps + 1, "it has more time to learn"),
+        Remedy("generator_optimizer.learning_rate", half, "it can follow the generator"),
+        RELATIVISTIC,
     ),
     "discriminator overfitting": (
         DROPOUT,
@@ -162,7 +171,10 @@ def advice(experiment: Experiment, verdict: str) -> list[str]:
     for remedy in REMEDIES.get(verdict, ()):
         if isinstance(remedy, Addition):
             if remedy.fits(experiment):
-                lines.append(f"{remedy.line} in the file: {remedy.why}")
+                field = remedy.line.partition("=")[0]
+                beside = getattr(experiment, field) if field == "penalties" else ()
+                where = "in the file, with those that are there" if beside else "in the file"
+                lines.append(f"{remedy.line} {where}: {remedy.why}")
             continue
         path, change, why = remedy
         if remedy is STRONGER_R1:

@@ -9,6 +9,7 @@ import jax
 from gan_jax import gan
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
+from gan_jax.losses import allows_any_offset
 from gan_jax.penalties import nested
 
 
@@ -33,6 +34,22 @@ def check_shapes(experiment: Experiment) -> None:
             f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
             f"{hint if isinstance(error, TypeError) else ''}"
         ) from error
+
+
+def check_classes(experiment: Experiment) -> None:
+    """Checks that networks know all classes of the data, which are loaded for that.
+
+    Raises:
+        RequestError: names the network and both numbers.
+    """
+    if not experiment.data.labels:
+        return
+    for player in ("generator", "discriminator"):
+        known = getattr(getattr(experiment, player), "classes", None)
+        if known is not None and known < experiment.data.classes:
+            raise RequestError(
+                f"{player}.classes = {known}: the data have {experiment.data.classes} classes"
+            )
 
 
 def _place(error: Exception) -> str:
@@ -79,8 +96,22 @@ def _check_networks(experiment: Experiment) -> None:
                     "to its own sample, and the discriminator's BatchNorm makes it depend on the "
                     "whole batch: leave one of the two out"
                 )
+    adaptive = any(hasattr(each, "next_probability") for each in experiment.augmentations)
+    if adaptive and allows_any_offset(experiment.loss):
+        raise RequestError(
+            f"an adaptive augmentation follows the signs of logits, which mean nothing with "
+            f"{type(experiment.loss).__name__}: leave Adaptive out, or take another loss"
+        )
     for player in ("discriminator", "generator"):
-        losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
+        try:
+            losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
+        except TypeError as error:
+            if logits is verdict:
+                raise
+            raise RequestError(
+                f"loss = {experiment.loss!r}: must take the {type(verdict).__name__} that the "
+                "discriminator returns, as losses.AuxiliaryClassifier(...) does"
+            ) from error
         shape = getattr(losses, "shape", None)
         if shape != (batch,):
             returned = type(losses).__name__ if shape is None else list(shape)

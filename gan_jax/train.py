@@ -22,7 +22,7 @@ from gan_jax.logs import Display, RunLog
 from gan_jax.loop import DivergedError, Member, Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
 from gan_jax.seeds import Strategy, make_plan, resolve
-from gan_jax.shapes import check_shapes
+from gan_jax.shapes import check_classes, check_shapes
 from gan_jax.signals import stop_signals
 
 _Fresh = tuple[gan.GANState, list[str]]  # an initial state, and what there is to say of it
@@ -139,6 +139,7 @@ def train_runs(
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
+    check_classes(experiment)
     common = _Common(
         strategy=resolve(strategy, len(experiments)),
         last_step=last_step,

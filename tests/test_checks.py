@@ -36,6 +36,7 @@ def test_right_types_pass(right):
         ("number", True),
         ("rate", "0.5"),
         ("rate", float("inf")),
+        ("rate", 1e300),
         ("rate", False),
         ("name", None),
         ("flag", 1),
@@ -65,6 +66,9 @@ def test_bounds_hold_and_none_passes():
         check_bounds(Example(), "number", at_least=0, below=1)
     with pytest.raises(RequestError, match=r"Example\.number = 1: must be below 1"):
         check_bounds(Example(), "number", below=1)
+    with pytest.raises(RequestError, match=rf"Example\.number = {2**31}: must be below 2\^31"):
+        check_bounds(Example(number=2**31), "number", at_least=0)
+    check_bounds(Example(number=2**31), "number", below=2**32)
 
 
 def test_empty_text_is_refused():

@@ -4,6 +4,7 @@ import pytest
 
 from gan_jax import losses, penalties
 from gan_jax.errors import RequestError
+from gan_jax.experiment import half_life
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from tests.tiny import tiny
@@ -76,3 +77,10 @@ def test_the_reference_recipe_takes_11719_steps():
 
     whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
     assert whole.total_steps() == 11_719
+
+
+def test_half_life_is_where_a_batch_weighs_half():
+    assert half_life(1000, 100) ** 10 == pytest.approx(0.5)
+    for wrong in ((0, 1), (1, 0), (1e-5, 64), (1e20, 64)):
+        with pytest.raises(RequestError, match=r"half_life\("):
+            half_life(*wrong)

@@ -62,6 +62,7 @@ STRONG = {"accuracy_real": 0.99, "accuracy_fake": 0.98, "logit_real": 4.0, "logi
         ({"distance_ratio": 0.3}, "collapse", ["0.30 times"]),
         (shares(*[0.25] * 4, *[0.0] * 6), "collapse", ["6 of 10 classes", "4, 5, 6, 7, 8, 9"]),
         (STRONG, "discriminator too strong", ["99% of real", "98% of generated", "7.0 apart"]),
+        ({"accuracy_real": 1.0, "accuracy_fake": 0.0}, "discriminator fooled", ["0% of generated"]),
         ({"logit_held_out": -0.2}, "discriminator overfitting", ["0.50", "-0.20", "-0.50"]),
     ],
 )
@@ -78,6 +79,23 @@ def test_logits_that_are_no_log_odds_are_not_judged_by_their_size(changes):
     assert verdicts(judged) == ["balanced"]
     far = [line | {"logit_real": 2e3, "logit_fake": -2e3} for line in judged.metrics]
     assert verdicts(dataclasses.replace(judged, metrics=far)) == ["balanced"]
+
+
+def test_steps_that_a_guard_skips_are_a_divergence():
+    lines = [
+        line | {"skipped": 20 * number, "returns": 2 * number}
+        for number, line in enumerate(history().metrics)
+    ]
+    (finding,) = health.findings(History(lines, []))
+    assert finding.verdict == "diverging"
+    words = "skipped 20% of the steps (steps 1,000 to 1,200), and has gone back 22 times"
+    assert words in finding.evidence
+
+
+@pytest.mark.parametrize("damage", ["x", None, [1]])
+def test_figures_that_are_no_numbers_are_left_out(damage):
+    lines = [line | {"logit_real": damage} for line in history().metrics]
+    assert verdicts(History(lines, [])) == ["balanced"]
 
 
 def test_a_run_that_was_out_of_proportion_from_the_start_diverges():

@@ -165,3 +165,22 @@ def test_which_losses_make_logits_log_odds():
     yes = (losses.NonSaturating(), losses.Minimax(), losses.TopK(losses.Minimax()))
     no = (losses.Hinge(), losses.LeastSquares(), losses.TopK(losses.Wasserstein()), object())
     assert [losses.gives_log_odds(loss) for loss in (*yes, *no)] == [True] * 3 + [False] * 4
+
+
+def test_which_losses_allow_any_offset_of_their_logits():
+    yes = (losses.Wasserstein(), losses.RelativisticAverage(), losses.TopK(losses.Wasserstein()))
+    no = (losses.Hinge(), losses.TopK(losses.Minimax()))
+    assert [losses.allows_any_offset(loss) for loss in (*yes, *no)] == [True] * 3 + [False] * 2
+    real, fake = jnp.asarray(REAL), jnp.asarray(FAKE)
+    difference = losses.Wasserstein().discriminator
+    close(difference(real + 3, fake + 3), difference(real, fake))
+    for player in (
+        losses.RelativisticAverage().discriminator,
+        losses.RelativisticAverage().generator,
+    ):
+        close(player(real + 3, fake + 3), player(real, fake))
+
+
+def test_top_k_of_top_k_is_refused():
+    with pytest.raises(RequestError, match="TopK itself"):
+        losses.TopK(losses.TopK())

@@ -11,6 +11,8 @@ from gan_jax.checks import check_bounds, check_types
 from gan_jax.data.examples import Examples, Source
 from gan_jax.errors import RequestError
 
+MOST_CLASSES = 100  # a million combinations
+
 
 @dataclass(frozen=True)
 class Stacked(Source):
@@ -44,6 +46,11 @@ class Stacked(Source):
         if grey.label is None:
             return Examples(sample, None, ())
         classes = len(grey.class_names)
+        if classes > MOST_CLASSES:
+            raise RequestError(
+                f"stacked images of {classes} classes: {classes}^3 combinations are too many to "
+                f"name; at most {MOST_CLASSES} classes, or labels left out"
+            )
         label = (grey.label[chosen] * [classes**2, classes, 1]).sum(axis=1)
         names = tuple(" ".join(triple) for triple in product(grey.class_names, repeat=3))
         return Examples(sample, label.astype(np.int32), names)

@@ -26,6 +26,8 @@ class NearestMode:
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "radius", at_least=0)
+        if not self.centres or any(len(centre) != 2 for centre in self.centres):
+            raise RequestError(f"NearestMode.centres = {self.centres}: must be points (x, y)")
 
     @property
     def name(self) -> str:

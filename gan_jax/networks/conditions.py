@@ -40,6 +40,7 @@ class Generator(nn.Module):
     def __post_init__(self) -> None:
         check_types(self)
         check_object("Generator", "inner", self.inner, "init apply", "dcgan.Generator()")
+        _refuse_classes(self)
         check_bounds(self, "classes", at_least=2)
         super().__post_init__()
 
@@ -73,6 +74,7 @@ class Discriminator(nn.Module):
     def __post_init__(self) -> None:
         check_types(self)
         check_object("Discriminator", "inner", self.inner, "init apply", "dcgan.Discriminator()")
+        _refuse_classes(self)
         check_bounds(self, "classes", at_least=2)
         super().__post_init__()
 
@@ -89,6 +91,15 @@ class Discriminator(nn.Module):
         label = label.reshape(len(sample), *[1] * (sample.ndim - 2), self.classes)
         label = jnp.broadcast_to(label, (*sample.shape[:-1], self.classes))
         return self.inner(jnp.concatenate([sample, label], axis=-1), None, training=training)
+
+
+def _refuse_classes(network: Any) -> None:
+    """The inner network is given no labels."""
+    if known := getattr(network.inner, "classes", 0):
+        raise RequestError(
+            f"{type(network).__name__}.inner.classes = {known}: takes labels itself; leave out one "
+            "of the two"
+        )
 
 
 def one_hot(condition: Any, classes: int, dtype: Any) -> Float[Array, "batch classes"]:

@@ -31,3 +31,11 @@ def test_the_draw_is_always_the_same_and_from_all_of_the_source():
 def test_colour_is_refused():
     with pytest.raises(RequestError, match=r"images\.channels = 3: only grey images"):
         images.stacked(images.mnist_sample(channels=3))
+
+
+def test_too_many_classes_to_name_are_refused(tmp_path):
+    labels = np.arange(101)
+    pixels = np.zeros((101, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "many.npz", images=pixels, labels=labels)
+    with pytest.raises(RequestError, match=r"101\^3 combinations"):
+        images.stacked(images.arrays(tmp_path / "many.npz", 8, 1)).load()

@@ -55,6 +55,12 @@ def test_the_hash_tells_modes_apart():
     assert NETWORK.sha256() != NearestMode(NETWORK.centres, 0.6).sha256()
 
 
+@pytest.mark.parametrize("centres", [(), ((1.0, 2.0, 3.0),)])
+def test_centres_are_points_in_the_plane(centres):
+    with pytest.raises(RequestError, match=r"NearestMode\.centres = "):
+        NearestMode(centres, 1.0)
+
+
 def test_images_are_refused():
     with pytest.raises(RequestError, match=r"takes points \[count, 2\], not \[5, 8, 8, 1\]"):
         NETWORK.extract(np.zeros((5, 8, 8, 1), np.float32))
