@@ -129,7 +129,7 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
     ),
     "discriminator fooled": (
         Remedy("discriminator_steps", lambda steps: steps + 1, "it has more time to learn"),
-        Remedy("generator_optimizer.learning_rate", half, "it can follow the generator"),
+        SLOWER_GENERATOR,
         RELATIVISTIC,
     ),
     "discriminator overfitting": (
@@ -141,12 +141,12 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
         ADAPTIVE,
     ),
     "collapse": (
+        R1_LINE,  # which helped most in experiments/study_stability.py
+        STRONGER_R1,
         SLOWER_GENERATOR,
         Remedy("generator_optimizer.b1", at_most(0.5), LESS_MOMENTUM),
         Remedy("batch_size", lambda size: 2 * size, "batches that show more of the data"),
         Remedy("ema_decay", at_least(0.998), "samples from an average of many generators"),
-        STRONGER_R1,
-        R1_LINE,
         RELATIVISTIC,
     ),
     "diverging": (

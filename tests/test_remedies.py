@@ -88,8 +88,15 @@ def test_what_is_so_already_is_not_advised():
 
 def test_advice_says_what_to_try_what_is_now_and_why():
     experiment = tiny(generator_optimizer=Adam(2e-4))
-    line, *_ = advice(experiment, "collapse")
-    assert line.startswith("--generator-optimizer.learning-rate 0.0001 (now 0.0002): the generator")
+    lines = advice(experiment, "collapse")
+    assert lines[0] == "penalties=(penalties.R1(1.0),) in the file: smoother logits around the data"
+    words = "--generator-optimizer.learning-rate 0.0001 (now 0.0002): the generator"
+    assert lines[1].startswith(words)
+
+
+def test_penalties_that_are_there_stay_there():
+    lines = advice(tiny(penalties=(penalties.LeCam(),)), "collapse")
+    assert lines[0].startswith("penalties=(penalties.R1(1.0),) in the file, with those that are")
 
 
 def test_r1_is_advised_only_where_examples_are_judged_apart():
