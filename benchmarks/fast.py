@@ -1,12 +1,13 @@
 """The fast recipe beside the reference: score against training time.
 
-    gan-jax train experiments/dcgan_mnist.py --workdir runs/reference --evaluate-every 1172 \
-        --evaluate-samples 10000
+    gan-jax train experiments/dcgan_mnist.py --workdir runs/reference --evaluate-every 1172
     gan-jax train experiments/mnist_fast.py --workdir runs/fast --seeds 0:5
     PYTHONPATH=. python benchmarks/fast.py runs/reference runs/fast
 
-Scores are those of the runs. Time is what their steps take, measured here, both taking turns; other
-work during the runs does not matter so. It leaves out start, compilation and evaluation.
+(the first with --evaluate-samples 10000, too). Scores are those of the runs. Their times are the
+number of steps times what a step takes, which is measured here, both recipes taking turns, so that
+it does not matter what else the machine did during the runs. Start, compilation and evaluation are
+left out.
 """
 
 import statistics
@@ -22,9 +23,12 @@ from gan_jax import devices, runs
 from gan_jax.evaluation.during_training import own_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
+from gan_jax.metrics.names import POSSIBLE
 
 METRICS = {"frechet_distance": "Frechet distance", "score_ratio": "classifier score ratio"}
-Curves = dict[str, dict[int, np.ndarray]]  # metric -> step -> values of the seeds
+STEPS = {"reference": 16, "fast": 200}  # of a turn
+
+Curve = dict[int, list[float]]  # step -> values of the seeds
 
 
 def main(
@@ -42,71 +46,79 @@ def main(
         picture: where the curves go.
         rounds: how often each has a turn.
     """
-    paths = {"reference": runs.all_seeds(reference), "fast": runs.all_seeds(fast)}
+    paths = {"reference": _going(reference), "fast": _going(fast)}
+    curves = {
+        name: {metric: _curve(found, metric) for metric in METRICS} for name, found in paths.items()
+    }
     experiments = {name: runs.open_directory(found[0])[1] for name, found in paths.items()}
-    seconds, ratios = _seconds(experiments, rounds)
-    whole = {name: each.total_steps() * seconds[name] for name, each in experiments.items()}
-    steps = {name: each.total_steps() for name, each in experiments.items()}
-    ratio = [steps["fast"] / steps["reference"] * one for one in ratios]
-    print(f"{devices.cores()} cores, JAX {jax.__version__}")
+    times = _seconds_of_a_step(experiments, rounds)
+    seconds = {name: statistics.median(found) for name, found in times.items()}
+    fewer = experiments["reference"].total_steps() / experiments["fast"].total_steps()
+    ratios = [
+        fewer * theirs / ours
+        for theirs, ours in zip(times["reference"], times["fast"], strict=True)
+    ]
     print(
-        f"training time, fast / reference: 1/{1 / statistics.median(ratio):.1f} "
-        f"(1/{1 / min(ratio):.1f} to 1/{1 / max(ratio):.1f})\n"
+        f"{devices.cores()} cores, JAX {jax.__version__}; training time of the reference over that "
+        f"of the fast recipe: {statistics.median(ratios):.1f}, {min(ratios):.1f} to "
+        f"{max(ratios):.1f}\n"
     )
     print("| | step | ms a step | minutes | Frechet distance | score ratio |")
     print("|---|---|---|---|---|---|")
-    curves = {name: _curves(found) for name, found in paths.items()}
     for name, of_metrics in curves.items():
         for step in of_metrics["frechet_distance"]:
-            cells = [_shown(of_metrics[metric][step]) for metric in METRICS]
+            scores = [_shown(metric, of_metrics[metric][step]) for metric in METRICS]
             minutes = f"{step * seconds[name] / 60:.1f}"
-            row = [name, f"{step:,}", f"{1000 * seconds[name]:.0f}", minutes, *cells]
+            row = [name, f"{step:,}", f"{1000 * seconds[name]:.1f}", minutes, *scores]
             print(f"| {' | '.join(row)} |")
     _draw(curves, seconds, picture)
-    print(f"\n{picture}; whole: {', '.join(f'{n} {s / 60:.1f} min' for n, s in whole.items())}")
 
 
-def _seconds(experiments: dict[str, Experiment], rounds: int) -> tuple[dict, list[float]]:
-    """Of a step of each, and the ratio of the two turn by turn."""
-    counts = {"reference": 16, "fast": 200}
-    running = {name: runner(each, "map", 1, counts[name]) for name, each in experiments.items()}
+def _going(directory: Path) -> list[Path]:
+    """The runs of all seeds that have not diverged."""
+    found = runs.all_seeds(directory)
+    return [path for path in found if not runs.RunDirectory(path).divergence.exists()]
+
+
+def _seconds_of_a_step(experiments: dict[str, Experiment], rounds: int) -> dict[str, list[float]]:
+    running = {name: runner(each, "map", 1, STEPS[name]) for name, each in experiments.items()}
     times: dict[str, list[float]] = {name: [] for name in running}
     for turn in range(rounds + 1):
         for name, run in running.items():
-            spent = run() / counts[name]
+            spent = run() / STEPS[name]
             if turn:  # the first compiles
                 times[name].append(spent)
-    ratios = [ours / theirs for ours, theirs in zip(*reversed(times.values()), strict=True)]
-    return {name: statistics.median(found) for name, found in times.items()}, ratios
+    return times
 
 
-def _curves(paths: list[Path]) -> Curves:
-    curves: Curves = {metric: {} for metric in METRICS}
+def _curve(paths: list[Path], metric: str) -> Curve:
+    """The steps at which all seeds were measured."""
+    curve: Curve = {}
     for path in paths:
         directory, experiment = runs.open_directory(path)
         for row in own_rows(directory, experiment):
-            if row["metric"] in METRICS:
-                found = curves[row["metric"]].setdefault(row["step"], [])
-                found.append(row["value"])
-    return curves
+            if row["metric"] == metric and row["value"] is not None:
+                curve.setdefault(row["step"], []).append(row["value"])
+    return {step: values for step, values in curve.items() if len(values) == len(paths)}
 
 
-def _shown(values: list[float]) -> str:
+def _shown(metric: str, values: list[float]) -> str:
     if len(values) < 2:
         return f"{values[0]:.3g}"
-    mean = of_mean(np.array(values))
+    mean = of_mean(np.array(values)).clipped(*POSSIBLE[metric])
     return f"{mean.value:.3g} ({mean.low:.3g} to {mean.high:.3g})"
 
 
-def _draw(curves: dict[str, Curves], seconds: dict[str, float], picture: Path) -> None:
+def _draw(curves: dict[str, dict[str, Curve]], seconds: dict[str, float], picture: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2))
     for axes, (metric, title) in zip(panels, METRICS.items(), strict=True):
         for name, color in (("reference", "tab:gray"), ("fast", "tab:green")):
-            found = curves[name][metric]
-            minutes = [step * seconds[name] / 60 for step in found]
-            for seed in zip(*found.values(), strict=True):
-                axes.plot(minutes, seed, ".-", color=color, linewidth=0.8, alpha=0.6)
-            axes.plot(minutes, [np.mean(of) for of in found.values()], color=color, label=name)
+            curve = curves[name][metric]
+            minutes = [step * seconds[name] / 60 for step in curve]
+            for of_seed in zip(*curve.values(), strict=True):
+                axes.plot(minutes, of_seed, ".-", color=color, linewidth=0.8, alpha=0.6)
+            means = [np.mean(values) for values in curve.values()]
+            axes.plot(minutes, means, color=color, label=name)
         axes.set_xscale("log")
         axes.set_xlabel("minutes of training")
         axes.set_title(title, fontsize=10)

@@ -17,16 +17,14 @@ Frechet distance 0.785 (0.680 to 0.889; the held-out images 0.157), classifier s
 (0.871 to 0.880, of 2,000 samples), precision 0.752 (0.742 to 0.762), recall 0.611 (0.603 to 0.619).
 """
 
-import optax
-
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import features
 from gan_jax.networks import dcgan
-from gan_jax.optimizers import Adam, from_optax
+from gan_jax.optimizers import Adam, Schedule
 
 STEPS = 6000
-to_zero = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=STEPS)
+to_zero = Schedule("linear", steps=STEPS)
 
 experiment = Experiment(
     generator=dcgan.Generator(width=32),

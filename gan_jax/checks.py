@@ -11,7 +11,7 @@ from typing import Any, Literal
 from gan_jax.errors import RequestError
 
 TOO_LARGE = 2**31  # for an integer in an array
-LARGEST_FLOAT = (2 - 2**-23) * 2.0**127  # in an array
+LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 
 
 def check_types(instance: Any) -> None:
@@ -113,7 +113,7 @@ def _matches(value: Any, hint: Any) -> bool:
         return any(value == o and type(value) is type(o) for o in typing.get_args(hint))
     if hint is float:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        return numeric and abs(value) <= LARGEST_FLOAT  # which NaN is not
+        return numeric and abs(value) <= LARGEST_FLOAT32  # which NaN is not
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if origin is tuple:

@@ -275,18 +275,21 @@ def _evaluate(command: Evaluate) -> int:
             lines.record(command.out, evaluation.rows)
         table.show(evaluation)
         return FINISHED
-    settings = [sweep_plan.directories(run) for run in command.runs]
-    # Each setting of a sweep is evaluated for itself; other runs are seeds of one experiment.
-    together = [run for found in settings if len(found) == 1 for run in found]
-    apart = [[run] for found in settings if len(found) > 1 for run in found]
-    for group in [together, *apart] if together else apart:
-        chosen = [found for run in group for found in runs.all_seeds(run, command.seed)]
-        evaluation = evaluate.evaluate_runs(
-            chosen, command.samples, step, network, command.key, announce
-        )
-        if apart:
-            print(*group)
-        table.show(evaluation)
+    failed = []
+    for group in sweep_plan.evaluated_together(command.runs):
+        try:
+            chosen = [found for run in group for found in runs.all_seeds(run, command.seed)]
+            evaluation = evaluate.evaluate_runs(
+                chosen, command.samples, step, network, command.key, announce
+            )
+        except RequestError as error:
+            failed.append(str(error))
+        else:
+            if group != list(command.runs):
+                print(*group)
+            table.show(evaluation)
+    if failed:
+        raise RequestError("\n".join(failed))
     return FINISHED
 
 

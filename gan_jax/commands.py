@@ -165,7 +165,8 @@ class Evaluate:
 class Compare:
     """Compare settings: each metric over seeds, and which settings differ from the best.
 
-    Evaluate each of them first, with equal --samples and --features.
+    Evaluate each of them first, with equal --samples and --features; those that were not are left
+    out.
     """
 
     runs: Positional[tuple[Path, ...]]

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from gan_jax import statistics
 from gan_jax.experiment import Experiment
-from gan_jax.penalties import nested
+from gan_jax.nesting import nested
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
@@ -413,5 +413,6 @@ def _split(batch, parts):
 
 
 def _penalty_name(position, penalty):
-    names = [getattr(each, "__name__", type(each).__name__).lower() for each in nested(penalty)]
+    changed = nested(penalty, "penalty")
+    names = [getattr(each, "__name__", type(each).__name__).lower() for each in changed]
     return "_".join(["penalty", str(position), *names])

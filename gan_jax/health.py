@@ -7,6 +7,7 @@ that the healthy quickstart passes them at every length, and are no more than a 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from gan_jax.evaluation.during_training import own_rows
 from gan_jax.evaluation.lines import Row
 from gan_jax.experiment import Experiment
 from gan_jax.files import read_json_lines
-from gan_jax.losses import gives_log_odds
+from gan_jax.losses import NonSaturating, allows_any_offset, gives_log_odds
 from gan_jax.metrics.names import BETTER
 from gan_jax.remedies import advice
 
@@ -26,7 +27,7 @@ RECENT = 0.25  # share of the lines, at the end, that is judged
 SURE = 0.97  # share of right judgements, on both kinds, of a discriminator that always wins
 GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 1
 OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
-TOLD_APART = 1.0  # least distance of its mean logits on both, for that share to say something
+TOLD_APART = 1.0  # least distance of its mean logits on both, for that share to be more than noise
 LOOKS = 5  # at the samples, before which a generator is too young to be called collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
 RARE = 0.2  # share of a class relative to equal shares
@@ -76,13 +77,13 @@ class History:
         metrics: the lines of metrics.jsonl.
         scores: the lines of evaluation.jsonl.
         best_metric: the metric by which the experiment chooses its best checkpoint.
-        log_odds: the loss makes logits the log odds of being real; else they have no scale.
+        loss: which says what logits mean.
     """
 
     metrics: list[Row]
     scores: list[Row]
     best_metric: str = "frechet_distance"
-    log_odds: bool = True
+    loss: Any = NonSaturating()
 
     def series(self, name: str) -> Series:
         """One figure of metrics.jsonl, at the steps that have it."""
@@ -121,7 +122,7 @@ def discriminator_too_strong(history: History) -> Finding | None:
     """
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
     logits = [history.series(f"logit_{kind}").recent for kind in ("real", "fake")]
-    if not history.log_odds or not all(map(len, right + logits)):
+    if not gives_log_odds(history.loss) or not all(map(len, right + logits)):
         return None
     gap = logits[0].mean() - logits[1].mean()
     if min(series.mean() for series in right) < SURE or gap < GAP:
@@ -136,7 +137,7 @@ def discriminator_too_strong(history: History) -> Finding | None:
 def discriminator_fooled(history: History) -> Finding | None:
     """Fires where it calls nearly everything real, or everything fake: it tells nothing apart."""
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
-    if not history.log_odds or not all(map(len, right)):
+    if allows_any_offset(history.loss) or not all(map(len, right)):
         return None
     low, high = sorted(series.mean() for series in right)
     if low > MISSED or high < SURE:
@@ -210,7 +211,7 @@ def diverging(history: History) -> Finding | None:
         now = float(np.median(np.abs(series.recent.values)))
         # A loss or a logit of a few units is nothing, however small it was before.
         grown = now > GROWN * (max(usual, 1.0) if name in FIGURES else usual)
-        if grown or (history.log_odds and name in FIGURES and now > HUGE):
+        if grown or (gives_log_odds(history.loss) and name in FIGURES and now > HUGE):
             seen.append(f"{name} is {now:.3g}, after {usual:.3g} ({_span(series.recent)})")
     scores = [row for row in history.scores if row["metric"] == history.best_metric]
     if scores and (worse := _worse(scores, BETTER[history.best_metric] == "lower")):
@@ -247,6 +248,8 @@ def findings(history: History) -> list[Finding]:
         f"the discriminator is right on {right[0].mean():.0%} of real and "
         f"{right[1].mean():.0%} of generated examples ({_span(right[0])})"
     )
+    if allows_any_offset(history.loss):  # nor do signs of logits say what is right
+        evidence = f"no figure is out of proportion ({_span(right[0])})"
     looks = len(history.series("distance_ratio"))
     if looks < LOOKS:
         evidence += f"; {looks} looks at samples are too few to tell a collapse, {LOOKS} are needed"
@@ -273,8 +276,7 @@ def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
     metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
-    log_odds = gives_log_odds(experiment.loss)
-    return History(metrics, finite, experiment.best_metric, log_odds)
+    return History(metrics, finite, experiment.best_metric, experiment.loss)
 
 
 def _worse(scores: list[Row], lower_is_better: bool) -> str | None:

@@ -5,11 +5,11 @@ A loss is a frozen dataclass with the methods `discriminator(real_logits, fake_l
 The probability of being real is D(x) = sigmoid(logit) for cross-entropy; `LeastSquares` and `Hinge`
 keep the sign only, and for `Wasserstein` and the relativistic losses a logit means something beside
 another one only: a constant may be added to all of them. To add a loss, add such a class here or
-in any file of your own; nothing else needs to know of it.
+in any file of your own. Where it holds say so, as attributes of the class: `log_odds = True`, or
+`any_offset = True`; what reads logits as probabilities, or their signs, asks for these.
 """
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.checks import check_bounds, check_object, check_types
 from gan_jax.errors import RequestError
+from gan_jax.nesting import nested
 
 Logits = Float[Array, "batch"]
 softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x)
@@ -251,21 +252,14 @@ class AuxiliaryClassifier:
         return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
 
 
-def nested(loss: Any) -> Iterator[Any]:
-    """A loss, and where it changes another one, that, and so on inwards."""
-    while loss is not None:
-        yield loss
-        loss = getattr(loss, "loss", None)
-
-
 def gives_log_odds(loss: Any) -> bool:
-    """Whether the sigmoid of a logit is the probability of being real, for a loss or one around."""
-    return any(getattr(each, "log_odds", False) for each in nested(loss))
+    """Whether the sigmoid of a logit is the probability of being real."""
+    return any(getattr(each, "log_odds", False) for each in nested(loss, "loss"))
 
 
 def allows_any_offset(loss: Any) -> bool:
     """Whether a constant may be added to all logits, so that their signs mean nothing."""
-    return any(getattr(each, "any_offset", False) for each in nested(loss))
+    return any(getattr(each, "any_offset", False) for each in nested(loss, "loss"))
 
 
 def _label_losses(verdict: Any) -> Logits:

@@ -25,7 +25,7 @@ class Schedule:
         steps: at which the fall ends.
         warm_up: steps over which the factor rises; the first step has 1 / warm_up.
         hold: step at which the fall begins; at the end of the warm-up if that is later.
-        end: the factor to which it falls, at least 0.
+        end: the factor to which it falls, at least 0 and below 1.
     """
 
     shape: Literal["constant", "linear", "cosine"] = "constant"
@@ -36,7 +36,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_bounds(self, "warm_up hold end", at_least=0)
+        check_bounds(self, "warm_up hold", at_least=0)
+        check_bounds(self, "end", at_least=0, below=1)
         start = max(self.warm_up, self.hold)
         if self.shape != "constant" and (self.steps is None or self.steps <= start):
             raise RequestError(
@@ -163,11 +164,11 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
     Arjovsky, Chintala, Bottou (2017), algorithm 1, with a bound of 0.01:
     `from_optax(optax.chain, from_optax(optax.rmsprop, 5e-5), from_optax(clip_weights, 0.01))`.
 
-    Args:
-        bound: largest absolute value, above 0.
-
     With a guard whose learning rates have fallen, a weight that starts outside comes closer at each
     step, and one that is within stays there.
+
+    Args:
+        bound: largest absolute value, above 0.
 
     Raises:
         RequestError: the bound is not above 0, or infinite.

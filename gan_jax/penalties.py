@@ -9,7 +9,7 @@ how far training is.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -269,13 +269,6 @@ class Scheduled(_Changed):
         """Returns the penalty times the schedule's value at this step."""
         factor = self.schedule.build()(state.step)
         return factor * self._value(logits_fn, real, fake, key, state)
-
-
-def nested(penalty: Any) -> Iterator[Any]:
-    """A penalty, and where it changes another one, that, and so on inwards."""
-    while penalty is not None:
-        yield penalty
-        penalty = getattr(penalty, "penalty", None)
 
 
 def _squared_slope(logits_fn: LogitsOf, sample: Sample) -> Each:

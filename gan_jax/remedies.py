@@ -8,9 +8,9 @@ import jax
 
 from gan_jax import gan
 from gan_jax.experiment import Experiment
-from gan_jax.losses import AuxiliaryClassifier, RelativisticPairing, allows_any_offset
-from gan_jax.losses import nested as nested_losses
-from gan_jax.penalties import R1, nested
+from gan_jax.losses import allows_any_offset
+from gan_jax.nesting import nested
+from gan_jax.penalties import R1
 from gan_jax.shapes import mixes_examples
 
 MISSING = object()
@@ -90,21 +90,11 @@ def _may_adapt(experiment: Experiment) -> bool:
     return of_images and _may_augment(experiment) and not allows_any_offset(experiment.loss)
 
 
-def _may_pair(experiment: Experiment) -> bool:
-    there = RelativisticPairing | AuxiliaryClassifier
-    return not any(isinstance(each, there) for each in nested_losses(experiment.loss))
-
-
 R1_LINE = Addition("penalties=(penalties.R1(1.0),)", _may_have_r1, STRONGER_R1.why)
-RELATIVISTIC = Addition(
-    "loss=losses.RelativisticPairing()",
-    _may_pair,
-    "each sample is judged beside a real example, wherever its mode; best together with R1",
-)
 ADAPTIVE = Addition(
     "augmentations=(augmentation.Adaptive(augmentation.DiffAugment()),)",
     _may_adapt,
-    "it never sees the same picture twice, as often as its overfitting asks for",
+    "pictures are changed at random, the more often the more it overfits",
 )
 NOISE = Addition(
     "augmentations=(augmentation.InstanceNoise(0.1, steps=5000),)",
@@ -114,7 +104,7 @@ NOISE = Addition(
 GUARD = Addition(
     "guard=guard.Guard(after=10)",
     lambda experiment: experiment.guard is None,
-    "goes back from losses that are not finite, with smaller learning rates",
+    "steps that are not finite are skipped, and after ten training goes back to a snapshot",
 )
 
 REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
@@ -130,7 +120,6 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
     "discriminator fooled": (
         Remedy("discriminator_steps", lambda steps: steps + 1, "it has more time to learn"),
         SLOWER_GENERATOR,
-        RELATIVISTIC,
     ),
     "discriminator overfitting": (
         DROPOUT,
@@ -141,13 +130,12 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
         ADAPTIVE,
     ),
     "collapse": (
-        R1_LINE,  # which helped most in experiments/study_stability.py
+        R1_LINE,  # as other penalties on gradients it helped in experiments/study_stability.py
         STRONGER_R1,
         SLOWER_GENERATOR,
         Remedy("generator_optimizer.b1", at_most(0.5), LESS_MOMENTUM),
         Remedy("batch_size", lambda size: 2 * size, "batches that show more of the data"),
         Remedy("ema_decay", at_least(0.998), "samples from an average of many generators"),
-        RELATIVISTIC,
     ),
     "diverging": (
         SLOWER_GENERATOR,
@@ -199,7 +187,7 @@ def _value(experiment: Experiment, path: str) -> Any:
 def _path_of_r1(experiment: Experiment) -> str | None:
     """The path of the weight of R1, which other penalties may change; None where there is none."""
     for position, penalty in enumerate(experiment.penalties):
-        for depth, each in enumerate(nested(penalty)):
+        for depth, each in enumerate(nested(penalty, "penalty")):
             if isinstance(each, R1):
                 return f"penalties.{position}{'.penalty' * depth}.gamma"
     return None

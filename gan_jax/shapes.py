@@ -1,4 +1,4 @@
-"""Checks, without computing, that networks, data, losses and optimizers fit each other."""
+"""Checks, before anything is computed, that networks, data, losses and optimizers fit."""
 
 import sysconfig
 import traceback
@@ -10,7 +10,7 @@ from gan_jax import gan
 from gan_jax.errors import RequestError
 from gan_jax.experiment import Experiment
 from gan_jax.losses import allows_any_offset
-from gan_jax.penalties import nested
+from gan_jax.nesting import nested
 
 
 def check_shapes(experiment: Experiment) -> None:
@@ -90,7 +90,7 @@ def _check_networks(experiment: Experiment) -> None:
     if mixes_examples(state):
         for penalty in experiment.penalties:
             if getattr(penalty, "needs_single_examples", False):
-                *_, innermost = nested(penalty)
+                *_, innermost = nested(penalty, "penalty")
                 raise RequestError(
                     f"{type(innermost).__name__} penalises the gradient of each logit with respect "
                     "to its own sample, and the discriminator's BatchNorm makes it depend on the "

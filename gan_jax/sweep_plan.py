@@ -164,6 +164,23 @@ def directories(path: Path) -> list[Path]:
     return [setting.path for setting in settings if setting.seeds()]
 
 
+def evaluated_together(paths: Sequence[Path]) -> list[list[Path]]:
+    """Groups directories: each setting of a sweep is one, the others are seeds of one experiment.
+
+    Raises:
+        RequestError: there is a sweep that has no run yet.
+    """
+    sweeps = [path for path in paths if SweepDirectory(path).plan.exists()]
+    together = [path for path in paths if path not in sweeps]
+    groups = [together] if together else []
+    for sweep in sweeps:
+        settings = directories(sweep)
+        if not settings:
+            raise RequestError(f"{sweep} has no run yet: gan-jax sweep {sweep}")
+        groups += [[setting] for setting in settings]
+    return groups
+
+
 def only(sweep: Sweep, names: Sequence[str]) -> Sweep:
     """The same sweep with some of its settings.
 

@@ -8,6 +8,7 @@ from gan_jax import health, pictures, runs
 from gan_jax.data import images
 from gan_jax.errors import RequestError
 from gan_jax.health import History
+from gan_jax.losses import Wasserstein
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from gan_jax.remedies import REMEDIES
@@ -75,7 +76,7 @@ def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures
 
 @pytest.mark.parametrize("changes", [STRONG, {}])
 def test_logits_that_are_no_log_odds_are_not_judged_by_their_size(changes):
-    judged = dataclasses.replace(history(**changes), log_odds=False)
+    judged = dataclasses.replace(history(**changes), loss=Wasserstein())
     assert verdicts(judged) == ["balanced"]
     far = [line | {"logit_real": 2e3, "logit_fake": -2e3} for line in judged.metrics]
     assert verdicts(dataclasses.replace(judged, metrics=far)) == ["balanced"]

@@ -116,6 +116,8 @@ class Comparison:
 def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     """Compares settings by what was measured alike of all their seeds.
 
+    Settings with a seed that was not evaluated are left out, with a warning.
+
     The test is that of Games and Howell (1976) for all pairs at once, so that it stays right when
     the best is chosen after a look at the means, and where settings differ in their spread over
     seeds, as those that collapse do.

@@ -60,7 +60,7 @@ def evaluate_runs(
         RequestError: no run, or no such checkpoint; the runs differ in more than the seed; the data
             have changed; samples that are not finite.
     """
-    opened = _open(paths, step)
+    opened = _open(_going(paths, announce), step)
     evaluator = Evaluator.of(opened[0].experiment, network)
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
@@ -134,6 +134,17 @@ def evaluate_data(
         part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
         facts.append(f"{found.count:,} images of {text}{part}")
     return Evaluation(tuple(facts), tuple(rows))
+
+
+def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]:
+    """Leaves out, and says so, those of several seeds that have diverged."""
+    diverged = [path for path in paths if runs.RunDirectory(path).divergence.exists()]
+    if len(paths) == 1 or not diverged:
+        return list(paths)
+    if len(diverged) == len(paths):
+        raise RequestError(f"all of {', '.join(map(str, paths))} have diverged")
+    announce(f"left out, as they have diverged: {', '.join(map(str, diverged))}")
+    return [path for path in paths if path not in diverged]
 
 
 def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
