@@ -57,18 +57,22 @@ def test_the_command_line_takes_all_that_is_advised(file, verdict):
         assert _value(parsed, path.replace("-", "_")) == ast.literal_eval(value)
 
 
-@pytest.mark.parametrize("verdict", REMEDIES)
-def test_lines_for_the_file_can_be_written_there_and_are_not_advised_again(verdict):
-    names = {"penalties": penalties, "losses": losses}
+ADDITIONS = {each for of in REMEDIES.values() for each in of if isinstance(each, Addition)}
+
+
+@pytest.mark.parametrize(
+    "addition",
+    sorted(ADDITIONS, key=lambda addition: addition.line),
+    ids=lambda addition: addition.line,
+)
+def test_lines_for_the_file_can_be_written_there_and_are_not_advised_again(addition):
+    names = {"penalties": penalties}
     names |= {"augmentation": gan_jax.augmentation, "guard": gan_jax.guard}
-    additions = [each for each in REMEDIES[verdict] if isinstance(each, Addition)]
-    assert additions
-    for line, fits, _ in additions:
-        field, _, value = line.partition("=")
-        assert fits(tiny())
-        changed = tiny(**{field: eval(value, names)})
-        check_shapes(changed)
-        assert not fits(changed)
+    field, _, value = addition.line.partition("=")
+    assert addition.fits(tiny())
+    changed = tiny(**{field: eval(value, names)})
+    check_shapes(changed)
+    assert not addition.fits(changed)
 
 
 def test_what_is_so_already_is_not_advised():

@@ -100,9 +100,9 @@ def test_the_mean_over_seeds_is_said_at_the_end(uninterrupted, tmp_path, capsys)
     train(evaluating(), tmp_path / "runs", seeds=(0, 1))
     found = [values(tmp_path / "runs" / f"seed_{s}", "frechet_distance")[12] for s in (0, 1)]
     mean = f"Frechet distance {sum(found) / 2:.3g} ("
-    *_, last = capsys.readouterr().err.splitlines()
-    assert last.startswith(mean)
-    assert last.endswith("mean over 2 seeds, 95 % interval")
+    *_, scores, _pictures = capsys.readouterr().err.splitlines()
+    assert scores.startswith(mean)
+    assert scores.endswith("mean over 2 seeds, 95 % interval")
     assert_same_scores(uninterrupted, tmp_path / "runs" / "seed_0")
 
 
