@@ -276,7 +276,10 @@ def _evaluate(command: Evaluate) -> int:
         table.show(evaluation)
         return FINISHED
     failed = []
-    for group in sweep_plan.evaluated_together(command.runs):
+    groups = sweep_plan.evaluated_together(command.runs)
+    for position, group in enumerate(groups, start=1):
+        if len(groups) > 1:
+            announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")
         try:
             chosen = [found for run in group for found in runs.all_seeds(run, command.seed)]
             evaluation = evaluate.evaluate_runs(

@@ -47,7 +47,8 @@ class Schedule:
         for name in ("steps", "hold", "end") if self.shape == "constant" else ():
             if value := getattr(self, name):
                 raise RequestError(
-                    f"Schedule.{name} = {value}: is for a shape that falls, 'linear' or 'cosine'"
+                    f"Schedule.{name} = {value}: is for a shape that falls; give one, "
+                    "shape='linear' or 'cosine'"
                 )
 
     def build(self) -> Callable[[Any], Any]:

@@ -33,7 +33,9 @@ def parse(arguments: list[str]) -> Any:
         if name in commands:
             return tyro.cli(
                 commands[name],
-                prog=f"gan-jax {name}",
+                prog=" ".join(
+                    ["gan-jax", name, *_file_of(arguments)]
+                ),  # whose --help has all fields
                 args=arguments[1:],
                 config=(FlagCreatePairsOff,),
             )
@@ -70,11 +72,16 @@ def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
     )
 
 
+def _file_of(arguments: list[str]) -> list[str]:
+    """The experiment's file, where one is named."""
+    return [word for word in arguments[1:] if word.endswith(".py")][:1]
+
+
 def _with_fields(arguments: list[str], kind: type) -> type:
     """Adds to the arguments of a command every field of the experiment whose file is named."""
-    file = next((Path(a) for a in arguments[1:] if a.endswith(".py")), None)
-    if file is None:
+    if not _file_of(arguments):
         return kind
+    file = Path(*_file_of(arguments))
     from gan_jax.config import load_experiment, load_file
 
     if kind is Sweep and not hasattr(load_file(file), "experiment"):

@@ -322,7 +322,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     if changed:
         raise RequestError(
             f"the run in {directory.path} was started with another experiment; "
-            "give another --workdir, or undo:\n  " + "\n  ".join(changed)
+            "give another --workdir, or undo (there -> now):\n  " + "\n  ".join(changed)
         )
     return old
 

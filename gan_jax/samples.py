@@ -64,7 +64,9 @@ def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray
         RequestError: the run is not conditioned on labels, or there is no such class.
     """
     if not experiment.data.labels:
-        raise RequestError(f"label {label}: the run was trained without labels")
+        raise RequestError(
+            f"label {label}: the run was trained without labels, which data have with labels=True"
+        )
     classes = experiment.data.classes
     if not 0 <= label < classes:
         raise RequestError(f"label {label}: the run has the classes 0 to {classes - 1}")

@@ -28,7 +28,9 @@ def check_shapes(experiment: Experiment) -> None:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         hint = (
             "; networks are called as module(x, condition, training=...), losses as "
-            "discriminator(real_logits, fake_logits) and generator(real_logits, fake_logits)"
+            "discriminator(real_logits, fake_logits) and generator(real_logits, fake_logits), "
+            "penalties as penalty(logits_fn, real, fake, key), with needs_state = True followed by "
+            "the state, and augmentations as augmentation(sample, key, state)"
         )
         raise RequestError(
             f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
@@ -99,8 +101,9 @@ def _check_networks(experiment: Experiment) -> None:
     adaptive = any(hasattr(each, "next_probability") for each in experiment.augmentations)
     if adaptive and allows_any_offset(experiment.loss):
         raise RequestError(
-            f"an adaptive augmentation follows the signs of logits, which mean nothing with "
-            f"{type(experiment.loss).__name__}: leave Adaptive out, or take another loss"
+            f"Experiment.augmentations: an adaptive one follows the signs of logits, which mean "
+            f"nothing with {experiment.loss!r}; take the augmentation without Adaptive around it, "
+            "or a loss that is neither Wasserstein nor relativistic"
         )
     for player in ("discriminator", "generator"):
         try:

@@ -225,7 +225,7 @@ def _refuse_changes(
     if changed:
         raise RequestError(
             f"the setting {name} of the sweep in {directory.path} was another experiment; give "
-            "another --workdir, or undo:\n  " + "\n  ".join(changed)
+            "another --workdir, or undo (there -> now):\n  " + "\n  ".join(changed)
         )
 
 

@@ -29,7 +29,10 @@ def size_of(path):
     [
         (["--batch-siez", "3"], ["Perhaps you meant", "--batch-size INT"]),
         (["--generator.widht", "3"], ["--generator.width INT"]),
-        (["--steps", "many"], ["--steps", "'many'", "(default: 12)", "gan-jax train --help"]),
+        (
+            ["--steps", "many"],
+            ["--steps", "'many'", "(default: 12)", f"gan-jax train {TINY} --help"],
+        ),
         (["--steps", "-3"], ["Experiment.steps = -3: must be at least 1"]),
         (["--batch-size", "5000"], ["batch_size must be between 1 and", "2000, not 5000"]),
         (["--update-order", "alternate"], ["alternate", "alternating"]),

@@ -204,7 +204,10 @@ def _common_basis(settings: Sequence[Setting]) -> Basis:
             "evaluate on each of them, with equal --samples and --features"
         )
     # Scores that have chosen a checkpoint are the last resort.
-    return max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
+    chosen = max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
+    if others := sorted(common - {chosen}):
+        _logger.warning("also measured, and not shown: %s", "; ".join(map(str, others)))
+    return chosen
 
 
 def _basis(row: Row) -> Basis:

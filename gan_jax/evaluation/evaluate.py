@@ -197,11 +197,11 @@ def _facts(opened: Sequence[runs.Run], evaluator: Evaluator, count: int) -> tupl
     steps = dict.fromkeys(f"{int(run.state.step):,}" for run in opened)
     commits = dict.fromkeys(_commit(run) for run in opened)
     held_out = evaluator.held_out
-    apart = "none held out" if held_out is None else f"{held_out.count:,} held out"
+    apart = "no others" if held_out is None else f"{held_out.count:,} others"
     return (
         _features_line(evaluator.network),
         f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
-        f"{evaluator.split!r}, {apart}",
+        f"{evaluator.split!r}; held out: {apart}",
         f"step {', '.join(steps)}, commit {', '.join(commits)}",
     )
 
