@@ -3,10 +3,18 @@
     gan-jax train experiments/mnist_fast.py --seeds 0:5
 
 All 60,000 digits; three quarters of the quickstart's width, two thirds of its steps, and twice its
-learning rates, chosen by a small sweep of two seeds a setting. The schedule ends at STEPS: to train
-longer change STEPS, not --steps.
+learning rates: of four settings, with two seeds each, the one with the smallest distances (0.90
+and 1.01; with the quickstart's rates 0.95 and 1.47; with its width, rates and 2,800 steps 1.38 and
+1.51; with the double rates there 1.18 and 1.22). The schedule ends at STEPS: to train longer
+change STEPS, not --steps.
 
-Measured: not yet.
+Measured at commit 076997d with the command above, seeds 0 to 4 (Python 3.12, JAX 0.12.0.1, two x86
+cores): 86 s of steps a seed on an idle machine (4,000 of 21.5 ms, commit 61819ac), a fifty-second
+part of the reference's. 10,000 samples of each at the end, features mnist-cnn 69b1b8f3e3a0,
+against the 60,000 training images, means with 95 % intervals over seeds: Frechet distance 0.984
+(0.919 to 1.05), classifier score ratio 0.860 (0.859 to 0.862), all ten classes. After 500 steps
+they are 6.12 (5.43 to 6.81) and 0.667 (0.634 to 0.699), where the reference has 5.01 and 0.628
+after 40 epochs. `benchmarks/fast.py` sets the two beside each other.
 """
 
 import dataclasses
