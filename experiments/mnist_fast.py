@@ -12,9 +12,9 @@ Measured at commit 076997d with the command above, seeds 0 to 4 (Python 3.12, JA
 cores): 86 s of steps a seed on an idle machine (4,000 of 21.5 ms, commit 61819ac), a fifty-second
 part of the reference's. 10,000 samples of each at the end, features mnist-cnn 69b1b8f3e3a0,
 against the 60,000 training images, means with 95 % intervals over seeds: Frechet distance 0.984
-(0.919 to 1.05), classifier score ratio 0.860 (0.859 to 0.862), all ten classes. After 500 steps
-they are 6.12 (5.43 to 6.81) and 0.667 (0.634 to 0.699), where the reference has 5.01 and 0.628
-after 40 epochs. `benchmarks/fast.py` sets the two beside each other.
+(0.919 to 1.05), classifier score ratio 0.860 (0.859 to 0.862), all ten classes. After 1,000 steps
+they are 2.51 (2.23 to 2.78) and 0.786 (0.772 to 0.801), where the reference has 4.64 and 0.627
+after all its 50 epochs. `benchmarks/fast.py` sets the two beside each other.
 """
 
 import dataclasses
