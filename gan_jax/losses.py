@@ -4,9 +4,9 @@ A loss is a frozen dataclass with the methods `discriminator(real_logits, fake_l
 `generator(real_logits, fake_logits)`; each returns `[batch]` and the player minimises its mean.
 The probability of being real is D(x) = sigmoid(logit) for cross-entropy; `LeastSquares` and `Hinge`
 keep the sign only, and for `Wasserstein` and the relativistic losses a logit means something beside
-another one only: a constant may be added to all of them. To add a loss, add such a class here or
-in any file of your own. Where it holds say so, as attributes of the class: `log_odds = True`, or
-`any_offset = True`; what reads logits as probabilities, or their signs, asks for these.
+another one only: a constant may be added to all of them. What reads logits as probabilities, or
+their signs, asks a class for `log_odds = True` and `any_offset = True`. To add a loss, add such a
+class here or in any file of your own.
 """
 
 import dataclasses

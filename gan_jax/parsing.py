@@ -25,17 +25,17 @@ def parse(arguments: list[str]) -> Any:
     """
     commands = dict(COMMANDS)
     name = arguments[0] if arguments else None
-    if commands.get(name) in (Train, Sweep):
-        commands[name] = _with_fields(arguments, commands[name])
+    prog = f"gan-jax {name}"
+    if commands.get(name) in (Train, Sweep) and (file := _file_of(arguments)):
+        commands[name] = _with_fields(file, arguments, commands[name])
+        prog += f" {file}"  # the page of help that tyro's messages name has all fields
     if "--help" in arguments:  # tyro leaves out of the help what stands before the flag
         arguments = [*arguments[:1], "--help"]
     with _functions_by_name:
         if name in commands:
             return tyro.cli(
                 commands[name],
-                prog=" ".join(
-                    ["gan-jax", name, *_file_of(arguments)]
-                ),  # whose --help has all fields
+                prog=prog,
                 args=arguments[1:],
                 config=(FlagCreatePairsOff,),
             )
@@ -72,16 +72,13 @@ def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
     )
 
 
-def _file_of(arguments: list[str]) -> list[str]:
+def _file_of(arguments: list[str]) -> Path | None:
     """The experiment's file, where one is named."""
-    return [word for word in arguments[1:] if word.endswith(".py")][:1]
+    return next((Path(word) for word in arguments[1:] if word.endswith(".py")), None)
 
 
-def _with_fields(arguments: list[str], kind: type) -> type:
+def _with_fields(file: Path, arguments: list[str], kind: type) -> type:
     """Adds to the arguments of a command every field of the experiment whose file is named."""
-    if not _file_of(arguments):
-        return kind
-    file = Path(*_file_of(arguments))
     from gan_jax.config import load_experiment, load_file
 
     if kind is Sweep and not hasattr(load_file(file), "experiment"):

@@ -159,9 +159,8 @@ def advice(experiment: Experiment, verdict: str) -> list[str]:
     for remedy in REMEDIES.get(verdict, ()):
         if isinstance(remedy, Addition):
             if remedy.fits(experiment):
-                field = remedy.line.partition("=")[0]
-                beside = getattr(experiment, field) if field == "penalties" else ()
-                where = "in the file, with those that are there" if beside else "in the file"
+                there = getattr(experiment, remedy.line.partition("=")[0])
+                where = "in the file, with those that are there" if there else "in the file"
                 lines.append(f"{remedy.line} {where}: {remedy.why}")
             continue
         path, change, why = remedy

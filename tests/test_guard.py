@@ -31,6 +31,17 @@ class Poisoned(losses.NonSaturating):
 ALWAYS = Poisoned(bound=-1e9)
 
 
+update = jax.jit(gan.update, static_argnums=0)
+
+
+def after_each_step(experiment, batch, count):
+    """The initial state, and that after each of so many steps."""
+    states = [gan.init(experiment, 0)]
+    for _ in range(count):
+        states.append(update(experiment, states[-1], batch)[0])
+    return states
+
+
 def equal(first, second):
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
@@ -92,13 +103,8 @@ def run_of(experiment, workdir):
 def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
     experiment = tiny_points(guard=Guard(after=3, every=4), ema_decay=0.5)
     poisoned = dataclasses.replace(experiment, loss=ALWAYS)
-    update = jax.jit(gan.update, static_argnums=0)
-    state = gan.init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
-    states = [state]
-    for _ in range(6):
-        state, _ = update(experiment, state, batch)
-        states.append(state)
+    *_, state = states = after_each_step(experiment, batch, 6)
     for _ in range(3):
         equal(state.generator, states[6].generator)
         state, metrics = update(poisoned, state, batch)
@@ -114,13 +120,8 @@ def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
 
 def test_a_state_that_fails_at_once_is_no_snapshot():
     experiment = tiny_points(guard=Guard(after=1, every=4))
-    update = jax.jit(gan.update, static_argnums=0)
-    state = gan.init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
-    states = [state]
-    for _ in range(4):
-        state, _ = update(experiment, state, batch)
-        states.append(state)
+    *_, state = states = after_each_step(experiment, batch, 4)
     state, _ = update(dataclasses.replace(experiment, loss=ALWAYS), state, batch)
     equal(state.generator, states[0].generator)
 
