@@ -3,11 +3,13 @@
     gan-jax train experiments/dirac.py
 
 The data lie at the origin, the generator makes the point theta, the discriminator says psi * x,
-and both start at 1. Without a penalty the two circle around the solution (0, 0) and drift outwards;
-with R1 they reach it (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of
-losses and penalties. The point has two coordinates, which move alike.
+and both start at 1; the solution is (0, 0). With R1 they reach it. Without a penalty zero-sum losses
+circle around it or drift outwards, and the non-saturating loss, which this file has, comes nearer
+slowly (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of losses and
+penalties. The point has two coordinates, which move alike.
 
-Measured: not yet.
+Measured at commit 80dca5f (Python 3.12, JAX 0.12.0.1, two x86 cores; nothing here is random): after
+500 steps theta is 5e-10 and psi -5e-10; with --penalties.0.gamma 0 they are 0.22 and 0.30.
 """
 
 from typing import Any

@@ -5,7 +5,11 @@
 RMSprop at 5e-5, weights within 0.01 of zero and five critic steps, as there; networks from the
 quickstart, whose critic loses its BatchNorm.
 
-Measured: not yet.
+Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
+NVIDIA H200): Frechet distance 9.73 (8.74 to 10.7), classifier score ratio 0.408 (0.388 to 0.427),
+all ten classes; means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the
+10,000 training images. The quickstart has 0.785 and 0.876 (its docstring). Few samples are digits:
+at this learning rate 2,000 steps are too few.
 """
 
 import dataclasses
