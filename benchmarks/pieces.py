@@ -16,6 +16,7 @@ from functools import partial
 
 import flax.linen as nn
 import jax
+import tyro
 
 from gan_jax import gan, samples
 from gan_jax.data import images
@@ -109,4 +110,4 @@ def milliseconds(seconds: dict[str, float], digits: int = 1) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

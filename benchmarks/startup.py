@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import tyro
 
 from gan_jax import checkpoints, feed, gan, runs
 from gan_jax.config import load_experiment
@@ -191,4 +192,4 @@ def save_cost() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

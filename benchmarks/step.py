@@ -10,22 +10,31 @@ installed is left out, with a line that says how to install it.
 
 import os
 import platform
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
 import tyro
 from peers.case import CASES, step_operations
 
+import gan_jax
 from gan_jax.data import images
+from gan_jax.runs import git_commit
 
 WORKER = Path(__file__).parent / "peers" / "worker.py"
 OURS = "gan_jax"
+INSTALL = {  # distribution: how to get it
+    "keras": "pip install keras==3.15.1",
+    "tensorflow-cpu": "pip install tensorflow-cpu==2.21.0",
+    "torch": "pip install torch==2.13.0, or --torch-python with a Python that has it",
+}
 PEERS = {  # name: the distribution it needs
     "Flax Linen": "flax",
     "Keras, TensorFlow": "tensorflow-cpu",
@@ -77,7 +86,7 @@ class Worker:
 
 def main(
     rounds: int = 5,
-    cases: tuple[str, ...] = tuple(CASES),
+    cases: tuple[Literal[tuple(CASES)], ...] = tuple(CASES),
     sampling: bool = True,
     torch_python: str = sys.executable,
 ) -> None:
@@ -89,14 +98,18 @@ def main(
         sampling: time the drawing of 10,000 images as well, after the first case.
         torch_python: the Python that has PyTorch, where it is another one.
     """
+    if rounds < 1 or not cases or not shutil.which(torch_python):
+        sys.exit("--rounds must be at least 1, --cases name one, and --torch-python be a Python")
     pythons = dict.fromkeys(PEERS.values(), sys.executable) | {"torch": torch_python}
     versions = {name: version(python, name) for name, python in pythons.items()}
     found = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
           f"Python {platform.python_version()}, jax {jax.__version__}, {found}")  # fmt: skip
-    print(f"matrix products: {matmul_rate() / 1e9:.0f} GFLOP/s\n")
+    print(f"gan_jax at {Path(gan_jax.__file__).parent}, commit {git_commit()}")
+    print(f"matrix products: {matmul_rate() / 1e9:.0f} GFLOP/s\n", flush=True)
     for name in (name for name, number in versions.items() if not number):
-        print(f"{name} is left out: pip install {name}")
+        rows = "; ".join(peer for peer, needed in PEERS.items() if needed == name)
+        print(f"left out: {rows} ({INSTALL[name]})", flush=True)
     present = {OURS: sys.executable}
     present |= {peer: pythons[name] for peer, name in PEERS.items() if versions[name]}
     for position, case in enumerate(cases):
@@ -116,6 +129,7 @@ def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> 
         workers: dict[str, Worker] = {}
         try:
             for name in names:
+                print(f"building {name}", file=sys.stderr)
                 workers[name] = Worker(name, case, batch, pythons[name])
             seconds = take_turns(workers, f"train {STEPS_PER_TURN}", rounds)
             seconds = {n: [s / STEPS_PER_TURN for s in times] for n, times in seconds.items()}

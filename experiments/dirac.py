@@ -3,9 +3,9 @@
     gan-jax train experiments/dirac.py
 
 The data lie at the origin, the generator makes the point theta, the discriminator says psi * x,
-and both start at 1; the solution is (0, 0). With R1 they reach it. Without a penalty zero-sum losses
-circle around it or drift outwards, and the non-saturating loss, which this file has, comes nearer
-slowly (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of losses and
+and both start at 1; the solution is (0, 0). With R1 they reach it. Without a penalty zero-sum
+losses circle around it or drift outwards, and the non-saturating loss, which this file has, comes
+nearer slowly (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of losses and
 penalties. The point has two coordinates, which move alike.
 
 Measured at commit 80dca5f (Python 3.12, JAX 0.12.0.1, two x86 cores; nothing here is random): after

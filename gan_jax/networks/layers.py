@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds
+from gan_jax.checks import check_bounds, check_types
+from gan_jax.errors import RequestError
 from gan_jax.ops.conv import conv, conv_transpose
 
 
@@ -19,14 +20,26 @@ class Conv(nn.Module):
 
     It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
     shape [features], and gives the same maps; it computes in the dtype of its input. Kernels start
-    Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero, as in Keras.
+    Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero, as in Keras. For
+    groups, dilation, other padding or forward mode (`jax.jvp`) take Flax's.
+
+    Attributes:
+        features: channels of the result.
+        kernel_size: height and width of the kernel, one number where they are equal.
+        stride: along both axes.
+        use_bias: whether there is a bias.
+        kernel_init: makes the kernel.
     """
 
     features: int
-    kernel_size: int | tuple[int, int]
+    kernel_size: int | tuple[int, ...]
     stride: int = 1
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
+
+    def __post_init__(self) -> None:
+        _check(self)
+        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -42,14 +55,25 @@ class ConvTranspose(nn.Module):
     It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
     shape [features], gives the same maps and is faster on CPU; it computes in the dtype of its
     input. Kernels start Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero,
-    as in Keras.
+    as in Keras. For dilation, other padding or forward mode (`jax.jvp`) take Flax's.
+
+    Attributes:
+        features: channels of the result.
+        kernel_size: height and width of the kernel, one number where they are equal.
+        stride: along both axes, how many times larger the result is.
+        use_bias: whether there is a bias.
+        kernel_init: makes the kernel.
     """
 
     features: int
-    kernel_size: int | tuple[int, int]
+    kernel_size: int | tuple[int, ...]
     stride: int = 1
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
+
+    def __post_init__(self) -> None:
+        _check(self)
+        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -192,6 +216,15 @@ class SelfAttention(nn.Module):
         seen = projected(seen, "output", channels).reshape(x.shape)
         gain = self.param("gain", nn.initializers.zeros_init(), (), jnp.float32)
         return x + gain.astype(x.dtype) * seen
+
+
+def _check(layer: Conv | ConvTranspose) -> None:
+    check_types(layer)
+    check_bounds(layer, "features stride", at_least=1)
+    size = layer.kernel_size
+    if not isinstance(size, int) and len(size) != 2:
+        wrong = f"{type(layer).__name__}.kernel_size = {size}"
+        raise RequestError(f"{wrong}: must be (height, width), or one number for both")
 
 
 def _apply(

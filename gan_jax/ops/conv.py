@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from gan_jax.errors import RequestError
 from gan_jax.ops import fourier, patches
 from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
 
@@ -41,8 +42,12 @@ def conv(
 
     The result has the dtype of `x` (which `kernel` must share) and maps of ceil(height / stride) x
     ceil(width / stride). Reverse mode works to any order, under `vmap` of either argument as well;
-    forward mode (`jax.jvp`) does not.
+    forward mode (`jax.jvp`) does not: a Hessian is `jax.jacrev(jax.jacrev(f))`.
+
+    Raises:
+        RequestError: shapes, dtypes or the stride do not fit.
     """
+    _check("conv", x, kernel, stride)
     return _down(convolution(x.shape[1:3], kernel.shape[:2], stride), x, kernel)
 
 
@@ -55,10 +60,35 @@ def conv_transpose(
 
     The result has the dtype of `x` (which `kernel` must share) and maps of height * stride x
     width * stride. Reverse mode works to any order, under `vmap` of either argument as well;
-    forward mode (`jax.jvp`) does not.
+    forward mode (`jax.jvp`) does not: a Hessian is `jax.jacrev(jax.jacrev(f))`.
+
+    Raises:
+        RequestError: shapes, dtypes or the stride do not fit.
     """
+    _check("conv_transpose", x, kernel, stride)
     geometry = transposed_convolution(x.shape[1:3], kernel.shape[:2], stride)
     return _up(geometry, x, kernel[::-1, ::-1].swapaxes(2, 3))
+
+
+def _check(operation: str, x: Array, kernel: Array, stride: int) -> None:
+    if not isinstance(stride, int) or stride < 1:
+        right = "must be an integer of at least 1, the same along both axes"
+        raise RequestError(f"{operation}: stride = {stride!r}: {right}")
+    for name, array, axes in (
+        ("x", x, "batch, height, width, inputs"),
+        ("kernel", kernel, "height, width, inputs, outputs"),
+    ):
+        if array.ndim != 4 or 0 in array.shape:
+            right = f"must be [{axes}], each at least 1"
+            raise RequestError(f"{operation}: {name} has shape {array.shape}: {right}")
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            right = "must be floating; pixels become float32 in [-1, 1] in the data's `prepare`"
+            raise RequestError(f"{operation}: {name} has dtype {array.dtype}: {right}")
+    if x.shape[3] != kernel.shape[2] or x.dtype != kernel.dtype:
+        raise RequestError(
+            f"{operation}: x is {x.dtype} {x.shape} and kernel {kernel.dtype} {kernel.shape}: they "
+            "must have the same dtype, and x as many channels as the kernel has inputs"
+        )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -101,7 +131,7 @@ def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -
         return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
     def on_cpu(*operands: Array) -> Array:
-        dtype = jax.eval_shape(default, *operands).dtype  # checks them as well
+        dtype = operands[0].dtype
         precise = jnp.promote_types(dtype, jnp.float32)
         wide = [operand.astype(precise) for operand in operands]
         return best(geometry, *wide).astype(dtype)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.errors import RequestError
 from gan_jax.networks.layers import (
     Conv,
     ConvTranspose,
@@ -59,6 +60,20 @@ def test_computes_in_the_dtype_of_its_input_with_float32_parameters(layer, dtype
         y, variables = layer(5, 3, 2).init_with_output(jax.random.key(0), x)
     assert y.dtype == dtype
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("layer", [Conv, ConvTranspose])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"kernel_size": (3,)}, r"kernel_size = \(3,\): must be \(height, width\), or one number"),
+        ({"stride": 0}, "stride = 0: must be at least 1"),
+        ({"features": 0}, "features = 0: must be at least 1"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(layer, fields, words):
+    with pytest.raises(RequestError, match=f"{layer.__name__}.{words}"):
+        layer(**{"features": 4, "kernel_size": 3} | fields)
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.5, 0.9])
