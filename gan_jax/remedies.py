@@ -168,8 +168,6 @@ def advice(experiment: Experiment, verdict: str) -> list[str]:
             path = _path_of_r1(experiment)
         now = MISSING if path is None else _value(experiment, path)
         value = None if now is MISSING else change(now)
-        if path == "batch_size" and value * experiment.discriminator_steps > experiment.data.count:
-            continue  # a step may not take more examples than there are
         if value is not None:
             flag = path.replace("_", "-")
             lines.append(f"--{flag} {_number(value)} (now {_number(now)}): {why}")

@@ -8,13 +8,12 @@ import pytest
 import gan_jax.augmentation
 import gan_jax.guard
 from gan_jax import losses, penalties
-from gan_jax.data import points
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from gan_jax.parsing import parse
 from gan_jax.remedies import MISSING, REMEDIES, Addition, Remedy, _value, advice
 from gan_jax.shapes import check_shapes
-from tests.tiny import tiny, tiny_points
+from tests.tiny import tiny
 
 # Each of its values can be improved, so that every remedy applies.
 POOR = tiny(
@@ -115,10 +114,3 @@ def test_r1_is_advised_only_where_examples_are_judged_apart():
 
 def test_a_balanced_run_needs_no_advice():
     assert advice(tiny(), "balanced") == []
-
-
-@pytest.mark.parametrize(("count", "advised"), [(64, True), (63, False)])
-def test_no_batch_is_advised_that_is_larger_than_the_data(count, advised):
-    data = points.Mixture(((0.0, 0.0),), 1.0, count=count)
-    experiment = tiny_points(data=data, batch_size=16, discriminator_steps=2)
-    assert ("batch-size" in paths(experiment, "collapse")) == advised
