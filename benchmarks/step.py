@@ -98,8 +98,12 @@ def main(
         sampling: time the drawing of 10,000 images as well, after the first case.
         torch_python: the Python that has PyTorch, where it is another one.
     """
-    if rounds < 1 or not cases or not shutil.which(torch_python):
-        sys.exit("--rounds must be at least 1, --cases name one, and --torch-python be a Python")
+    if rounds < 1:
+        sys.exit(f"--rounds {rounds}: must be at least 1")
+    if not cases:
+        sys.exit("--cases: name at least one, or leave it out for all")
+    if not shutil.which(torch_python):
+        sys.exit(f"--torch-python {torch_python}: there is no such program")
     pythons = dict.fromkeys(PEERS.values(), sys.executable) | {"torch": torch_python}
     versions = {name: version(python, name) for name, python in pythons.items()}
     found = ", ".join(f"{name} {number}" for name, number in versions.items() if number)

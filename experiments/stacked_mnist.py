@@ -5,11 +5,12 @@
 Relativistic pairing with R1 and R2 (Sun, Fang, Schwing, 2020; Huang et al., 2024). `mode_count`
 says how many of the 1,000 combinations the bundled classifier sees in the samples.
 
-Measured at commit 80dca5f, 10,000 samples of each seed: with --seeds 0:2 (Python 3.12, JAX
-0.12.0.1, two x86 cores with other work on them, 15 minutes for both) 999 and 991 modes, with
---seeds 0:3 (JAX 0.11.2, one NVIDIA H200) 995, 997 and 1,000: a mean of 997 (991 to 1,000). The
-classifier score is a third of real pictures' (ratio 0.317, 0.258 to 0.376, on the GPU): many
-digits are doubtful, and found modes may be chance.
+Measured with 10,000 samples of each seed, features stacked_mnist:combinations caea0e9d: with
+--seeds 0:2 (commit b41c291, Python 3.12, JAX 0.12.0.1, two x86 cores with other work on them, 15
+minutes for both) 999 and 991 modes, with --seeds 0:3 (commit 80dca5f, JAX 0.11.2, one NVIDIA H200)
+995, 997 and 1,000: a mean of 997, its 95 % interval from 991 up. The classifier score is a third of
+real pictures' (ratio 0.317, 0.258 to 0.376, on the GPU): many digits are doubtful, and found modes
+may be chance.
 """
 
 import numpy as np

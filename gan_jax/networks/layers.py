@@ -32,7 +32,7 @@ class Conv(nn.Module):
     """
 
     features: int
-    kernel_size: int | tuple[int, ...]
+    kernel_size: int | tuple[int, int]
     stride: int = 1
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
@@ -66,7 +66,7 @@ class ConvTranspose(nn.Module):
     """
 
     features: int
-    kernel_size: int | tuple[int, ...]
+    kernel_size: int | tuple[int, int]
     stride: int = 1
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
@@ -222,9 +222,10 @@ def _check(layer: Conv | ConvTranspose) -> None:
     check_types(layer)
     check_bounds(layer, "features stride", at_least=1)
     size = layer.kernel_size
-    if not isinstance(size, int) and len(size) != 2:
+    sides = (size, size) if isinstance(size, int) else size
+    if len(sides) != 2 or min(sides) < 1:
         wrong = f"{type(layer).__name__}.kernel_size = {size}"
-        raise RequestError(f"{wrong}: must be (height, width), or one number for both")
+        raise RequestError(f"{wrong}: must be (height, width), or one number for both, from 1 up")
 
 
 def _apply(

@@ -23,6 +23,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -71,19 +72,18 @@ def conv_transpose(
 
 
 def _check(operation: str, x: Array, kernel: Array, stride: int) -> None:
-    if not isinstance(stride, int) or stride < 1:
+    if not isinstance(stride, int | np.integer) or isinstance(stride, bool) or stride < 1:
         right = "must be an integer of at least 1, the same along both axes"
         raise RequestError(f"{operation}: stride = {stride!r}: {right}")
-    for name, array, axes in (
-        ("x", x, "batch, height, width, inputs"),
-        ("kernel", kernel, "height, width, inputs, outputs"),
-    ):
-        if array.ndim != 4 or 0 in array.shape:
-            right = f"must be [{axes}], each at least 1"
-            raise RequestError(f"{operation}: {name} has shape {array.shape}: {right}")
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            right = "must be floating; pixels become float32 in [-1, 1] in the data's `prepare`"
-            raise RequestError(f"{operation}: {name} has dtype {array.dtype}: {right}")
+    if x.ndim != 4 or 0 in x.shape[1:]:
+        right = "must be [batch, height, width, inputs], the last three at least 1"
+        raise RequestError(f"{operation}: x has shape {x.shape}: {right}")
+    if kernel.ndim != 4 or 0 in kernel.shape:
+        right = "must be [height, width, inputs, outputs], each at least 1"
+        raise RequestError(f"{operation}: kernel has shape {kernel.shape}: {right}")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        right = "must be floating; pixels become float32 in [-1, 1] in the data's `prepare`"
+        raise RequestError(f"{operation}: x has dtype {x.dtype}: {right}")
     if x.shape[3] != kernel.shape[2] or x.dtype != kernel.dtype:
         raise RequestError(
             f"{operation}: x is {x.dtype} {x.shape} and kernel {kernel.dtype} {kernel.shape}: they "

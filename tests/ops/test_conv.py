@@ -248,6 +248,7 @@ MAPS, KERNEL = np.zeros((2, 6, 6, 3), np.float32), np.zeros((5, 5, 3, 4), np.flo
     ("x", "kernel", "stride", "words"),
     [
         (MAPS, KERNEL, 0, "stride = 0: must be an integer of at least 1"),
+        (MAPS, KERNEL, True, "stride = True: must be an integer of at least 1"),
         (MAPS, KERNEL, (2, 2), r"stride = \(2, 2\): must be an integer of at least 1"),
         (MAPS[0], KERNEL, 1, r"x has shape \(6, 6, 3\): must be \[batch, height, width, inputs\]"),
         (MAPS[:, :0], KERNEL, 1, r"x has shape \(2, 0, 6, 3\)"),
@@ -256,8 +257,15 @@ MAPS, KERNEL = np.zeros((2, 6, 6, 3), np.float32), np.zeros((5, 5, 3, 4), np.flo
         (MAPS.astype(np.uint8), KERNEL, 1, "x has dtype uint8: must be floating"),
         (MAPS, KERNEL[:, :, :2], 1, "as many channels as the kernel has inputs"),
         (MAPS, KERNEL.astype(np.float16), 1, "must have the same dtype"),
+        (MAPS, KERNEL.astype(np.uint8), 1, "must have the same dtype"),
     ],
 )
 def test_what_does_not_fit_is_refused(name, x, kernel, stride, words):
     with pytest.raises(RequestError, match=f"{name}: .*{words}"):
         OPERATIONS[name](x, kernel, stride)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_empty_batch_gives_an_empty_batch(name):
+    y = OPERATIONS[name](MAPS[:0], KERNEL, np.int64(2))
+    assert y.shape == flax_operation(name, 2)(MAPS[:0], KERNEL).shape
