@@ -17,7 +17,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import tyro
-from seeds import runner
+from seeds import in_turns, runner
 
 from gan_jax import devices, runs
 from gan_jax.evaluation.during_training import own_rows
@@ -82,13 +82,8 @@ def _going(directory: Path) -> list[Path]:
 
 def _seconds_of_a_step(experiments: dict[str, Experiment], rounds: int) -> dict[str, list[float]]:
     running = {name: runner(each, "map", 1, STEPS[name]) for name, each in experiments.items()}
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for turn in range(rounds + 1):
-        for name, run in running.items():
-            spent = run() / STEPS[name]
-            if turn:  # the first compiles
-                times[name].append(spent)
-    return times
+    times = in_turns(running, rounds)
+    return {name: [seconds / STEPS[name] for seconds in found] for name, found in times.items()}
 
 
 def _curve(paths: list[Path], metric: str) -> Curve:

@@ -11,7 +11,7 @@ import statistics
 
 import jax
 import tyro
-from seeds import QUICKSTART, runner
+from seeds import QUICKSTART, in_turns, runner
 
 from gan_jax import devices
 from gan_jax.augmentation import DiffAugment
@@ -52,18 +52,14 @@ def main(rounds: int = 5, calls_of: int = 32) -> None:
         runners = {
             name: runner(_changed(plain, of), "map", 1, calls_of) for name, of in REMEDIES.items()
         }
-        times: dict[str, list[float]] = {name: [] for name in runners}
-        for turn in range(rounds + 1):
-            for name, run in runners.items():
-                seconds = run()
-                if turn:  # the first compiles
-                    times[name].append(1000 * seconds / calls_of)
+        times = in_turns(runners, rounds)
         print(f"\n| width {width}, batch {batch} | median ms | ratio, min to max |")
         print("|---|---|---|")
         for name, found in times.items():
             ratios = [ours / none for ours, none in zip(found, times["nothing"], strict=True)]
             spread = f"{statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"| {name} | {statistics.median(found):.1f} | {spread} |", flush=True)
+            milliseconds = 1000 * statistics.median(found) / calls_of
+            print(f"| {name} | {milliseconds:.1f} | {spread} |", flush=True)
 
 
 def _changed(experiment: Experiment, changes: dict) -> Experiment:

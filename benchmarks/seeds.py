@@ -68,12 +68,10 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None 
     for name, what in {only: rows[only]}.items() if only else rows.items():
         runners = {"alone": runner(what, "map", 1, calls_of)}
         runners |= {strategy: runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
-        times: dict[str, list[float]] = {kind: [] for kind in runners}
-        for turn in range(rounds + 1):
-            for kind, run in runners.items():
-                seconds = run() / (1 if kind == "alone" else seeds)
-                if turn:  # the first compiles
-                    times[kind].append(1000 * seconds / calls_of)
+        times = {
+            kind: [1000 * each / calls_of / (1 if kind == "alone" else seeds) for each in seconds]
+            for kind, seconds in in_turns(runners, rounds).items()
+        }
         cells = [f"{statistics.median(times['alone']):.2f}"]
         for strategy in STRATEGIES:
             ratios = [b / a for a, b in zip(times["alone"], times[strategy], strict=True)]
@@ -156,11 +154,12 @@ def runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Cal
     init = jax.jit(gan.init, static_argnums=0)
     states = plan.stack([init(experiment, np.uint32(seed)) for seed in range(seeds)])
     numbers = plan.numbers([experiment] * seeds)
-    pool = {"sample": experiment.data.load().sample, "label": None}
+    examples, size = experiment.data.load(), experiment.examples_per_step
+    pool = {"sample": examples.sample, "label": examples.label}
     pool = jax.device_put(pool, devices.replicated(plan.mesh))
     positions = np.stack(
         [
-            [experiment.data.indices(seed, step, experiment.batch_size) for step in range(count)]
+            [experiment.data.indices(seed, step, size) for step in range(count)]
             for seed in plan.padded(range(seeds))
         ]
     )
@@ -175,6 +174,17 @@ def runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Cal
         return time.perf_counter() - start
 
     return run
+
+
+def in_turns(runners: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each runner in each round, after one that compiles."""
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for turn in range(rounds + 1):
+        for name, run in runners.items():
+            spent = run()
+            if turn:
+                seconds[name].append(spent)
+    return seconds
 
 
 def _train(file: Path, folder: Path, train_steps: int, *arguments: str) -> None:

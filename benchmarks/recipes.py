@@ -1,0 +1,44 @@
+"""How long experiment files train on this machine: a step of each, all taking turns.
+
+    PYTHONPATH=. python benchmarks/recipes.py experiments/quickstart.py experiments/*mnist_*.py
+
+Minutes are the median time of a step times all steps of the file: without start, compilation,
+evaluation and saving.
+"""
+
+import statistics
+from pathlib import Path
+
+import jax
+import tyro
+from seeds import in_turns, runner
+
+from gan_jax import devices
+from gan_jax.config import load_experiment
+
+
+def main(
+    files: tyro.conf.Positional[tuple[Path, ...]], /, rounds: int = 5, calls_of: int = 20
+) -> None:
+    """Prints a table.
+
+    Args:
+        files: of experiments.
+        rounds: how often each has a turn.
+        calls_of: steps in each turn.
+    """
+    experiments = {file.stem: load_experiment(file) for file in files}
+    runners = {name: runner(each, "map", 1, calls_of) for name, each in experiments.items()}
+    print(f"{devices.cores()} cores, JAX {jax.__version__}\n")
+    print("| | ms a step, min to max | steps | minutes |\n|---|---|---|---|")
+    for name, seconds in in_turns(runners, rounds).items():
+        low, middle, high = (1000 * of(seconds) / calls_of for of in (min, statistics.median, max))
+        steps = experiments[name].total_steps()
+        print(
+            f"| {name} | {middle:.1f}, {low:.1f} to {high:.1f} | {steps:,} "
+            f"| {middle * steps / 60_000:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
