@@ -1,12 +1,13 @@
 """How long experiment files train on this machine: a step of each, all taking turns.
 
-    PYTHONPATH=. python benchmarks/recipes.py experiments/quickstart.py experiments/*mnist_*.py
+    PYTHONPATH=. python benchmarks/recipes.py experiments/quickstart.py experiments/mnist_r1.py
 
 Minutes are the median time of a step times all steps of the file: without start, compilation,
 evaluation and saving.
 """
 
 import statistics
+import sys
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ from seeds import in_turns, runner
 
 from gan_jax import devices
 from gan_jax.config import load_experiment
+from gan_jax.errors import RequestError
 
 
 def main(
@@ -27,7 +29,12 @@ def main(
         rounds: how often each has a turn.
         calls_of: steps in each turn.
     """
-    experiments = {file.stem: load_experiment(file) for file in files}
+    if not files or rounds < 1 or calls_of < 1:
+        sys.exit("name at least one file, and at least one round of one step")
+    try:
+        experiments = {file.stem: load_experiment(file) for file in files}
+    except RequestError as error:
+        sys.exit(f"error: {error}")
     runners = {name: runner(each, "map", 1, calls_of) for name, each in experiments.items()}
     print(f"{devices.cores()} cores, JAX {jax.__version__}\n")
     print("| | ms a step, min to max | steps | minutes |\n|---|---|---|---|")

@@ -10,7 +10,8 @@ Measured with 10,000 samples of each seed, features stacked_mnist:combinations c
 minutes for both) 999 and 991 modes, with --seeds 0:3 (commit 80dca5f, JAX 0.11.2, one NVIDIA H200)
 995, 997 and 1,000: a mean of 997, its 95 % interval from 991 up. The classifier score is a third of
 real pictures' (ratio 0.317, 0.258 to 0.376, on the GPU): many digits are doubtful, and found modes
-may be chance.
+may be chance. On two x86 cores a seed has 6.3 minutes of steps (`benchmarks/recipes.py`, commit
+ba85daa).
 """
 
 import numpy as np
