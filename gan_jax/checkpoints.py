@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
+from gan_jax import devices
 from gan_jax.errors import RequestError
 
 DIGESTS = "digests"
@@ -22,7 +23,7 @@ CHECKSUM = "checksum"  # of the digests
 class Checkpointer:
     """Saves states in the background; a context manager, whose exit waits for the last save.
 
-    Several processes save together, each the same state that lies on the devices of all of them.
+    Several processes save together, all of them the same state.
     A save that fails (a full disk) raises OSError at the next save or at exit.
     """
 
@@ -39,7 +40,8 @@ class Checkpointer:
     def save(self, step: int, state: PyTree) -> None:
         """Starts to save; the state may be donated as soon as this returns."""
         self.wait()
-        state = jax.tree.map(jnp.copy, state)
+        # To save NumPy's arrays takes Orbax half the time of JAX's.
+        state = jax.tree.map(_keys_on_devices, devices.to_host(state))
         digests = _digests(state)
         metadata = {DIGESTS: digests, CHECKSUM: _checksum(digests)}
         self._saving = self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
@@ -154,8 +156,17 @@ class DamagedError(Exception):
     """A checkpoint that cannot be read back as it was saved."""
 
 
-def _raw(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+def _is_key(leaf: jax.Array | np.ndarray) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _keys_on_devices(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    """Of several processes Orbax takes only arrays that lie on the devices of all of them."""
+    return devices.put(leaf, devices.for_checkpoints()) if _is_key(leaf) else leaf
+
+
+def _raw(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _digests(state: PyTree) -> dict[str, tuple[str, int]]:

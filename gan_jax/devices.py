@@ -133,8 +133,19 @@ def own_copy(tree: PyTree) -> PyTree:
     return jax.tree.map(copy_leaf, tree)
 
 
-def for_loading() -> Sharding:
-    """Where a checkpoint is loaded to: one device, or those of all processes, which load together.
+def to_host(tree: PyTree) -> PyTree:
+    """Copies what is the same everywhere to NumPy's arrays; keys stay JAX's, on one device."""
+
+    def copy_leaf(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(np.array(jax.random.key_data(leaf)))
+        return np.array(leaf)
+
+    return jax.tree.map(copy_leaf, tree)
+
+
+def for_checkpoints() -> Sharding:
+    """Where JAX's arrays lie to be saved, and are loaded to: one device, or those of all processes.
 
     `own_copy` takes it from there.
     """

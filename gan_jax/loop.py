@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int32, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int32, PyTree
 
 from gan_jax import checkpoints, devices, feed, gan, hosts, pictures, runs
 from gan_jax.diagnostics import Diagnostics
@@ -18,7 +19,6 @@ from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.files import write_atomically
-from gan_jax.guard import all_finite
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
@@ -176,12 +176,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     numbers = running.plan.numbers([member.experiment for member in running.members])
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
     alive = _Alive(running, states)
-    for index, member in alive:
-        if not checkpoints.steps(member.saver.directory):
-            state = _chosen(states, index)
-            pictures.save_step(member.experiment, devices.own_copy(state), member.directory, 0)
-            member.saver.save(0, state)
-            member.saver.wait()  # so that there is never a line of metrics without a checkpoint
+    _save_start(alive, states)
     clock = _Clock()
     waiting = None  # metrics that may still be computed
     stopped = False
@@ -202,21 +197,21 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
         # What is evaluated is saved, so that there is a checkpoint to keep if it is the best.
         saving = stopped or evaluating or running.is_due(experiment.save_every, step)
         if sampling or saving:
+            copy = devices.to_host(states)
             # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
-            _report(running, alive, clock, *waiting, states if sampling else None)
+            _report(running, alive, clock, *waiting, copy if sampling else None)
             waiting = None
             if saving:
-                finite = jax.device_get(_are_finite(states))
-                diverged = [index for index, _ in alive if not finite[index]]
+                diverged = [index for index, _ in alive if not _is_finite(_of_one(copy, index))]
                 alive.end(diverged, step, "not all parameters are finite")
             for index, member in alive:
-                state = _of_one(states, index)
+                state = _on_device(copy, index)
                 if sampling:
                     pictures.save_step(member.experiment, state, member.directory, step)
                 if evaluating:
                     _evaluate(running, member, state, step)
                 if saving:
-                    member.saver.save(step, _chosen(states, index))
+                    member.saver.save(step, _of_one(copy, index))
                     spent = time.monotonic() - running.started
                     member.log.seconds(step, spent / len(running.members))
             for _, member in alive:
@@ -281,6 +276,16 @@ class _Alive:
             self._running.say(f"{message}; the others go on", member)
 
 
+def _save_start(alive: _Alive, states: gan.GANState) -> None:
+    """Saves the state before the first step, of seeds that have no checkpoint yet."""
+    new = [(i, member) for i, member in alive if not checkpoints.steps(member.saver.directory)]
+    copy = devices.to_host(states) if new else None
+    for index, member in new:
+        pictures.save_step(member.experiment, _on_device(copy, index), member.directory, 0)
+        member.saver.save(0, _of_one(copy, index))
+        member.saver.wait()  # so that there is never a line of metrics without a checkpoint
+
+
 def _report(
     running: Running,
     alive: _Alive,
@@ -303,7 +308,7 @@ def _report(
             written[index] = finite  # JSON has no NaN
         alive.count_returns(index, step, values)
     for index, member in alive:
-        diagnosed = {} if states is None else member.diagnostics(_of_one(states, index))
+        diagnosed = {} if states is None else member.diagnostics(_on_device(states, index))
         if running.is_due(running.experiment.log_every, step) or diagnosed:
             member.log.metrics(step, written[index] | diagnosed)
     seen = running.experiment.examples_per_step
@@ -323,20 +328,19 @@ def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) 
 
 
 def _of_one(states: gan.GANState, index: int) -> gan.GANState:
-    """The state of one seed, on one device."""
-    return devices.own_copy(_chosen(states, index))
-
-
-@jax.jit
-def _chosen(states: gan.GANState, index: Int32[Array, ""]) -> gan.GANState:
+    """The state of one seed, like those of all in the host's memory."""
     return jax.tree.map(lambda leaf: leaf[index], states)
 
 
-@jax.jit
-@jax.vmap
-def _are_finite(states: gan.GANState) -> Bool[Array, "*seeds"]:
+def _on_device(states: gan.GANState, index: int) -> gan.GANState:
+    """The state of one seed, on one device of this process."""
+    return jax.device_put(_of_one(states, index), jax.local_devices()[0])
+
+
+def _is_finite(state: gan.GANState) -> bool:
     """Checks parameters and averages; a random key or a step number cannot be infinite."""
-    return all_finite((states.generator.params, states.discriminator.params, states.ema))
+    parts = (state.generator.params, state.discriminator.params, state.ema)
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parts))
 
 
 def _diverged(directory: runs.RunDirectory, step: int, reason: str) -> str:

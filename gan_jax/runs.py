@@ -143,7 +143,7 @@ def load(path: Path | str, step: Step = "latest") -> Run:
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
-    template = abstract_state(experiment, devices.for_loading())
+    template = abstract_state(experiment, devices.for_checkpoints())
     for _ in range(LOOKS):
         saved = [step] if isinstance(step, int) else checkpoints.steps(folder)
         for candidate in reversed(saved):

@@ -315,7 +315,7 @@ def _say_over_seeds(experiments: Mapping[runs.RunDirectory, Experiment]) -> None
 
 
 def _template(experiment: Experiment) -> gan.GANState:
-    return runs.abstract_state(experiment, devices.for_loading())
+    return runs.abstract_state(experiment, devices.for_checkpoints())
 
 
 @contextmanager
