@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax import gan, samples
 from gan_jax.experiment import Experiment
@@ -18,6 +18,7 @@ STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and moments of a film strip
 SHOWN, SHOWN_COLUMNS = 64, 8  # fixed latents of the grids that a run makes while it trains
 SHOWN_TOGETHER = 1024  # in a picture of all of them
 FINAL, FINAL_COLUMNS = 16, 4  # of them, those of the grid at the end
+FONT_SIZES = range(12, 5, -1)  # of the step numbers, in pixels: the largest that fits its column
 
 
 def save_step(
@@ -41,21 +42,29 @@ def page(
 def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[str], None]) -> None:
     """Saves the last grid's first pictures, and the film strip; leaves out what it cannot read."""
     paths = directory.step_pictures()
-    chosen = np.unique(np.linspace(0, len(paths) - 1, STRIP_COLUMNS).round().astype(int))
-    grids = []
-    for path in (paths[i] for i in chosen):
+    steps = list(paths)
+    chosen = np.unique(np.linspace(0, len(steps) - 1, STRIP_COLUMNS).round().astype(int))
+    grids = {}
+    for step in (steps[i] for i in chosen):
         try:
-            grids.append(read_png(path))
+            grids[step] = read_png(paths[step])
         except OSError as error:
-            say(f"left out of the film strip: {path}: {error}")
-    if grids and not _of_images(experiment):
-        save_png(grids[-1], directory.final_picture)
-        save_png(grid(np.stack(grids), len(grids)), directory.film_strip)
-    elif grids:
+            say(f"left out of the film strip: {paths[step]}: {error}")
+    if not grids:
+        return
+    newest = list(grids.values())[-1]
+    for step in [step for step, page in grids.items() if page.shape != newest.shape]:
+        say(f"left out of the film strip: {paths[step]}: has another size than the newest")
+        del grids[step]
+    pages = list(grids.values())
+    if _of_images(experiment):
         shape = experiment.data.sample_shape
-        last = [cell(grids[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
-        save_png(grid(np.stack(last), FINAL_COLUMNS), directory.final_picture)
-        save_png(film_strip(grids, shape, SHOWN_COLUMNS), directory.film_strip)
+        last = [cell(pages[-1], position, SHOWN_COLUMNS, shape) for position in range(FINAL)]
+        final, strip = grid(np.stack(last), FINAL_COLUMNS), film_strip(pages, shape, SHOWN_COLUMNS)
+    else:
+        final, strip = pages[-1], grid(np.stack(pages), len(pages))
+    save_png(final, directory.final_picture)
+    save_png(labelled(strip, [str(step) for step in grids]), directory.film_strip)
 
 
 def to_pixels(samples: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
@@ -92,6 +101,22 @@ def film_strip(
     for latent in range(STRIP_ROWS):
         cells += [cell(page, latent, columns, shape) for page in grids]
     return grid(np.stack(cells), len(grids))
+
+
+def labelled(
+    page: UInt8[np.ndarray, "height width channels"], labels: list[str]
+) -> UInt8[np.ndarray, "labelled_height width channels"]:
+    """Writes a label under each column of a page of `grid`, which stays as it is above them."""
+    column = (page.shape[1] + GAP) / len(labels)
+    fonts = [ImageFont.load_default(size) for size in FONT_SIZES]
+    fitting = [font for font in fonts if max(map(font.getlength, labels)) <= column - 2 * GAP]
+    font = (fitting or fonts[-1:])[0]
+    line = Image.new("L", (page.shape[1], sum(font.getmetrics())), 255)
+    for position, label in enumerate(labels):
+        middle = (position + 0.5) * column - GAP / 2
+        ImageDraw.Draw(line).text((middle, 0), label, fill=0, font=font, anchor="ma")
+    text = np.repeat(np.asarray(line)[..., None], page.shape[-1], axis=-1)
+    return np.concatenate([page, text])
 
 
 def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | str) -> None:

@@ -90,17 +90,17 @@ class RunDirectory:
 
     @property
     def film_strip(self) -> Path:
-        """How the samples of eight fixed latents changed over training."""
+        """How the samples of eight fixed latents changed over training, with steps below."""
         return self.samples / "film_strip.png"
 
     def step_picture(self, step: int) -> Path:
         """The grid of samples from fixed latents at one step."""
         return self.samples / f"step_{step}.png"
 
-    def step_pictures(self) -> list[Path]:
-        """All grids that are there, in order of their steps."""
-        steps = {p: p.stem.removeprefix("step_") for p in self.samples.glob("step_*.png")}
-        return sorted((p for p in steps if steps[p].isdecimal()), key=lambda p: int(steps[p]))
+    def step_pictures(self) -> dict[int, Path]:
+        """All grids that are there, by step and in order."""
+        steps = {p.stem.removeprefix("step_"): p for p in self.samples.glob("step_*.png")}
+        return dict(sorted((int(step), p) for step, p in steps.items() if step.isdecimal()))
 
     def of_seed(self, seed: int) -> "RunDirectory":
         """Where one of several seeds that are trained together has its run."""

@@ -58,6 +58,36 @@ def test_film_strip_of_many_moments_keeps_the_first_and_the_last(tmp_path):
     strip, columns = pictures.read_png(directory.film_strip), pictures.STRIP_COLUMNS - 1
     assert pictures.cell(strip, 0, columns, (8, 8, 1)).max() == 0
     assert pictures.cell(strip, columns - 1, columns, (8, 8, 1)).max() == 99
+    whole = pictures.STRIP_ROWS * (8 + pictures.GAP) - pictures.GAP
+    steps = [str(step) for step in (0, 9, 27, 36, 45, 54, 63, 72, 81, 90, 99)]
+    assert (strip == pictures.labelled(strip[:whole], steps)).all()
+
+
+def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
+    directory, experiment = RunDirectory(tmp_path), tiny()
+    directory.samples.mkdir()
+    for step, width in ((0, 6), (1, 8), (2, 8)):
+        pictures.save_png(pictures.grid(numbered(64, 8, width), 8), directory.step_picture(step))
+    said = []
+    pictures.save_final(experiment, directory, said.append)
+    assert len(said) == 1 and "step_0.png: has another size" in said[0]
+    assert pictures.read_png(directory.film_strip).shape[1] == 2 * 8 + pictures.GAP
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("longest", ["7", "6000", "10000", "123456"])
+def test_labels_stand_under_their_columns_and_do_not_touch(channels, longest):
+    width = 28
+    page = pictures.grid(numbered(3, width, width, channels), 3)
+    shown = pictures.labelled(page, ["8", longest, ""])
+    assert (shown[: len(page)] == page).all()
+    ink = (shown[len(page) :] < 255).any(axis=(0, 2))
+    step = width + pictures.GAP
+    first, second, third = ink[:step], ink[step : 2 * step], ink[2 * step :]
+    assert first.any() and not third.any()
+    middles = [np.flatnonzero(of).mean() for of in (first, second)]
+    assert middles == pytest.approx([(width - 1) / 2] * 2, abs=1.5)
+    assert not second[0] and not second[-1]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -81,5 +111,5 @@ def test_points_are_shown_together_and_their_film_strip_is_a_row(tmp_path):
     assert last.shape == (points.PIXELS, points.PIXELS, 1)
     assert (pictures.read_png(directory.final_picture) == last).all()
     strip = pictures.read_png(directory.film_strip)
-    assert strip.shape == (points.PIXELS, 2 * points.PIXELS + pictures.GAP, 1)
-    assert (strip[:, -points.PIXELS :] == last).all()
+    assert strip.shape[1:] == (2 * points.PIXELS + pictures.GAP, 1)
+    assert (strip[: points.PIXELS, -points.PIXELS :] == last).all()

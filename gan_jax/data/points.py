@@ -16,7 +16,7 @@ from gan_jax.data.dataset import RawBatch
 from gan_jax.data.order import batch_indices
 from gan_jax.errors import RequestError
 
-PIXELS = 128  # height and width of a picture
+PIXELS, DOT = 256, 2  # height and width of a picture, and of a point in it
 MARGIN = 1.25  # how far pictures reach, in distances of the farthest centre from the origin
 
 
@@ -104,9 +104,10 @@ class Mixture:
         reach = MARGIN * max(math.hypot(*centre) for centre in self.centres) or 1.0
         page = np.full((PIXELS, PIXELS, 1), 255, np.uint8)
         for points, grey in ((self.load().sample[: len(samples)], 200), (samples, 0)):
-            where = np.floor((np.asarray(points) / reach + 1) * PIXELS / 2)
-            inside = where[((where >= 0) & (where < PIXELS)).all(axis=1)].astype(int)
-            page[PIXELS - 1 - inside[:, 1], inside[:, 0]] = grey
+            where = np.rint((np.asarray(points) / reach + 1) * PIXELS / 2 - DOT / 2)
+            inside = where[((where >= 0) & (where <= PIXELS - DOT)).all(axis=1)].astype(int)
+            for right, up in np.ndindex(DOT, DOT):
+                page[PIXELS - 1 - inside[:, 1] - up, inside[:, 0] + right] = grey
         return page
 
 

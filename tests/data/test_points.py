@@ -1,6 +1,7 @@
 """Mixtures of Gaussians: where their modes are, and that they meet the contract of data sets."""
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 
@@ -57,10 +58,24 @@ def test_a_picture_shows_points_where_they_are():
     square = points.Mixture(((1.0, 1.0), (-1.0, -1.0)), deviation=0.0, count=10)
     page = square.picture(np.array([[1.0, 1.0], [1.0, -1.0], [50.0, 0.0], [math.nan, 0.0]]))
     assert page.shape == (points.PIXELS, points.PIXELS, 1)
-    dark, grey = np.argwhere(page[..., 0] == 0), np.argwhere(page[..., 0] == 200)
-    middle = points.PIXELS / 2
-    assert [tuple(place > middle) for place in dark] == [(False, True), (True, True)]
-    assert [tuple(place > middle) for place in grey] == [(True, False)]
+    far = round(points.PIXELS / 2 * (1 + 1 / (points.MARGIN * math.sqrt(2)))) - points.DOT // 2
+    right_or_top = {far, far + 1}
+    left_or_bottom = {points.PIXELS - 1 - place for place in right_or_top}
+    shown = {
+        shade: {tuple(place) for place in np.argwhere(page[..., 0] == shade)} for shade in (0, 200)
+    }
+    top_right = set(itertools.product(left_or_bottom, right_or_top))  # rows count from the top
+    bottom_right = set(itertools.product(right_or_top, right_or_top))
+    bottom_left = set(itertools.product(right_or_top, left_or_bottom))
+    assert shown == {0: top_right | bottom_right, 200: bottom_left}
+
+
+def test_points_at_the_edge_of_a_picture_are_whole_or_not_there():
+    reach = points.MARGIN
+    mixture = points.Mixture(((1.0, 0.0),), deviation=0.0, count=1)
+    for x, y in itertools.product(np.linspace(-1.01, 1.01, 400) * reach, (-reach, 0.0, reach)):
+        dark = (mixture.picture(np.array([[x, y]])) == 0).sum()
+        assert dark in (0, points.DOT**2)
 
 
 @pytest.mark.parametrize(
