@@ -5,13 +5,14 @@
 Relativistic pairing with R1 and R2 (Sun, Fang, Schwing, 2020; Huang et al., 2024). `mode_count`
 says how many of the 1,000 combinations the bundled classifier sees in the samples.
 
-Measured with 10,000 samples of each seed, features stacked_mnist:combinations caea0e9d: with
---seeds 0:2 (commit b41c291, Python 3.12, JAX 0.12.0.1, two x86 cores with other work on them, 15
-minutes for both) 999 and 991 modes, with --seeds 0:3 (commit 80dca5f, JAX 0.11.2, one NVIDIA H200)
-995, 997 and 1,000: a mean of 997, its 95 % interval from 991 up. The classifier score is a third of
-real pictures' (ratio 0.317, 0.258 to 0.376, on the GPU): many digits are doubtful, and found modes
-may be chance. On two x86 cores a seed has 6.3 minutes of steps (`benchmarks/recipes.py`, commit
-ba85daa).
+Measured with --seeds 0:2 (commit 349b79e with these STEPS, Python 3.12, JAX 0.12.0.1, two x86
+cores; 95 minutes for both by `seconds.json`, in half of which they stood still or had tests
+beside them): all 1,000 modes in 10,000 samples of either seed, features
+stacked_mnist:combinations caea0e9d. The classifier score is half of real pictures' (ratio 0.506
+and 0.493): many digits are doubtful. After 10,000 steps, with a schedule of as many, it is a
+third, with 999 and 991 modes (commit b41c291), and 995, 997 and 1,000 with --seeds 0:3 on one
+NVIDIA H200 (commit 80dca5f, JAX 0.11.2). On two x86 cores a seed alone has 19 minutes of steps
+(`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import numpy as np
@@ -36,7 +37,7 @@ def combinations(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return together, joint.reshape(len(pixels), -1)
 
 
-STEPS = 10_000
+STEPS = 30_000
 adam = Adam(1e-3, b1=0.5, schedule=Schedule("linear", steps=STEPS))
 
 experiment = Experiment(
