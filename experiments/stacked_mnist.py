@@ -6,8 +6,8 @@ Relativistic pairing with R1 and R2 (Sun, Fang, Schwing, 2020; Huang et al., 202
 says how many of the 1,000 combinations the bundled classifier sees in the samples.
 
 Measured with --seeds 0:2 (commit 349b79e with these STEPS, Python 3.12, JAX 0.12.0.1, two x86
-cores; 95 minutes for both by `seconds.json`, in half of which they stood still or had tests
-beside them): all 1,000 modes in 10,000 samples of either seed, features
+cores; 95 minutes for both by `seconds.json`, in two thirds of which they stood still or had
+tests beside them): all 1,000 modes in 10,000 samples of either seed, features
 stacked_mnist:combinations caea0e9d. The classifier score is half of real pictures' (ratio 0.506
 and 0.493): many digits are doubtful. After 10,000 steps, with a schedule of as many, it is a
 third, with 999 and 991 modes (commit b41c291), and 995, 997 and 1,000 with --seeds 0:3 on one
