@@ -120,19 +120,6 @@ def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
     return jax.tree.map(put_leaf, tree)
 
 
-def own_copy(tree: PyTree) -> PyTree:
-    """What is the same everywhere, on one device of this process."""
-    if jax.process_count() == 1:
-        return jax.device_put(tree, jax.devices()[0])
-
-    def copy_leaf(leaf):
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(copy_leaf(jax.random.key_data(leaf)))
-        return leaf.addressable_data(0)
-
-    return jax.tree.map(copy_leaf, tree)
-
-
 def to_host(tree: PyTree) -> PyTree:
     """Copies what is the same everywhere to NumPy's arrays; keys stay JAX's, on one device."""
 
@@ -142,6 +129,11 @@ def to_host(tree: PyTree) -> PyTree:
         return np.array(leaf)
 
     return jax.tree.map(copy_leaf, tree)
+
+
+def own_copy(tree: PyTree) -> PyTree:
+    """Copies what is the same everywhere to one device of this process."""
+    return jax.device_put(to_host(tree), jax.local_devices()[0])
 
 
 def for_checkpoints() -> Sharding:

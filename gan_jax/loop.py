@@ -205,13 +205,14 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
                 diverged = [index for index, _ in alive if not _is_finite(_of_one(copy, index))]
                 alive.end(diverged, step, "not all parameters are finite")
             for index, member in alive:
-                state = _on_device(copy, index)
+                state = _of_one(copy, index)
+                on_device = devices.own_copy(state)
                 if sampling:
-                    pictures.save_step(member.experiment, state, member.directory, step)
+                    pictures.save_step(member.experiment, on_device, member.directory, step)
                 if evaluating:
-                    _evaluate(running, member, state, step)
+                    _evaluate(running, member, on_device, step)
                 if saving:
-                    member.saver.save(step, _of_one(copy, index))
+                    member.saver.save(step, state)
                     spent = time.monotonic() - running.started
                     member.log.seconds(step, spent / len(running.members))
             for _, member in alive:
@@ -281,8 +282,9 @@ def _save_start(alive: _Alive, states: gan.GANState) -> None:
     new = [(i, member) for i, member in alive if not checkpoints.steps(member.saver.directory)]
     copy = devices.to_host(states) if new else None
     for index, member in new:
-        pictures.save_step(member.experiment, _on_device(copy, index), member.directory, 0)
-        member.saver.save(0, _of_one(copy, index))
+        state = _of_one(copy, index)
+        pictures.save_step(member.experiment, devices.own_copy(state), member.directory, 0)
+        member.saver.save(0, state)
         member.saver.wait()  # so that there is never a line of metrics without a checkpoint
 
 
@@ -308,7 +310,9 @@ def _report(
             written[index] = finite  # JSON has no NaN
         alive.count_returns(index, step, values)
     for index, member in alive:
-        diagnosed = {} if states is None else member.diagnostics(_on_device(states, index))
+        diagnosed = (
+            {} if states is None else member.diagnostics(devices.own_copy(_of_one(states, index)))
+        )
         if running.is_due(running.experiment.log_every, step) or diagnosed:
             member.log.metrics(step, written[index] | diagnosed)
     seen = running.experiment.examples_per_step
@@ -330,11 +334,6 @@ def _evaluate(running: Running, member: Member, state: gan.GANState, step: int) 
 def _of_one(states: gan.GANState, index: int) -> gan.GANState:
     """The state of one seed, like those of all in the host's memory."""
     return jax.tree.map(lambda leaf: leaf[index], states)
-
-
-def _on_device(states: gan.GANState, index: int) -> gan.GANState:
-    """The state of one seed, on one device of this process."""
-    return jax.device_put(_of_one(states, index), jax.local_devices()[0])
 
 
 def _is_finite(state: gan.GANState) -> bool:
