@@ -9,9 +9,9 @@ Measured with --seeds 0:2 (commit 349b79e with these STEPS, Python 3.12, JAX 0.1
 cores; 95 minutes for both by `seconds.json`, in two thirds of which they stood still or had
 tests beside them): all 1,000 modes in 10,000 samples of either seed, features
 stacked_mnist:combinations caea0e9d. The classifier score is half of real pictures' (ratio 0.506
-and 0.493): many digits are doubtful. After 10,000 steps, with a schedule of as many, it is a
-third, with 999 and 991 modes (commit b41c291), and 995, 997 and 1,000 with --seeds 0:3 on one
-NVIDIA H200 (commit 80dca5f, JAX 0.11.2). On two x86 cores a seed alone has 19 minutes of steps
+and 0.493): many digits are doubtful. With 10,000 STEPS it is a third, with 999 and 991 modes
+(commit b41c291), and 995, 997 and 1,000 modes with --seeds 0:3 on one NVIDIA H200 (commit
+80dca5f, JAX 0.11.2). On two x86 cores a seed alone has 19 minutes of steps
 (`benchmarks/recipes.py`, commit ba85daa).
 """
 
