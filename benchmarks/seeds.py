@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
@@ -36,10 +37,11 @@ QUICKSTART = ROOT / "experiments" / "quickstart.py"
 REFERENCE = ROOT / "experiments" / "dcgan_mnist.py"
 RING = ROOT / "experiments" / "toy_ring.py"
 MIB = 2**20
+Row = Literal["quickstart", "width 8", "points", "reference"]
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
 
 
-def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: str | None = None) -> None:
+def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: Row | None = None) -> None:
     """Times compiled steps.
 
     Args:
