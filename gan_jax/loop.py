@@ -23,8 +23,9 @@ from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
 
-# How long a signal or the progress bar may have to wait for the device. Each call gets its buffers
-# anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too short.
+# About how long a signal or the progress bar may have to wait for the device. Each call gets its
+# buffers anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too
+# short.
 SECONDS_PER_CALL = 2.0
 
 
@@ -104,6 +105,14 @@ class _Clock:
         self.steps_per_call = max(1, int(SECONDS_PER_CALL * self.steps_per_second))
         self._last = now
 
+    def next_count(self, due: int, limit: int) -> int:
+        """How many steps the next call holds, at most `limit`, where something is due after `due`.
+
+        Those until then are split evenly, as a short rest would take longer for each step.
+        """
+        calls = max(round(due / self.steps_per_call), math.ceil(due / limit))
+        return math.ceil(due / calls)
+
 
 @dataclasses.dataclass(frozen=True)
 class Member:
@@ -181,8 +190,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     waiting = None  # metrics that may still be computed
     stopped = False
     while step < last_step and not stopped:
-        wanted = min(clock.steps_per_call, source.limit, running.steps_until_due(step))
-        count = hosts.least(wanted)
+        count = hosts.least(clock.next_count(running.steps_until_due(step), source.limit))
         fed = source.next(step, count)
         states, metrics = run_steps(experiment, running.plan, states, numbers, *fed, count)
         step += count

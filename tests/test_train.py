@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, gan, losses, runs
+from gan_jax import checkpoints, gan, loop, losses, runs
 from gan_jax.data.images import _load, arrays
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny
+from tests.tiny import tiny, tiny_points
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "tiny_experiment.py"
@@ -124,6 +124,20 @@ def test_steps_do_not_depend_on_how_calls_group_them():
     whole = trained(6)
     assert_same_bits(whole, trained(1, 1, 1, 1, 1, 1))
     assert_same_bits(whole, trained(4, 2))
+
+
+def test_calls_split_the_steps_until_something_is_due_evenly(tmp_path, monkeypatch):
+    counts = []
+
+    def counted(*arguments):
+        counts.append(int(arguments[-1]))
+        return run_steps(*arguments)
+
+    monkeypatch.setattr(loop, "run_steps", counted)
+    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e6)  # so that only the feed's limit of 64 binds
+    every = {"log_every": 100, "sample_every": 100, "save_every": 100}
+    train(tiny_points(steps=200, **every), tmp_path)
+    assert counts == [1, 1, 49, 49, 50, 50]  # the first two, before it is known how long one takes
 
 
 def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
