@@ -23,9 +23,9 @@ from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
 
-# About how long a signal or the progress bar may have to wait for the device. Each call gets its
-# buffers anew, which costs the reference a fifth of a step on CPU, so calls of single steps are too
-# short.
+# About how long one call takes, for which a signal or the progress bar may have to wait; at most
+# half as long again. Each call gets its buffers anew, which costs the reference a fifth of a step
+# on CPU, so calls of single steps are too short.
 SECONDS_PER_CALL = 2.0
 
 
@@ -106,9 +106,13 @@ class _Clock:
         self._last = now
 
     def next_count(self, due: int, limit: int) -> int:
-        """How many steps the next call holds, at most `limit`, where something is due after `due`.
+        """How many steps the next call holds.
 
         Those until then are split evenly, as a short rest would take longer for each step.
+
+        Args:
+            due: after so many steps something is due.
+            limit: of a call.
         """
         calls = max(round(due / self.steps_per_call), math.ceil(due / limit))
         return math.ceil(due / calls)

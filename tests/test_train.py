@@ -140,6 +140,13 @@ def test_calls_split_the_steps_until_something_is_due_evenly(tmp_path, monkeypat
     assert counts == [1, 1, 49, 49, 50, 50]  # the first two, before it is known how long one takes
 
 
+@pytest.mark.parametrize("due, count", [(20, 10), (10, 10), (11, 11), (14, 7), (2, 2)])
+def test_a_short_rest_joins_the_other_calls(due, count):
+    clock = loop._Clock()
+    clock.steps_per_call = 9
+    assert clock.next_count(due, limit=20) == count
+
+
 def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
     assert train(tiny(steps=6), tmp_path / "run") is Outcome.FINISHED
     assert train(tiny(steps=12), tmp_path / "run") is Outcome.FINISHED
