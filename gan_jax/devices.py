@@ -121,12 +121,21 @@ def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 
 def to_host(tree: PyTree) -> PyTree:
-    """Copies what is the same everywhere to NumPy's arrays; keys stay JAX's, on one device."""
+    """Copies what is the same everywhere to NumPy's arrays; keys stay JAX's, on one device.
+
+    Arrays that are NumPy's already are not copied.
+    """
 
     def copy_leaf(leaf):
+        if not isinstance(leaf, jax.Array):
+            return np.asarray(leaf)
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(np.array(jax.random.key_data(leaf)))
-        return np.array(leaf)
+            return jax.random.wrap_key_data(copy_leaf(jax.random.key_data(leaf)))
+        host = np.empty(leaf.shape, leaf.dtype)
+        # Shard by shard, as JAX keeps what `np.array` has put together as long as its own array.
+        for shard in leaf.addressable_shards:
+            host[shard.index] = shard.data
+        return host
 
     return jax.tree.map(copy_leaf, tree)
 

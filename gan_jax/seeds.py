@@ -67,18 +67,28 @@ class Plan:
 
     def stack(self, states: Sequence[PyTree]) -> PyTree:
         """Puts the states of all seeds on the devices."""
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.padded(states))
-        return devices.put(stacked, devices.split_seeds(self.mesh))
+        sharding = devices.split_seeds(self.mesh)
+
+        def stack_leaf(*leaves):  # one at a time, as all of them on one device take much memory
+            return devices.put(jnp.stack(leaves), sharding)
+
+        return jax.tree.map(stack_leaf, *self.padded(states))
 
     def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
         """The traced numbers of the experiment of each computed seed."""
         return np.array(self.padded([each.numbers for each in experiments]), np.float32)
 
-    def run(self, program: Callable[..., Any], states: PyTree, own: PyTree, *shared: Any) -> Any:
+    def run(
+        self,
+        program: Callable[..., tuple[PyTree, PyTree]],
+        states: PyTree,
+        own: PyTree,
+        *shared: Any,
+    ) -> tuple[PyTree, PyTree]:
         """Runs program(state, own, *shared) for each seed.
 
         Args:
-            program: for one seed.
+            program: for one seed; returns its new state, and something else.
             states: what each seed has, with an axis more in front.
             own: likewise.
             shared: what all seeds have in common.
@@ -90,7 +100,7 @@ class Plan:
                 return jax.tree.map(lambda leaf: leaf[None], program(*alone, *shared))
             if self.batched:
                 return jax.vmap(lambda one, mine: program(one, mine, *shared))(states, own)
-            return jax.lax.map(lambda pair: program(*pair, *shared), (states, own))
+            return _in_turns(lambda one, mine: program(one, mine, *shared), states, own)
 
         if self.mesh.shape["seed"] == 1:
             return on_one_device(states, own, *shared)
@@ -100,6 +110,28 @@ class Plan:
         return jax.shard_map(
             on_one_device, mesh=self.mesh, in_specs=in_specs, out_specs=split, check_vma=False
         )(states, own, *shared)
+
+
+def _in_turns(
+    program: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], states: PyTree, own: PyTree
+) -> tuple[PyTree, PyTree]:
+    """Like `jax.lax.map`, but new states take the places of the old ones in memory."""
+    of_first = jax.tree.map(lambda leaf: leaf[0], (states, own))
+    _, other = jax.eval_shape(program, *of_first)
+    count = len(jax.tree.leaves(own)[0])
+    others = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), other)
+
+    def take_turn(i, done):
+        one, mine = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False), (done[0], own)
+        )
+        return jax.tree.map(
+            lambda leaf, new: jax.lax.dynamic_update_index_in_dim(leaf, new, i, 0),
+            done,
+            program(one, mine),
+        )
+
+    return jax.lax.fori_loop(0, count, take_turn, (states, others))
 
 
 def use_cores(strategy: Strategy, count: int) -> None:

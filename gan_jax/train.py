@@ -288,7 +288,11 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         running = Running(
             plan, tuple(members), display, stopping, last_step, started, common.several
         )
-        return run_loop(running, plan.stack([start.state for start in starts]), step)
+        states = [start.state for start in starts]
+        stacked = plan.stack(states)
+        for leaf in jax.tree.leaves(states):
+            leaf.delete()  # otherwise each state would be in memory twice as long as it trains
+        return run_loop(running, stacked, step)
 
 
 def _member(common: _Common, start: _Start, log: RunLog, stack: ExitStack) -> Member:

@@ -1,5 +1,6 @@
 """Several seeds in one program: the same bits as alone, and each a run of its own."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from gan_jax import checkpoints, devices, gan, loop, runs
 from gan_jax.errors import RequestError
-from gan_jax.loop import DivergedError, Outcome
+from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan, parse
 from gan_jax.train import train
 from tests.states import assert_same_bits
@@ -40,6 +41,22 @@ def assert_same_runs(first, second, seeds=range(3)):
         assert_same_bits(runs.load(one).state, runs.load(other).state)
         for name in FILES:
             assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_more_seeds_take_no_more_memory_than_their_states():
+    def temporary(seeds):
+        experiment, plan = tiny(steps=1), make_plan("map", seeds, 16)
+        plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
+        states = plan.stack([gan.init(experiment, seed) for seed in range(seeds)])
+        pool = {"sample": experiment.data.load().sample, "label": None}
+        positions = np.zeros((seeds, 1, 16), np.int32)
+        numbers = plan.numbers([experiment] * seeds)
+        arguments = (experiment.shared, plan, states, numbers, pool, positions, np.int32(1))
+        return run_steps.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+
+    state = jax.eval_shape(lambda: gan.init(tiny(), 0))
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    assert temporary(6) - temporary(2) < size / 2  # not a state for each of four more seeds
 
 
 def test_seeds_that_take_turns_have_the_bits_that_they_have_alone(alone, tmp_path):
