@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int32, PyTree
 
 from gan_jax import checkpoints, devices, feed, gan, hosts, pictures, runs
+from gan_jax.clock import Clock
 from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
@@ -22,11 +23,6 @@ from gan_jax.files import write_atomically
 from gan_jax.logs import Display, RunLog
 from gan_jax.seeds import Plan
 from gan_jax.traced import with_numbers
-
-# About how long one call takes, for which a signal or the progress bar may have to wait; at most
-# half as long again. Each call gets its buffers anew, which costs the reference a fifth of a step
-# on CPU, so calls of single steps are too short.
-SECONDS_PER_CALL = 2.0
 
 
 class Outcome(enum.Enum):
@@ -86,36 +82,6 @@ def run_steps(
         return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 
     return plan.run(run_seed, states, (batches, numbers), stored, count)
-
-
-class _Clock:
-    """Measures steps per second, and from that how many steps one call should hold."""
-
-    def __init__(self):
-        self.steps_per_second = 0.0
-        self.steps_per_call = 1
-        self.restart()
-
-    def restart(self) -> None:
-        self._last = time.monotonic()
-
-    def tick(self, count: int) -> None:
-        now = time.monotonic()
-        self.steps_per_second = count / max(now - self._last, 1e-6)
-        self.steps_per_call = max(1, int(SECONDS_PER_CALL * self.steps_per_second))
-        self._last = now
-
-    def next_count(self, due: int, limit: int) -> int:
-        """How many steps the next call holds.
-
-        Those until then are split evenly, as a short rest would take longer for each step.
-
-        Args:
-            due: after so many steps something is due.
-            limit: of a call.
-        """
-        calls = max(round(due / self.steps_per_call), math.ceil(due / limit))
-        return math.ceil(due / calls)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +156,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
     alive = _Alive(running, states)
     _save_start(alive, states)
-    clock = _Clock()
+    clock = Clock()
     waiting = None  # metrics that may still be computed
     stopped = False
     while step < last_step and not stopped:
@@ -303,7 +269,7 @@ def _save_start(alive: _Alive, states: gan.GANState) -> None:
 def _report(
     running: Running,
     alive: _Alive,
-    clock: _Clock,
+    clock: Clock,
     step: int,
     count: int,
     metrics: gan.Metrics,

@@ -122,9 +122,7 @@ def _in_turns(
     others = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), other)
 
     def take_turn(i, done):
-        one, mine = jax.tree.map(
-            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False), (done[0], own)
-        )
+        one, mine = jax.tree.map(lambda leaf: leaf[i], (done[0], own))
         return jax.tree.map(
             lambda leaf, new: jax.lax.dynamic_update_index_in_dim(leaf, new, i, 0),
             done,

@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, gan, loop, losses, runs
+from gan_jax import checkpoints, gan, losses, runs
 from gan_jax.data.images import _load, arrays
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny, tiny_points
+from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "tiny_experiment.py"
@@ -124,27 +124,6 @@ def test_steps_do_not_depend_on_how_calls_group_them():
     whole = trained(6)
     assert_same_bits(whole, trained(1, 1, 1, 1, 1, 1))
     assert_same_bits(whole, trained(4, 2))
-
-
-def test_calls_split_the_steps_until_something_is_due_evenly(tmp_path, monkeypatch):
-    counts = []
-
-    def counted(*arguments):
-        counts.append(int(arguments[-1]))
-        return run_steps(*arguments)
-
-    monkeypatch.setattr(loop, "run_steps", counted)
-    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e6)  # so that only the feed's limit of 64 binds
-    every = {"log_every": 100, "sample_every": 100, "save_every": 100}
-    train(tiny_points(steps=200, **every), tmp_path)
-    assert counts == [1, 1, 49, 49, 50, 50]  # the first two, before it is known how long one takes
-
-
-@pytest.mark.parametrize("due, count", [(20, 10), (10, 10), (11, 11), (14, 7), (2, 2)])
-def test_a_short_rest_joins_the_other_calls(due, count):
-    clock = loop._Clock()
-    clock.steps_per_call = 9
-    assert clock.next_count(due, limit=20) == count
 
 
 def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
