@@ -142,7 +142,8 @@ def memory(file: Path = QUICKSTART, train_steps: int = 100) -> None:
     print("|---|---|")
     for seeds in (1, 2, 8, 16):
         with tempfile.TemporaryDirectory() as folder:
-            command = _command(file, Path(folder), train_steps, "--seeds", f"0:{seeds}")
+            several = ("--seeds", f"0:{seeds}", "--save-every", "25", "--sample-every", "25")
+            command = _command(file, Path(folder), train_steps, *several)
             child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
             _, _, usage = os.wait4(child.pid, 0)
         print(f"| {seeds} | {usage.ru_maxrss / 1024:.0f} |", flush=True)

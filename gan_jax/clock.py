@@ -13,7 +13,7 @@ class Clock:
     """Measures steps per second.
 
     Attributes:
-        steps_per_second: between the last two ticks; 0 before it is known.
+        steps_per_second: as of the last tick; 0 before it.
     """
 
     def __init__(self):

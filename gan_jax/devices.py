@@ -121,7 +121,7 @@ def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 
 def to_host(tree: PyTree) -> PyTree:
-    """Copies what is the same everywhere to NumPy's arrays; keys stay JAX's, on one device.
+    """Copies to NumPy's arrays what this process has all of; keys stay JAX's, on one device.
 
     Arrays that are NumPy's already are not copied.
     """
@@ -131,10 +131,12 @@ def to_host(tree: PyTree) -> PyTree:
             return np.asarray(leaf)
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(copy_leaf(jax.random.key_data(leaf)))
+        if leaf.is_fully_replicated:
+            return np.array(leaf.addressable_data(0))
+        # Shard by shard, as JAX keeps what `np.array` puts together as long as its own array.
         host = np.empty(leaf.shape, leaf.dtype)
-        # Shard by shard, as JAX keeps what `np.array` has put together as long as its own array.
-        for shard in leaf.addressable_shards:
-            host[shard.index] = shard.data
+        for shard in leaf.global_shards:  # those of other processes have no data, which raises
+            host[shard.index] = np.asarray(shard.data)
         return host
 
     return jax.tree.map(copy_leaf, tree)

@@ -175,30 +175,8 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
         # What is evaluated is saved, so that there is a checkpoint to keep if it is the best.
         saving = stopped or evaluating or running.is_due(experiment.save_every, step)
         if sampling or saving:
-            copy = devices.to_host(states)
-            # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
-            _report(running, alive, clock, *waiting, copy if sampling else None)
+            _write(running, alive, clock, states, waiting, sampling, evaluating, saving)
             waiting = None
-            if saving:
-                diverged = [index for index, _ in alive if not _is_finite(_of_one(copy, index))]
-                alive.end(diverged, step, "not all parameters are finite")
-            for index, member in alive:
-                state = _of_one(copy, index)
-                on_device = devices.own_copy(state)
-                if sampling:
-                    pictures.save_step(member.experiment, on_device, member.directory, step)
-                if evaluating:
-                    _evaluate(running, member, on_device, step)
-                if saving:
-                    member.saver.save(step, state)
-                    spent = time.monotonic() - running.started
-                    member.log.seconds(step, spent / len(running.members))
-            for _, member in alive:
-                if evaluating:
-                    member.saver.wait()
-                    keep_best(member.directory, member.experiment)
-                if step == last_step:
-                    pictures.save_final(member.experiment, member.directory, running.display.say)
             clock.restart()
     if step < last_step:
         message = f"stopped at step {step} and saved; run the same command to go on"
@@ -264,6 +242,43 @@ def _save_start(alive: _Alive, states: gan.GANState) -> None:
         pictures.save_step(member.experiment, devices.own_copy(state), member.directory, 0)
         member.saver.save(0, state)
         member.saver.wait()  # so that there is never a line of metrics without a checkpoint
+
+
+def _write(
+    running: Running,
+    alive: _Alive,
+    clock: Clock,
+    states: gan.GANState,
+    waiting: tuple[int, int, gan.Metrics],
+    sampling: bool,
+    evaluating: bool,
+    saving: bool,
+) -> None:
+    """Writes what is due at a step; its copies of the states are freed when it returns."""
+    step = waiting[0]
+    copy = devices.to_host(states)
+    # A checkpoint never runs ahead of the metrics, pictures and scores of its step.
+    _report(running, alive, clock, *waiting, copy if sampling else None)
+    if saving:
+        diverged = [index for index, _ in alive if not _is_finite(_of_one(copy, index))]
+        alive.end(diverged, step, "not all parameters are finite")
+    for index, member in alive:
+        state = _of_one(copy, index)
+        on_device = devices.own_copy(state)
+        if sampling:
+            pictures.save_step(member.experiment, on_device, member.directory, step)
+        if evaluating:
+            _evaluate(running, member, on_device, step)
+        if saving:
+            member.saver.save(step, state)
+            spent = time.monotonic() - running.started
+            member.log.seconds(step, spent / len(running.members))
+    for _, member in alive:
+        if evaluating:
+            member.saver.wait()
+            keep_best(member.directory, member.experiment)
+        if step == running.last_step:
+            pictures.save_final(member.experiment, member.directory, running.display.say)
 
 
 def _report(
