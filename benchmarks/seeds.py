@@ -7,18 +7,21 @@
 `steps` times the compiled steps of the quickstart, and of a narrower one, in milliseconds for each
 seed and step: alone, and for every strategy; all take turns. `processes` times whole commands,
 start and compilation included: `gan-jax train --seeds 0:8` beside eight commands of one seed, one
-after another and two at a time. `memory` compares the peaks of commands of few and many seeds.
+after another and two at a time. The three take turns there too: while one goes on, the others are
+stopped, so that a machine that is faster in one hour than in the next is so for all. `memory`
+compares the peaks of commands of few and many seeds.
 """
 
+import collections
 import dataclasses
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -87,6 +90,7 @@ def processes(
     train_steps: int = 100,
     rounds: int = 3,
     alone: int | None = None,
+    turn: float = 60.0,
 ) -> None:
     """Times whole commands.
 
@@ -94,27 +98,33 @@ def processes(
         file: of the experiment.
         seeds: how many.
         train_steps: of each seed.
-        rounds: how often each way has a turn.
+        rounds: how often each way is run.
         alone: how many of the commands of one seed are run, an even number; their time is taken
             times seeds / alone. All of them if not given.
+        turn: seconds after which the next way goes on; less for ways of which a part is run.
     """
     alone = alone or seeds
-    ways: dict[str, Callable[[Path], object]] = {
-        "in one program": lambda to: _train(file, to, train_steps, "--seeds", f"0:{seeds}"),
-        "one after another": lambda to: _train_each(file, to, train_steps, alone, 1),
-        "two at a time": lambda to: _train_each(file, to, train_steps, alone, 2),
+    times: dict[str, list[float]] = {
+        way: [] for way in ("in one program", "one after another", "two at a time")
     }
-    times: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:  # fills the compilation cache
-        _train(file, Path(folder), 20, "--seeds", f"0:{seeds}")
-        _train(file, Path(folder), 20, "--seed", "0")
+        for several in (("--seeds", f"0:{seeds}"), ("--seed", "0")):
+            command = _command(file, Path(folder), 20, *several)
+            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     for _ in range(rounds):
-        for way, run in ways.items():
-            with tempfile.TemporaryDirectory() as folder:
-                start = time.perf_counter()
-                run(Path(folder))
-                seconds = time.perf_counter() - start
-                times[way].append(seconds if way == "in one program" else seconds * seeds / alone)
+        with tempfile.TemporaryDirectory() as folder:
+            commands = [_command(file, Path(folder), train_steps, "--seeds", f"0:{seeds}")]
+            for together in (1, 2):  # xargs puts each seed in the place of {}
+                command = _command(file, Path(folder) / str(together), train_steps, "--seed", "{}")
+                commands.append(["xargs", "-P", str(together), "-I", "{}", *command])
+            shares = (1.0, alone / seeds, alone / seeds)
+            found = commands_in_turns(
+                commands,
+                turns=[turn * share for share in shares],
+                lines="\n".join(map(str, range(alone))),
+            )
+        for way, seconds, share in zip(times, found, shares, strict=True):
+            times[way].append(seconds / share)
     print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands", end="")
     print(f"; the separate ones are {seeds / alone:g} times {alone}\n" if alone < seeds else "\n")
     print("| | median s | min to max | in one program / this |")
@@ -190,20 +200,53 @@ def in_turns(runners: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
     return seconds
 
 
-def _train(file: Path, folder: Path, train_steps: int, *arguments: str) -> None:
-    command = _command(file, folder, train_steps, *arguments)
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+def commands_in_turns(commands: list[list[str]], turns: Sequence[float], lines: str) -> list[float]:
+    """Seconds of each command, not counted while it is stopped and the others have their turns.
+
+    Args:
+        commands: each is given the lines as its input.
+        turns: seconds of a turn of each.
+        lines: of text.
+    """
+    seconds = [0.0] * len(commands)
+    started: dict[int, subprocess.Popen[bytes]] = {}
+    left = collections.deque(range(len(commands)))
+    try:
+        while left:
+            which = left.popleft()
+            start = time.perf_counter()
+            if which in started:
+                os.killpg(started[which].pid, signal.SIGCONT)
+            else:
+                started[which] = _start(commands[which], lines)
+            try:
+                if code := started[which].wait(turns[which]):
+                    raise subprocess.CalledProcessError(code, commands[which])
+            except subprocess.TimeoutExpired:
+                os.killpg(started[which].pid, signal.SIGSTOP)
+                left.append(which)
+            seconds[which] += time.perf_counter() - start
+    finally:
+        for command in started.values():
+            if command.poll() is None:
+                os.killpg(command.pid, signal.SIGKILL)
+    return seconds
+
+
+def _start(command: list[str], lines: str) -> subprocess.Popen[bytes]:
+    """Starts a command in a group of its own, so that its children stop with it."""
+    quiet = subprocess.DEVNULL
+    with tempfile.TemporaryFile() as given:
+        given.write(lines.encode())
+        given.seek(0)
+        return subprocess.Popen(
+            command, stdin=given, stdout=quiet, stderr=quiet, cwd=ROOT, start_new_session=True
+        )
 
 
 def _command(file: Path, folder: Path, train_steps: int, *arguments: str) -> list[str]:
     command = [sys.executable, "-m", "gan_jax", "train", str(file.resolve()), *arguments]
     return [*command, "--steps", str(train_steps), "--workdir", str(folder / "-".join(arguments))]
-
-
-def _train_each(file: Path, folder: Path, train_steps: int, seeds: int, together: int) -> None:
-    with ThreadPoolExecutor(together) as pool:
-        seed_by_seed = (("--seed", str(seed)) for seed in range(seeds))
-        list(pool.map(lambda seed: _train(file, folder, train_steps, *seed), seed_by_seed))
 
 
 def _spread(ratios: list[float]) -> str:
