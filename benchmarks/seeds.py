@@ -7,14 +7,15 @@
 `steps` times the compiled steps of the quickstart, and of a narrower one, in milliseconds for each
 seed and step: alone, and for every strategy; all take turns. `processes` times whole commands,
 start and compilation included: `gan-jax train --seeds 0:8` beside eight commands of one seed, one
-after another and two at a time. The three take turns there too: while one goes on, the others are
-stopped, so that a machine that is faster in one hour than in the next is so for all. `memory`
+after another and two at a time. The three take turns there too, in which the others
+are stopped, so that a drift of the machine's speed reaches all of them alike (POSIX only). `memory`
 compares the peaks of commands of few and many seeds.
 """
 
 import collections
 import dataclasses
 import os
+import shlex
 import signal
 import statistics
 import subprocess
@@ -90,7 +91,7 @@ def processes(
     train_steps: int = 100,
     rounds: int = 3,
     alone: int | None = None,
-    turn: float = 60.0,
+    turn: float = 15.0,
 ) -> None:
     """Times whole commands.
 
@@ -104,6 +105,8 @@ def processes(
         turn: seconds after which the next way goes on; less for ways of which a part is run.
     """
     alone = alone or seeds
+    if alone % 2 or not 0 < alone <= seeds:
+        sys.exit(f"--alone {alone}: give an even number of the {seeds} seeds")
     times: dict[str, list[float]] = {
         way: [] for way in ("in one program", "one after another", "two at a time")
     }
@@ -112,19 +115,16 @@ def processes(
             command = _command(file, Path(folder), 20, *several)
             subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             commands = [_command(file, Path(folder), train_steps, "--seeds", f"0:{seeds}")]
             for together in (1, 2):  # xargs puts each seed in the place of {}
                 command = _command(file, Path(folder) / str(together), train_steps, "--seed", "{}")
                 commands.append(["xargs", "-P", str(together), "-I", "{}", *command])
-            shares = (1.0, alone / seeds, alone / seeds)
-            found = commands_in_turns(
-                commands,
-                turns=[turn * share for share in shares],
-                lines="\n".join(map(str, range(alone))),
-            )
-        for way, seconds, share in zip(times, found, shares, strict=True):
-            times[way].append(seconds / share)
+            run = (1.0, alone / seeds, alone / seeds)  # which part of each way
+            turns = [turn * part for part in run]
+            each = commands_in_turns(commands, turns, "\n".join(map(str, range(alone))))
+        for way, seconds, part in zip(times, each, run, strict=True):
+            times[way].append(seconds / part)
     print(f"{file.stem}, {seeds} seeds, {train_steps} steps, whole commands", end="")
     print(f"; the separate ones are {seeds / alone:g} times {alone}\n" if alone < seeds else "\n")
     print("| | median s | min to max | in one program / this |")
@@ -200,16 +200,16 @@ def in_turns(runners: dict[str, Callable[[], float]], rounds: int) -> dict[str, 
     return seconds
 
 
-def commands_in_turns(commands: list[list[str]], turns: Sequence[float], lines: str) -> list[float]:
+def commands_in_turns(commands: list[list[str]], turns: Sequence[float], given: str) -> list[float]:
     """Seconds of each command, not counted while it is stopped and the others have their turns.
 
     Args:
-        commands: each is given the lines as its input.
+        commands: which take turns.
         turns: seconds of a turn of each.
-        lines: of text.
+        given: standard input of each.
     """
     seconds = [0.0] * len(commands)
-    started: dict[int, subprocess.Popen[bytes]] = {}
+    started: dict[int, subprocess.Popen[str]] = {}
     left = collections.deque(range(len(commands)))
     try:
         while left:
@@ -218,29 +218,30 @@ def commands_in_turns(commands: list[list[str]], turns: Sequence[float], lines: 
             if which in started:
                 os.killpg(started[which].pid, signal.SIGCONT)
             else:
-                started[which] = _start(commands[which], lines)
+                started[which] = _start(commands[which], given)
             try:
                 if code := started[which].wait(turns[which]):
-                    raise subprocess.CalledProcessError(code, commands[which])
+                    sys.exit(f"exit code {code}: {shlex.join(commands[which])}")
             except subprocess.TimeoutExpired:
                 os.killpg(started[which].pid, signal.SIGSTOP)
                 left.append(which)
             seconds[which] += time.perf_counter() - start
     finally:
-        for command in started.values():
-            if command.poll() is None:
-                os.killpg(command.pid, signal.SIGKILL)
+        for process in started.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     return seconds
 
 
-def _start(command: list[str], lines: str) -> subprocess.Popen[bytes]:
+def _start(command: list[str], given: str) -> subprocess.Popen[str]:
     """Starts a command in a group of its own, so that its children stop with it."""
-    quiet = subprocess.DEVNULL
-    with tempfile.TemporaryFile() as given:
-        given.write(lines.encode())
-        given.seek(0)
+    with tempfile.TemporaryFile("w+") as file:
+        file.write(given)
+        file.seek(0)
+        quiet = subprocess.DEVNULL
         return subprocess.Popen(
-            command, stdin=given, stdout=quiet, stderr=quiet, cwd=ROOT, start_new_session=True
+            command, stdin=file, stdout=quiet, stderr=quiet, cwd=ROOT, process_group=0
         )
 
 
