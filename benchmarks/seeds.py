@@ -209,7 +209,7 @@ def commands_in_turns(commands: list[list[str]], turns: Sequence[float], given: 
         given: standard input of each.
     """
     seconds = [0.0] * len(commands)
-    started: dict[int, subprocess.Popen[str]] = {}
+    started: dict[int, subprocess.Popen[bytes]] = {}
     left = collections.deque(range(len(commands)))
     try:
         while left:
@@ -234,7 +234,7 @@ def commands_in_turns(commands: list[list[str]], turns: Sequence[float], given: 
     return seconds
 
 
-def _start(command: list[str], given: str) -> subprocess.Popen[str]:
+def _start(command: list[str], given: str) -> subprocess.Popen[bytes]:
     """Starts a command in a group of its own, so that its children stop with it."""
     with tempfile.TemporaryFile("w+") as file:
         file.write(given)
