@@ -106,14 +106,18 @@ def processes(
     """
     alone = alone or seeds
     if alone % 2 or not 0 < alone <= seeds:
-        sys.exit(f"--alone {alone}: give an even number of the {seeds} seeds")
+        print(f"--alone {alone}: give an even number of the {seeds} seeds", file=sys.stderr)
+        sys.exit(2)
     times: dict[str, list[float]] = {
         way: [] for way in ("in one program", "one after another", "two at a time")
     }
     with tempfile.TemporaryDirectory() as folder:  # fills the compilation cache
         for several in (("--seeds", f"0:{seeds}"), ("--seed", "0")):
             command = _command(file, Path(folder), 20, *several)
-            subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+            first = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+            if first.returncode:
+                print(first.stderr, end="", file=sys.stderr)
+                sys.exit(first.returncode)
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             commands = [_command(file, Path(folder), train_steps, "--seeds", f"0:{seeds}")]
