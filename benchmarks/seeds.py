@@ -41,7 +41,7 @@ QUICKSTART = ROOT / "experiments" / "quickstart.py"
 REFERENCE = ROOT / "experiments" / "dcgan_mnist.py"
 RING = ROOT / "experiments" / "toy_ring.py"
 MIB = 2**20
-Row = Literal["quickstart", "width 8", "points", "reference"]
+Row = Literal["quickstart", "width 8", "points", "points, width 8", "reference"]
 STRATEGIES = ("map", "vmap", "shard", "shard-vmap")
 
 
@@ -64,13 +64,20 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: Row | None 
     cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
     print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)")
-    print("quickstart, the same with width 8, a small perceptron, and the reference recipe\n")
+    print("quickstart, a perceptron on points, the same with width 8, and the reference recipe\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")
     points = load_experiment(RING)
     reference = load_experiment(REFERENCE)
     reference = dataclasses.replace(reference, data=experiment.data, epochs=None, steps=1)
-    rows = {"quickstart": experiment, "width 8": narrow, "points": points, "reference": reference}
+    smallest = dataclasses.replace(
+        points,
+        generator=dataclasses.replace(points.generator, width=8),
+        discriminator=dataclasses.replace(points.discriminator, width=8),
+        batch_size=32,
+    )
+    rows = {"quickstart": experiment, "width 8": narrow, "points": points}
+    rows |= {"points, width 8": smallest, "reference": reference}
     for name, what in {only: rows[only]}.items() if only else rows.items():
         runners = {"alone": runner(what, "map", 1, calls_of)}
         runners |= {strategy: runner(what, strategy, seeds, calls_of) for strategy in STRATEGIES}
