@@ -6,11 +6,11 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import gan, penalties, statistics
+from gan_jax import penalties, statistics
 from gan_jax.augmentation import Adaptive, DiffAugment, InstanceNoise
 from gan_jax.errors import RequestError
 from gan_jax.optimizers import from_optax
-from tests.tiny import tiny, tiny_points
+from tests.tiny import init, tiny, tiny_points, update
 
 KEY = jax.random.key(0)
 IMAGES = jax.random.uniform(jax.random.key(1), (40, 8, 12, 3), minval=-1.0)
@@ -103,10 +103,10 @@ def test_the_probability_follows_the_sign_of_real_logits():
 def test_training_with_a_sure_discriminator_raises_the_probability():
     adaptive = Adaptive(InstanceNoise(0.1), target=-0.9, images=160)
     experiment = tiny_points(augmentations=(adaptive,))
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     for expected in (0.1, 0.2):
-        state, _ = gan.update(experiment, state, batch)
+        state, _ = update(experiment, state, batch)
         assert float(state.statistics.augmentation) == pytest.approx(expected)
 
 
@@ -132,14 +132,14 @@ def test_real_and_fake_are_augmented_alike_and_for_both_players():
         generator_optimizer=sgd,
         discriminator_optimizer=sgd,
     )
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     # Doubling every sample is doubling the kernel, for logits and for the generator's gradient.
     kernel = state.discriminator.params["Dense_0"]["kernel"]
     params = {"Dense_0": state.discriminator.params["Dense_0"] | {"kernel": 2 * kernel}}
     start = state.replace(discriminator=state.discriminator.replace(params=params))
-    new, metrics = gan.update(experiment, state, batch)
-    expected, expected_metrics = gan.update(plain, start, batch)
+    new, metrics = update(experiment, state, batch)
+    expected, expected_metrics = update(plain, start, batch)
     for name, value in expected_metrics.items():
         if name != "gradient_norm_discriminator":
             assert float(metrics[name]) == pytest.approx(float(value), rel=1e-4)
@@ -159,8 +159,8 @@ def test_penalties_see_the_augmented_discriminator():
         augmentations=(doubled,),
         penalties=(penalties.R1(2.0),),
     )
-    state = gan.init(experiment, 0)
-    _, metrics = gan.update(experiment, state, experiment.data.batch(0, 0, 16))
+    state = init(experiment, 0)
+    _, metrics = update(experiment, state, experiment.data.batch(0, 0, 16))
     kernel = state.discriminator.params["Dense_0"]["kernel"]
     expected = float(jnp.square(2 * kernel).sum())
     assert float(metrics["penalty_0_r1"]) == pytest.approx(expected, rel=1e-5)

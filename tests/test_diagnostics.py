@@ -17,7 +17,7 @@ from gan_jax.errors import RequestError
 from gan_jax.metrics import features
 from gan_jax.pictures import to_pixels
 from gan_jax.train import train
-from tests.tiny import tiny
+from tests.tiny import init, tiny
 from tests.tiny_features import blocks, no_classes
 
 WITH_HELD_OUT = images.mnist_sample(split="train", size=8)
@@ -31,7 +31,7 @@ HELD_OUT = {"logit_held_out", "accuracy_held_out"}
 def made(**changes):
     """Diagnostics of a tiny experiment, and its first state."""
     experiment = tiny(**changes)
-    return Diagnostics.of(experiment), gan.init(experiment, 0)
+    return Diagnostics.of(experiment), init(experiment, 0)
 
 
 def drawing(monkeypatch, drawn):

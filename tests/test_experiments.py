@@ -82,6 +82,7 @@ def test_docstring_states_the_command(file):
     assert "Measured" in docstring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
 def test_studies_yield_experiments_that_fit_together(file):
     names, yielded = zip(*load_file(file).experiments(), strict=True)

@@ -8,15 +8,14 @@ import pytest
 
 from gan_jax import gan, losses, penalties
 from gan_jax.optimizers import Adam, from_optax
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 SGD = from_optax(optax.sgd, learning_rate=1.0)
-update = jax.jit(gan.update, static_argnums=0)
 
 
 def start(experiment, seed=0):
     batch = jax.tree.map(jnp.asarray, experiment.data.batch(seed, 0, experiment.examples_per_step))
-    return gan.init(experiment, seed), batch
+    return init(experiment, seed), batch
 
 
 def gradients_by_definition(experiment, state, batch, index):
@@ -254,7 +253,7 @@ def test_the_networks_compute_in_bfloat16():
     half = tiny(compute_dtype="bfloat16")
     state, batch = start(half)
     exported = jax.export.export(
-        jax.jit(lambda state, batch: gan.update(half, state, batch)), platforms=["cuda"]
+        jax.jit(lambda state, batch: update(half, state, batch)), platforms=["cuda"]
     )
     text = exported(state, batch).mlir_module()
     convolutions = [line for line in text.splitlines() if "stablehlo.convolution" in line]

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import gan, losses, runs
+from gan_jax import losses, runs
 from gan_jax.errors import RequestError
 from gan_jax.guard import Guard
 from gan_jax.loop import DivergedError
 from gan_jax.train import train
-from tests.tiny import tiny_points
+from tests.tiny import init, tiny_points, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +31,9 @@ class Poisoned(losses.NonSaturating):
 ALWAYS = Poisoned(bound=-1e9)
 
 
-update = jax.jit(gan.update, static_argnums=0)
-
-
 def after_each_step(experiment, batch, count):
     """The initial state, and that after each of so many steps."""
-    states = [gan.init(experiment, 0)]
+    states = [init(experiment, 0)]
     for _ in range(count):
         states.append(update(experiment, states[-1], batch)[0])
     return states
@@ -48,10 +45,10 @@ def equal(first, second):
 
 def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
     experiment = tiny_points(loss=ALWAYS, guard=Guard(), ema_decay=0.5)
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     for count in (1, 2):
-        new, metrics = gan.update(experiment, state, batch)
+        new, metrics = update(experiment, state, batch)
         for field in ("generator", "discriminator", "ema"):
             equal(getattr(new, field), getattr(state, field))
         assert int(new.step) == count
@@ -63,13 +60,13 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts():
 def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
     plain = tiny_points(ema_decay=0.5)
     guarded = dataclasses.replace(plain, guard=Guard())
-    state = gan.init(plain, 0)
+    state = init(plain, 0)
     batch = plain.data.batch(0, 0, 16)
-    expected, _ = gan.update(plain, state, batch)
-    start = gan.init(guarded, 0)
+    expected, _ = update(plain, state, batch)
+    start = init(guarded, 0)
     counted = start.guard._replace(skipped=jnp.int32(7), in_a_row=jnp.int32(3))
     start = start.replace(guard=counted)
-    new, _ = gan.update(guarded, start, batch)
+    new, _ = update(guarded, start, batch)
     for field in ("generator", "discriminator", "ema"):
         equal(getattr(new, field), getattr(expected, field))
     assert int(new.guard.skipped) == 7
@@ -78,11 +75,11 @@ def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
 
 def test_after_a_return_steps_are_smaller():
     experiment = tiny_points(guard=Guard(learning_rate=0.25))
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
-    whole, _ = gan.update(experiment, state, batch)
+    whole, _ = update(experiment, state, batch)
     slowed = state.replace(guard=state.guard._replace(returns=jnp.int32(2)))
-    smaller, _ = gan.update(experiment, slowed, batch)
+    smaller, _ = update(experiment, slowed, batch)
     for player in ("generator", "discriminator"):
         old = getattr(state, player).params
         jax.tree.map(
@@ -136,7 +133,7 @@ def test_returns_are_told_and_counted(tmp_path):
     assert int(run.state.guard.returns) == lines[-1]["returns"] == 3
     assert int(run.state.guard.skipped) == lines[-1]["skipped"] == 12
     assert "discriminator_loss" not in lines[-1]  # it is no number
-    equal(run.state.generator.params, gan.init(experiment, 0).generator.params)
+    equal(run.state.generator.params, init(experiment, 0).generator.params)
 
 
 def test_a_run_that_is_extended_is_the_longer_run(tmp_path):

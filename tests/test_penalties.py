@@ -6,12 +6,12 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import augmentation, gan, penalties, statistics
+from gan_jax import augmentation, penalties, statistics
 from gan_jax.errors import RequestError
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Schedule, from_optax
 from gan_jax.shapes import check_shapes
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)
 
@@ -251,11 +251,11 @@ def test_penalties_with_a_state_train():
         )
     )
     check_shapes(experiment)
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
     lazy = []
     for _ in range(3):
-        state, metrics = gan.update(experiment, state, batch)
+        state, metrics = update(experiment, state, batch)
         assert metrics["penalty_0_lecam"] > 0 and metrics["penalty_1_consistency"] > 0
         lazy.append(float(metrics["penalty_2_lazy_r1"]))
     assert lazy[0] == 0 and lazy[1] > 0 and lazy[2] == 0

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from gan_jax import gan, pictures
+from gan_jax import pictures
 from gan_jax.data import points
 from gan_jax.networks import mlp
 from gan_jax.runs import RunDirectory
-from tests.tiny import tiny
+from tests.tiny import init, tiny
 
 
 def numbered(count, height=3, width=4, channels=1):
@@ -105,7 +105,7 @@ def test_points_are_shown_together_and_their_film_strip_is_a_row(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.samples.mkdir()
     for step in (0, 3):
-        pictures.save_step(experiment, gan.init(experiment, step), directory, step)
+        pictures.save_step(experiment, init(experiment, step), directory, step)
     pictures.save_final(experiment, directory, print)
     last = pictures.read_png(directory.step_picture(3))
     assert last.shape == (points.PIXELS, points.PIXELS, 1)

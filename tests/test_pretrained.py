@@ -2,13 +2,13 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import gan, guard, runs
+from gan_jax import guard, runs
 from gan_jax.errors import RequestError
 from gan_jax.networks import dcgan
 from gan_jax.pretrained import InitFrom, load_pretrained
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny
+from tests.tiny import init, tiny
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def source(tmp_path_factory):
 
 def test_both_players_are_taken_and_the_generator_from_the_average(source):
     said = []
-    fresh = gan.init(tiny(), 9)
+    fresh = init(tiny(), 9)
     state = load_pretrained(InitFrom(source), fresh, said.append)
     trained = runs.load(source).state
     assert_same_bits((state.generator.params, state.generator.variables), trained.ema)
@@ -30,7 +30,7 @@ def test_both_players_are_taken_and_the_generator_from_the_average(source):
 
 
 def test_one_player_can_be_taken_alone(source):
-    fresh = gan.init(tiny(), 9)
+    fresh = init(tiny(), 9)
     state = load_pretrained(InitFrom(source, ("generator",)), fresh, print)
     assert_same_bits(state.discriminator, fresh.discriminator)
     assert not np.array_equal(
@@ -40,7 +40,7 @@ def test_one_player_can_be_taken_alone(source):
 
 def test_another_shape_is_refused_by_name_unless_partial(source):
     wider = tiny(discriminator=dcgan.Discriminator(width=3))
-    fresh = gan.init(wider, 9)
+    fresh = init(wider, 9)
     with pytest.raises(RequestError, match=r"discriminator\.Conv_0\.\w+ is \[.*2\].*\[.*3\]"):
         load_pretrained(InitFrom(source), fresh, print)
     said = []
@@ -69,7 +69,7 @@ def test_training_with_an_average_goes_on_from_another_run(source, tmp_path):
 
 
 def test_the_average_starts_at_the_parameters_taken(source):
-    state = load_pretrained(InitFrom(source), gan.init(tiny(ema_decay=0.9), 9), print)
+    state = load_pretrained(InitFrom(source), init(tiny(ema_decay=0.9), 9), print)
     jax.tree.map(
         np.testing.assert_array_equal,
         state.ema,
@@ -78,5 +78,5 @@ def test_the_average_starts_at_the_parameters_taken(source):
 
 
 def test_a_guard_goes_back_to_the_parameters_taken(source):
-    state = load_pretrained(InitFrom(source), gan.init(tiny(guard=guard.Guard()), 9), print)
+    state = load_pretrained(InitFrom(source), init(tiny(guard=guard.Guard()), 9), print)
     assert_same_bits(state.guard.snapshot, guard.snapshot(state))

@@ -9,10 +9,10 @@ from scipy import stats
 from gan_jax import gan, samples
 from gan_jax.errors import RequestError
 from gan_jax.networks import conditions
-from tests.tiny import tiny
+from tests.tiny import init, tiny
 
 EXPERIMENT = tiny()
-STATE = gan.init(EXPERIMENT, 0)
+STATE = init(EXPERIMENT, 0)
 
 
 def test_same_key_and_count_same_bytes():
@@ -65,7 +65,7 @@ def test_probability_is_the_sigmoid_of_the_logit():
 @pytest.mark.parametrize("raw", [True, False])
 def test_average_or_raw(raw):
     experiment = tiny(ema_decay=0.9)
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     zeroed = state.replace(ema=jax.tree.map(lambda x: x * 0, state.ema))
     drawn = samples.draw(experiment, zeroed, 2, raw=raw)
     assert (np.abs(drawn).max() == 0) == (not raw)
@@ -106,7 +106,7 @@ def test_classes_take_turns_or_are_one():
 
 
 def test_samples_have_the_label_that_was_asked_for():
-    state = gan.init(LABELLED, 0)
+    state = init(LABELLED, 0)
     latents = np.ones((3, 4), np.float32)
     drawn = samples.from_latents(LABELLED, state, latents, labels=np.array([5, 5, 7], np.int32))
     np.testing.assert_array_equal(drawn[0], drawn[1])

@@ -74,6 +74,7 @@ def test_a_missing_optuna_is_said(tmp_path, monkeypatch):
         searched(SweepDirectory(tmp_path / "search"), 1)
 
 
+@pytest.mark.slow
 def test_other_choices_than_before_are_refused(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     searched(directory, 1, [settings.parse_grid("batch_size=4,8", FILE)])

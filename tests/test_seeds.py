@@ -19,7 +19,7 @@ from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan, parse
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 ROOT = Path(__file__).parents[1]
 FILES = ("metrics.jsonl", "samples/final.png", "samples/film_strip.png", "samples/step_6.png")
@@ -47,7 +47,7 @@ def test_more_seeds_take_no_more_memory_than_their_states():
     def temporary(seeds):
         experiment, plan = tiny(steps=1), make_plan("map", seeds, 16)
         plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
-        states = plan.stack([gan.init(experiment, seed) for seed in range(seeds)])
+        states = plan.stack([init(experiment, seed) for seed in range(seeds)])
         pool = {"sample": experiment.data.load().sample, "label": None}
         positions = np.zeros((seeds, 1, 16), np.int32)
         numbers = plan.numbers([experiment] * seeds)
@@ -101,14 +101,14 @@ def test_what_two_devices_began_one_ends(alone, tmp_path):
 @pytest.mark.parametrize("strategy", ["map", "vmap"])
 def test_a_step_of_batched_seeds_is_that_of_each_within_rounding(strategy):
     experiment, plan = tiny(), make_plan(strategy, 3, 16)
-    initial = [gan.init(experiment, seed) for seed in range(3)]
+    initial = [init(experiment, seed) for seed in range(3)]
     pool = {"sample": experiment.data.load().sample, "label": None}
     positions = np.stack([[experiment.data.indices(seed, 0, 16)] for seed in range(3)])
     numbers = plan.numbers([experiment] * 3)
     _, metrics = loop.run_steps(experiment, plan, plan.stack(initial), numbers, pool, positions, 1)
     for seed, state in enumerate(initial):
         batch = experiment.data.batch(seed, 0, 16)
-        _, expected = gan.update(experiment, state, batch)
+        _, expected = update(experiment, state, batch)
         for name, value in expected.items():
             np.testing.assert_allclose(metrics[name][seed], value, rtol=2e-5, err_msg=name)
 

@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import gan, statistics
-from tests.tiny import tiny
+from gan_jax import statistics
+from tests.tiny import init, tiny, update
 
 
 def test_averages_warm_up_and_then_decay():
@@ -20,8 +20,8 @@ def test_averages_warm_up_and_then_decay():
 
 def test_an_update_follows_the_logits_of_its_last_discriminator_pass():
     experiment = tiny(discriminator_steps=2)
-    state = gan.init(experiment, 0)
-    new, metrics = gan.update(experiment, state, experiment.data.batch(0, 0, 32))
+    state = init(experiment, 0)
+    new, metrics = update(experiment, state, experiment.data.batch(0, 0, 32))
     # The first decay is 0.1.
     assert float(new.statistics.logit_real) == pytest.approx(0.9 * float(metrics["logit_real"]))
     assert float(new.statistics.logit_fake) == pytest.approx(0.9 * float(metrics["logit_fake"]))

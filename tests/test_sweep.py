@@ -9,13 +9,13 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, gan, runs, sweep, sweep_plan
+from gan_jax import checkpoints, runs, sweep, sweep_plan
 from gan_jax.data import images
 from gan_jax.optimizers import Adam
 from gan_jax.sweep_plan import Sweep, SweepDirectory
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny, tiny_points
+from tests.tiny import init, tiny, tiny_points
 
 SLOW, FAST = (tiny_points(steps=4, generator_optimizer=Adam(rate)) for rate in (1e-4, 1e-2))
 OTHER = tiny_points(steps=4, latent_size=5)
@@ -92,6 +92,7 @@ def test_stopped_again_and_again_and_resumed_equals_uninterrupted(directory, tmp
         assert_same_bits(one.state, other.state)
 
 
+@pytest.mark.slow
 def test_a_setting_that_fails_does_not_stop_the_others_and_is_tried_again_on_request(
     directory, tmp_path
 ):
@@ -157,7 +158,7 @@ def test_a_crash_after_the_last_checkpoint_still_gets_its_pictures(directory):
 def test_jobs_hold_as_many_runs_as_memory_allows(directory, monkeypatch):
     same = {f"rate_{n}": tiny_points(generator_optimizer=Adam(n / 1000)) for n in (1, 2, 3)}
     whole = sweep_plan.prepare(directory, Sweep(same, (0, 1), None))
-    state = gan.init(same["rate_1"], 0)
+    state = init(same["rate_1"], 0)
     size = sum(
         leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(lambda: state))
     )

@@ -15,14 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, gan, losses, runs
+from gan_jax import checkpoints, losses, runs
 from gan_jax.data.images import _load, arrays
 from gan_jax.errors import RequestError
 from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "tiny_experiment.py"
@@ -89,8 +89,7 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
 
 def test_the_loop_does_what_the_update_says(uninterrupted):
     experiment = tiny()
-    state = gan.init(experiment, 0)
-    update = jax.jit(gan.update, static_argnums=0)
+    state = init(experiment, 0)
     for step in range(12):
         state, metrics = update(experiment, state, experiment.data.batch(0, step, 16))
     trained = runs.load(uninterrupted).state
@@ -110,7 +109,7 @@ def test_steps_do_not_depend_on_how_calls_group_them():
     positions = np.stack([experiment.data.indices(0, step, 16) for step in range(6)])
 
     def trained(*groups):
-        states = plan.stack([gan.init(experiment, 0)])
+        states = plan.stack([init(experiment, 0)])
         step = 0
         for count in groups:
             padded = np.zeros((1, 6, 16), np.int32)
@@ -246,7 +245,7 @@ def test_killed_before_the_first_interval_and_resumed_equals_uninterrupted(unint
     for step in checkpoints.steps(copy / "checkpoints"):
         shutil.rmtree(copy / "checkpoints" / str(step))
     with checkpoints.Checkpointer(copy / "checkpoints", 3) as saver:
-        saver.save(0, gan.init(tiny(), 0))
+        saver.save(0, init(tiny(), 0))
     assert train(tiny(), copy) is Outcome.FINISHED
     assert_same_run(uninterrupted, copy)
 

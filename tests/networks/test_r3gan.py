@@ -3,11 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import gan, losses, penalties
+from gan_jax import losses, penalties
 from gan_jax.errors import RequestError
 from gan_jax.networks import r3gan
 from gan_jax.shapes import check_shapes
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)
 SMALL = {"widths": (8, 4), "group": 4}
@@ -63,8 +63,8 @@ def test_it_trains_with_its_loss_and_penalties():
         penalties=(penalties.R1(1.0), penalties.R2(1.0)),
     )
     check_shapes(experiment)
-    state = gan.init(experiment, 0)
-    new, metrics = gan.update(experiment, state, experiment.data.batch(0, 0, 16))
+    state = init(experiment, 0)
+    new, metrics = update(experiment, state, experiment.data.batch(0, 0, 16))
     assert all(np.isfinite(float(value)) for value in metrics.values())
     for player in ("generator", "discriminator"):
         old, moved = getattr(state, player).params, getattr(new, player).params

@@ -8,7 +8,7 @@ from gan_jax.errors import RequestError
 from gan_jax.networks import resnet
 from gan_jax.networks.conditions import Verdict
 from gan_jax.shapes import check_shapes
-from tests.tiny import tiny
+from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)
 
@@ -98,9 +98,9 @@ def test_an_auxiliary_classifier_trains_both_players():
         penalties=(penalties.R1(1.0),),
     )
     check_shapes(experiment)
-    state = gan.init(experiment, 0)
+    state = init(experiment, 0)
     batch = jax.tree.map(jnp.asarray, experiment.data.batch(0, 0, 16))
-    new, metrics = gan.update(experiment, state, batch)
+    new, metrics = update(experiment, state, batch)
     assert all(np.isfinite(float(value)) for value in metrics.values())
     verdict = gan.verdict(experiment, new, batch["sample"], batch["condition"])
     assert isinstance(verdict, Verdict)

@@ -88,13 +88,14 @@ def assert_agrees(name: str, case: tuple, stride: int) -> None:
         assert relative_error(two, three) < 1e-11, f"float64, derivative {number}"
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", SMALL + LARGE, ids=str)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_values_and_both_derivatives_equal_flax(name, case, stride):
     assert_agrees(name, case, stride)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(sorted(OPERATIONS)),
@@ -128,7 +129,7 @@ def test_bfloat16_stays_bfloat16_and_is_as_accurate(name, case):
     assert relative_error(measured.astype(jnp.float32), expected) < 2**-7
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=str)
 def test_vmap_equals_a_loop(axes, name, stride):

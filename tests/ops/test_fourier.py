@@ -10,6 +10,7 @@ from gan_jax.ops.geometry import convolution
 from tests.ops.trilinear import GEOMETRIES, operands, trilinear
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(GEOMETRIES)
 def test_contractions_equal_their_definition(geometry):
