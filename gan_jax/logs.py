@@ -7,20 +7,26 @@ import time
 from pathlib import Path
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from gan_jax.evaluation import lines
 from gan_jax.files import write_atomically
 from gan_jax.runs import RunDirectory, read_seconds
 
 SECONDS_BETWEEN_LINES = 20  # where the output is no terminal and there is no bar
+NARROWEST_BAR = 8  # characters; where there is less room, the text behind it is cut
 
 
 class RunLog:
@@ -118,15 +124,33 @@ class Display:
 
 def make_bar(console: Console) -> Progress:
     """Returns a bar that shows steps, the time left and `figures`; silent where no terminal is."""
+    description = TextColumn("{task.description}")
+    steps = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    left = TimeRemainingColumn(table_column=Column(no_wrap=True))
+    figures = _Figures(console, (description, steps, left))
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        *(description, BarColumn(), steps, left, figures),
         console=console,
         disable=not console.is_terminal,
     )
+
+
+class _Figures(ProgressColumn):
+    """`figures`, cut to the room that a narrow bar and the other columns leave."""
+
+    def __init__(self, console: Console, others: tuple[ProgressColumn, ...]):
+        super().__init__(Column(no_wrap=True))
+        self._console = console
+        self._others = others
+
+    def render(self, task: Task) -> Text:
+        """Called by Progress."""
+        others = [cell_len(str(column(task))) for column in self._others]
+        gaps = len(others) + 1  # between them, the bar and this column
+        figures = Text(task.fields["figures"])
+        room = self._console.width - NARROWEST_BAR - sum(others) - gaps
+        figures.truncate(max(room, 1), overflow="ellipsis")
+        return figures
 
 
 def _tensorboard(folder: Path, first_step: int):

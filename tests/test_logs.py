@@ -1,8 +1,11 @@
 import json
 import threading
 
+import pytest
+from rich.console import Console
+
 from gan_jax.evaluation import lines
-from gan_jax.logs import Display, RunLog
+from gan_jax.logs import Display, RunLog, make_bar
 from gan_jax.runs import RunDirectory
 
 VALUES = {
@@ -60,3 +63,16 @@ def test_tensorboard_events_are_written(tmp_path):
         log.metrics(1, VALUES)
     (events,) = (tmp_path / "tensorboard").iterdir()
     assert b"generator_loss" in events.read_bytes()
+
+
+@pytest.mark.parametrize(("width", "cut"), [(60, True), (80, True), (120, False)])
+def test_where_there_is_little_room_the_figures_are_cut_and_nothing_else(capsys, width, cut):
+    figures = "epoch 0.0 · 640 images/s · loss D 2.9 G 0.7 · D right on real 50% fake 50%"
+    console = Console(width=width)
+    bar = make_bar(console)
+    bar.add_task("training", total=100_000, completed=90_000, figures=figures)
+    console.print(bar)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("training ━━━━━━")
+    assert " 90000/100000 -:--:-- epoch 0.0" in line
+    assert line.rstrip().endswith("…" if cut else figures)
