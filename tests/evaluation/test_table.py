@@ -1,6 +1,11 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
+from rich.console import Console
 
 from gan_jax.evaluation import table
+from gan_jax.evaluation.compare import Basis, Comparison, Setting
 from gan_jax.evaluation.evaluate import Evaluation
 
 
@@ -80,3 +85,85 @@ def test_plain_output_has_every_fact_and_metric_on_one_line(capsys):
     assert " ".join(heading.split()) == "metric of samples mean over 3 seeds seed 0 seed 1 seed 2"
     assert [line.split()[0] for line in lines] == ["kernel_distance", "recall"]
     assert [line.count("(") for line in lines] == [4, 4]
+
+
+def terminal(monkeypatch, width):
+    monkeypatch.setattr(table, "make_console", lambda: (Console(width=width), False))
+
+
+def seeds_of_all(count):
+    """Rows of some metrics for each seed, of one with an infinite value and of held-out examples"""
+    values = {"classifier_score": 21.123456, "recall": 0.123456, "density": 0.5}
+    rows = [row(name, value, seed) for seed in range(count) for name, value in values.items()]
+    rows += [row("frechet_distance", None if seed else 1.0, seed) for seed in range(count)]
+    return rows + [row("recall", 0.75, seed, "real") for seed in range(count)]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_single_seeds_are_left_out_where_they_are_too_wide(capsys, monkeypatch, width):
+    terminal(monkeypatch, width)
+    table.show(Evaluation((), tuple(seeds_of_all(5))))
+    out = capsys.readouterr().out
+    assert "single seeds" in out
+    assert "evaluation.jsonl" in out
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    assert [line for line in lines if line] == [
+        ["classifier_score", "ema", "1,000", "21.12 (21.12 to 21.12)"],
+        ["recall", "ema", "1,000", "0.1235 (0.1235 to 0.1235)"],
+        ["recall", "real", "1,000", "0.75 (0.25 to 1.25)"],
+        ["density", "ema", "1,000", "0.5 (0.5 to 0.5)"],
+        ["frechet_distance", "ema", "1,000", "infinite"],
+    ]
+
+
+def test_single_seeds_are_there_where_they_fit(capsys, monkeypatch):
+    terminal(monkeypatch, 300)
+    table.show(Evaluation((), tuple(seeds_of_all(5))))
+    out = capsys.readouterr().out
+    assert "seed 4" in out
+    assert "evaluation.jsonl" not in out
+
+
+def compared(*paths):
+    values = np.array([20.123456, 21.234567])
+    settings = [Setting(Path(path), 0, ((), ()), 12.0) for path in paths]
+    return [
+        Comparison(setting, metric, values, "no difference shown", 0.24)
+        for metric in ("classifier_score", "class_divergence")
+        for setting in settings
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_settings_metrics_and_numbers_are_whole_on_a_narrow_terminal(capsys, monkeypatch, width):
+    terminal(monkeypatch, width)
+    paths = ("/runs/long/losses/loss=Minimax", "/runs/long/losses/loss=Hinge")
+    table.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert "…" not in out
+    assert out.count("/runs/long/losses") == 1
+    assert ["classifier_score"] in lines
+    assert ["class_divergence"] in lines
+    number = ["20.68", "(13.62", "to", "27.74)", "0.786"]
+    assert [line[0] for line in lines if line[2:7] == number] == ["loss=Minimax", "loss=Hinge"] * 2
+    assert width < 80 or max(map(len, out.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("paths", "common", "names"),
+    [
+        (("runs/a", "runs/ab"), "runs", ["a", "ab"]),
+        (("runs/a/x", "runs/b/x"), "runs", ["a/x", "b/x"]),
+        (("/runs/a", "runs/b"), None, ["/runs/a", "runs/b"]),
+        (("a", "b"), None, ["a", "b"]),
+        (("/runs/a",), "/runs", ["a"]),
+    ],
+)
+def test_what_directories_have_in_common_is_said_once(capsys, monkeypatch, paths, common, names):
+    terminal(monkeypatch, 80)
+    table.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
+    out = capsys.readouterr().out
+    assert ("directories in" in out) == (common is not None)
+    assert common is None or f"directories in {common}\n" in out
+    assert [line.split()[0] for line in out.splitlines() if "0 of 2" in line] == names
