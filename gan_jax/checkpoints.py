@@ -3,7 +3,8 @@
 import json
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from gan_jax.errors import RequestError
 
 DIGESTS = "digests"
 CHECKSUM = "checksum"  # of the digests
+LONGEST = 200  # characters of what Orbax says; its storage layers say the same many times over
 
 
 class Checkpointer:
@@ -54,10 +56,8 @@ class Checkpointer:
         """
         saving, self._saving = self._saving, None
         if saving is not None:
-            try:
+            with _failing_as_os_error():
                 saving.result()
-            except Exception as error:  # Orbax raises whatever its storage layers raise
-                raise OSError(f"a checkpoint could not be saved: {_first_line(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +66,16 @@ class Checkpointer:
         try:
             self.wait()
         finally:
-            self._orbax.close()
+            with _failing_as_os_error():
+                self._orbax.close()
+
+
+@contextmanager
+def _failing_as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Orbax raises whatever its storage layers raise
+        raise OSError(f"a checkpoint could not be saved: {_first_line(error)}") from error
 
 
 def steps(directory: Path) -> list[int]:
@@ -148,7 +157,10 @@ def load_newest_intact(
         return step, state
     if damaged:
         listed = "; ".join(str(error) for _, error in damaged)
-        raise RequestError(f"no intact checkpoint in {directory}: {listed}")
+        raise RequestError(
+            f"no intact checkpoint in {directory}; to start over, remove the directory or give "
+            f"another one: {listed}"
+        )
     return None
 
 
@@ -190,4 +202,8 @@ def _shapes(tree: PyTree) -> dict[str, str]:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    # What follows names one of the arrays, another one each time.
+    first = lines[0].partition(": Error opening")[0]
+    return f"{type(error).__name__}: {first[:LONGEST]}"

@@ -1,6 +1,7 @@
 """The `gan-jax` command: a thin layer that parses, calls, and turns errors into exit codes."""
 
 import contextlib
+import errno
 import functools
 import io
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gan_jax import echoes
 from gan_jax.commands import Compare, Evaluate, Features, Health, Sample, Score, Sweep, Train
 from gan_jax.errors import RequestError
 from gan_jax.exit_codes import DIVERGED, FAILED, FINISHED, INTERRUPTED, STOPPED, WRONG_REQUEST
@@ -19,6 +21,8 @@ from gan_jax.parsing import parse
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code."""
+    if arguments is None:  # the process is the command's own
+        echoes.keep_back()
     with _warnings_on_terminal():
         code = _run(sys.argv[1:] if arguments is None else arguments)
     sys.exit(code)
@@ -55,7 +59,9 @@ def _run(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        full = error.errno == errno.ENOSPC
+        hint = "; free some and run the same command again" if full else ""
+        print(f"error: {error}{hint}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("interrupted; a run that has saved goes on from there", file=sys.stderr)
@@ -80,6 +86,11 @@ def _restartable(action: Callable[[Any], int]) -> Callable[[Any], int]:
 def _train(command: Any) -> int:
     if not hasattr(command, "experiment"):
         raise RequestError(f"{command.file}: an experiment is a Python file, its name ends in .py")
+    from gan_jax.seeds import parse as parse_seeds
+
+    seeds = None if command.seeds is None else parse_seeds(command.seeds)
+    if seeds is None and command.strategy != "auto":
+        raise RequestError(f"--strategy {command.strategy}: is for --seeds")
     if command.dry_run:
         from gan_jax.dry_run import describe
 
@@ -91,7 +102,6 @@ def _train(command: Any) -> int:
     hosts.join(command.coordinator, command.processes, command.process_id)
     from gan_jax.loop import DivergedError, Outcome
     from gan_jax.pretrained import PLAYERS, InitFrom
-    from gan_jax.seeds import parse as parse_seeds
     from gan_jax.seeds import use_cores
     from gan_jax.train import train
 
@@ -100,11 +110,7 @@ def _train(command: Any) -> int:
         players = PLAYERS if command.init_players == "both" else (command.init_players,)
         init_from = InitFrom(command.init_from, players, command.init_partial)
     workdir = command.workdir or Path("runs") / command.file.stem
-    seeds = None
-    if command.seeds is None and command.strategy != "auto":
-        raise RequestError(f"--strategy {command.strategy}: is for --seeds")
-    if command.seeds is not None:
-        seeds = parse_seeds(command.seeds)
+    if seeds is not None:
         use_cores(command.strategy, len(seeds))
     try:
         with hosts.ending_together(RequestError, DivergedError):

@@ -20,7 +20,8 @@ class Train:
     workdir: Path | None = None
     """Run directory; runs/<name of the file> if not given."""
     seeds: str | None = None
-    """Train several seeds in one program, 0:8 for 0 to 7, each with its run in WORKDIR/seed_<n>."""
+    """Train several seeds in one program, each with its run in WORKDIR/seed_<n>: 0:8 for 0 to 7,
+    0,3,5 for these."""
     strategy: Literal["auto", "map", "vmap", "shard", "shard-vmap"] = "auto"
     """How seeds share the devices: in turns, batched, or spread over them."""
     coordinator: str | None = None

@@ -7,6 +7,7 @@ one writes is kept.
 import os
 import socket
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gan_jax.errors import RequestError
+from gan_jax.exit_codes import WRONG_REQUEST
 
 SECONDS_TO_MEET = 120  # that processes wait for each other at the start
 SECONDS_TO_MISS = 30  # of silence, until a process counts as gone and the others end
@@ -37,8 +39,10 @@ def join(
         processes: how many there are.
         process_id: which one this is, from 0.
 
+    Where not all processes come in time, this one ends with a message: JAX would abort it.
+
     Raises:
-        RequestError: the arguments make no sense, or not all processes came.
+        RequestError: the arguments make no sense, or the coordinator's port is taken or silent.
     """
     given = coordinator, processes, process_id
     if any(each is not None for each in given):
@@ -50,24 +54,31 @@ def join(
         host, colon, port = coordinator.rpartition(":")
         if not (host and colon and port.isdecimal()):
             raise RequestError(f"--coordinator {coordinator}: give HOST:PORT")
+        if processes > 1:
+            print(f"meeting {processes - 1} more at {coordinator}", file=sys.stderr)
         if process_id:
             _wait_for(host, int(port))
+        else:
+            _check_free(coordinator, int(port))
     elif not _started_together():
         return
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    where = coordinator or "the coordinator"
+    patience = threading.Timer(SECONDS_TO_MEET, _give_up, [where])
+    patience.daemon = True
+    patience.start()
     try:
         jax.distributed.initialize(
             *given,
-            initialization_timeout=SECONDS_TO_MEET,
+            initialization_timeout=2 * SECONDS_TO_MEET,
             heartbeat_timeout_seconds=SECONDS_TO_MISS,
             shutdown_timeout_seconds=SECONDS_TO_MISS,
         )
     except (RuntimeError, ValueError) as error:
-        where = coordinator or "the coordinator"
         first = str(error).splitlines()[0]
-        raise RequestError(
-            f"not all processes met at {where} within {SECONDS_TO_MEET} seconds: {first}"
-        ) from error
+        raise RequestError(f"the processes could not meet at {where}: {first}") from error
+    finally:
+        patience.cancel()
 
 
 def count() -> int:
@@ -132,6 +143,28 @@ def ending_together(*expected: type[Exception]) -> Iterator[None]:
         print(f"error: this process or another cannot go on: {first}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)  # nothing is waited for: the others are not there any more
+
+
+def _give_up(where: str) -> None:
+    """Ends this process before JAX does, which would print a stack of C++ and dump its core."""
+    print(
+        f"error: not all processes met at {where} within {SECONDS_TO_MEET} seconds: start all of "
+        "them with the same --coordinator and --processes, and see that nothing else answers there",
+        file=sys.stderr,
+    )
+    sys.stderr.flush()
+    os._exit(WRONG_REQUEST)  # the main thread waits in C++; nothing has been written yet
+
+
+def _check_free(coordinator: str, port: int) -> None:
+    """Refuses a port that another program has; JAX itself would crash."""
+    try:
+        socket.create_server(("", port)).close()
+    except (OSError, OverflowError) as error:
+        raise RequestError(
+            f"--coordinator {coordinator}: this process cannot listen at port {port}: {error}; "
+            "give another port to all processes"
+        ) from error
 
 
 def _wait_for(host: str, port: int) -> None:

@@ -144,13 +144,15 @@ def load(path: Path | str, step: Step = "latest") -> Run:
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
     template = abstract_state(experiment, devices.for_checkpoints())
+    said = set()
     for _ in range(LOOKS):
         saved = [step] if isinstance(step, int) else checkpoints.steps(folder)
         for candidate in reversed(saved):
             try:
                 state = devices.own_copy(checkpoints.load(folder, candidate, template))
             except checkpoints.DamagedError as error:
-                if (folder / str(candidate)).exists():
+                if (folder / str(candidate)).exists() and candidate not in said:
+                    said.add(candidate)
                     print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
                 continue
             return Run(directory, experiment, state)
@@ -244,9 +246,15 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
     """The record of a run that goes on: how it began, and a list of how it was resumed."""
     if earlier is None:
         return record
-    now = {name: record[name] for name in ("command", "versions", "git", "devices")}
+    now = {name: record[name] for name in ("command", "versions", "git", "devices", "batched")}
     resumed = [*earlier.get("resumed", []), now]
     return earlier | {"experiment": record["experiment"], "resumed": resumed}
+
+
+def was_batched(earlier: dict[str, Any] | None, if_unknown: bool) -> bool:
+    """Whether the run was batched with others when it trained last, which changes its bits."""
+    newest = [earlier or {}, *(earlier or {}).get("resumed", [])][-1]
+    return newest.get("batched", if_unknown)
 
 
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:

@@ -182,11 +182,10 @@ def parse(text: str) -> tuple[int, ...]:
         if len(numbers) > 2 or not all(number.isascii() and number.isdigit() for number in numbers):
             raise RequestError(f"--seeds {text}: give 0:8 for the seeds 0 to 7, or 0,3,5")
         first, last = int(numbers[0]), int(numbers[-1]) + (len(numbers) == 1)
-        if first >= last or last > MOST:
-            raise RequestError(
-                f"--seeds {text}: {part} holds no seed; 0:8 are the seeds 0 to 7, and "
-                f"{MOST - 1} is the largest one"
-            )
+        if last > MOST:
+            raise RequestError(f"--seeds {text}: the largest seed is {MOST - 1}")
+        if first >= last:
+            raise RequestError(f"--seeds {text}: {part} holds no seed; 0:8 are the seeds 0 to 7")
         if last - first > MOST_TOGETHER:
             raise RequestError(f"--seeds {text}: {last - first} seeds, at most {MOST_TOGETHER}")
         seeds += range(first, last)

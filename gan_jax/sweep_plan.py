@@ -204,7 +204,10 @@ def driving(directory: SweepDirectory) -> Iterator[None]:
         with filelock.FileLock(directory.lock).acquire(timeout=0):
             yield
     except filelock.Timeout as error:
-        raise BusyError(f"another process is running the sweep in {directory.path}") from error
+        raise BusyError(
+            f"another process is running the sweep in {directory.path}: wait until it has ended; "
+            "--status says how far it is"
+        ) from error
 
 
 def sharing(settings: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:

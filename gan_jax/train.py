@@ -147,7 +147,8 @@ def train_runs(
         light_evaluation=LightEvaluation.of(experiment),
         several=several,
     )
-    known_now = {"data": experiment.data.fingerprint()}
+    batched = len(experiments) > 1 and common.strategy.endswith("vmap")
+    known_now = {"data": experiment.data.fingerprint(), "batched": batched}
     if common.light_evaluation:
         known_now["features"] = common.light_evaluation.evaluator.network.sha256()
     if not hosts.agree(
@@ -175,9 +176,16 @@ def train_runs(
             # Once more, now with what had to be read, and as another process may have come first.
             earlier = runs.claim(directory, record)
             if directory.divergence.exists():
-                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
+                print(
+                    f"{directory.path} has diverged before and is left alone; remove it to train "
+                    "it anew",
+                    file=sys.stderr,
+                )
             else:
-                starts.append(_start(each, directory, fresh.get(directory)))
+                start = _start(each, directory, fresh.get(directory))
+                if start.step < last_step and runs.was_batched(earlier, batched) != batched:
+                    start = dataclasses.replace(start, said=(*start.said, _OTHER_BITS[batched]))
+                starts.append(start)
                 records[directory] = runs.extend_record(earlier, record)
         if not starts:
             raise DivergedError(f"all of {_listed(experiments)} have diverged before")
@@ -191,6 +199,12 @@ def train_runs(
             start.directory.samples.mkdir(exist_ok=True)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
+
+
+_OTHER_BITS = {
+    True: "seeds are batched from here, and were not before: not the bits of a run in one piece",
+    False: "seeds were batched before, and are not from here: not the bits of a run in one piece",
+}
 
 
 def _listed(experiments: Mapping[runs.RunDirectory, Experiment]) -> str:
@@ -284,7 +298,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         ]
         plan = make_plan(common.strategy, len(starts), starts[0].experiment.batch_size)
         if len(starts) > 1:
-            display.say(str(plan))
+            display.say(f"{plan} (--strategy {common.strategy})")
         running = Running(
             plan, tuple(members), display, stopping, last_step, started, common.several
         )
@@ -330,7 +344,9 @@ def _locked(directory: runs.RunDirectory) -> Iterator[None]:
         lock = filelock.FileLock(directory.lock)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise BusyError(f"another process is training in {directory.path}") from error
+        raise BusyError(
+            f"another process is training in {directory.path}: wait until it has ended"
+        ) from error
     except OSError as error:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     with lock:

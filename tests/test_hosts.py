@@ -23,13 +23,22 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 TINY = str(ROOT / "tests" / "tiny_experiment.py")
 
 
+def free_port():
+    """A port at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 def start(workdir, *arguments, processes=2, own=lambda number: []):
     """Starts as many processes that meet at a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [sys.executable, "-m", "gan_jax", "train", TINY, "--workdir", str(workdir)]
-    command += ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes), *arguments]
+    command += [
+        "--coordinator",
+        f"127.0.0.1:{free_port()}",
+        "--processes",
+        str(processes),
+        *arguments,
+    ]
     return [
         subprocess.Popen(
             [*command, "--process-id", str(number), *own(number)],
@@ -154,6 +163,32 @@ def test_a_coordinator_that_is_not_there_is_said():
         [sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True
     )
     assert "no coordinator at 127.0.0.1:1 within 3 seconds" in done.stdout, done.stderr
+
+
+def test_a_port_that_is_taken_is_refused():
+    with socket.create_server(("", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(RequestError, match=f"--coordinator {address}: .*cannot listen"):
+            hosts.join(address, 2, 0)
+
+
+@pytest.mark.parametrize("process_id", [0, 1])
+def test_processes_that_never_meet_end_with_a_message(process_id):
+    """The other process does not come; or something else answers at the coordinator's port."""
+    script = (
+        "import sys\nfrom gan_jax import hosts\nhosts.SECONDS_TO_MEET = 3\n"
+        "hosts.join(sys.argv[1], 2, int(sys.argv[2]))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1] if process_id else free_port()}"
+        done = subprocess.run(
+            [sys.executable, "-c", script, address, str(process_id)],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: not all processes met at {address}")
 
 
 @pytest.mark.parametrize(
