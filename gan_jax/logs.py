@@ -161,6 +161,22 @@ def _tensorboard(folder: Path, first_step: int):
     return SummaryWriter(str(folder), purge_step=first_step + 1)
 
 
+def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
+    """Says that lines are not there which the run had written by a step; None if all are.
+
+    Args:
+        directory: of the run.
+        step: from which it goes on.
+        every: steps from one line to the next, `Experiment.log_every`.
+    """
+    found = directory.metrics.read_text(errors="replace") if directory.metrics.exists() else ""
+    steps = {_step_of(line) for line in found.splitlines(keepends=True)}
+    wanted = range(every, step + 1, every)
+    if lost := len(set(wanted) - steps):
+        return f"{directory.metrics} has lost {lost} of its {len(wanted)} lines up to step {step}"
+    return None
+
+
 def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and lines that a crash or another hand has damaged."""
     if not path.exists():

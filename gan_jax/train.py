@@ -18,7 +18,7 @@ from gan_jax.diagnostics import Diagnostics
 from gan_jax.errors import BusyError, RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
 from gan_jax.experiment import Experiment
-from gan_jax.logs import Display, RunLog
+from gan_jax.logs import Display, RunLog, lost_metrics
 from gan_jax.loop import DivergedError, Member, Outcome, Running, run_loop
 from gan_jax.pretrained import InitFrom, load_pretrained
 from gan_jax.seeds import Strategy, make_plan, resolve
@@ -283,7 +283,9 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
             first_words = _first_words(start.directory, start.restored, step, last_step)
-            for message in (*start.said, first_words):
+            every = start.experiment.log_every
+            lost = hosts.is_first() and lost_metrics(start.directory, step, every)
+            for message in (*start.said, *([f"warning: {lost}"] if lost else []), first_words):
                 display.say(message)
                 log.message(message)
             if start.experiment.evaluate_every:

@@ -22,7 +22,7 @@ from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import init, tiny, update
+from tests.tiny import init, tiny, tiny_points, update
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "tiny_experiment.py"
@@ -302,3 +302,13 @@ def test_a_batch_of_all_devices_equals_one_device(tmp_path):
                 for s in (one, eight)
             )
             assert np.linalg.norm(few - many) <= 1e-6 * np.linalg.norm(few), (player, part)
+
+
+def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
+    train(tiny_points(steps=6, save_every=3, log_every=2), tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    assert "has lost" not in capsys.readouterr().err
+    metrics.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
+    train(tiny_points(steps=8, save_every=3, log_every=2), tmp_path / "run")
+    assert "metrics.jsonl has lost 1 of its 3 lines up to step 6" in capsys.readouterr().err
