@@ -4,8 +4,8 @@
     PYTHONPATH=. python benchmarks/seeds.py processes
     PYTHONPATH=. python benchmarks/seeds.py memory
 
-`steps` times the compiled steps of the quickstart, and of a narrower one, in milliseconds for each
-seed and step: alone, and for every strategy; all take turns. `processes` times whole commands,
+`steps` times the compiled steps of the quickstart and others, in milliseconds for each seed and
+step: alone, and for every strategy; all take turns. `processes` times whole commands,
 start and compilation included: `gan-jax train --seeds 0:8` beside eight commands of one seed, one
 after another and two at a time. The three take turns there too, in which the others
 are stopped, so that a drift of the machine's speed reaches all of them alike (POSIX only). `memory`
@@ -64,7 +64,7 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: Row | None 
     cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
     print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)")
-    print("quickstart, a perceptron on points, the same with width 8, and the reference recipe\n")
+    print("quickstart and a perceptron on points, each also with width 8, and the reference\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")
     points = load_experiment(RING)

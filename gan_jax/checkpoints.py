@@ -19,7 +19,6 @@ from gan_jax.errors import RequestError
 
 DIGESTS = "digests"
 CHECKSUM = "checksum"  # of the digests
-LONGEST = 200  # characters of what Orbax says; its storage layers say the same many times over
 
 
 class Checkpointer:
@@ -75,7 +74,7 @@ def _failing_as_os_error() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Orbax raises whatever its storage layers raise
-        raise OSError(f"a checkpoint could not be saved: {_first_line(error)}") from error
+        raise OSError(f"a checkpoint could not be saved: {_cause(error)}") from error
 
 
 def steps(directory: Path) -> list[int]:
@@ -108,7 +107,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
         metadata = ocp.metadata(path).custom_metadata
         digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
     except Exception as error:  # Orbax raises whatever its storage layers raise
-        raise DamagedError(f"{path}: {_first_line(error)}") from error
+        raise DamagedError(f"{path}: {_cause(error)}") from error
     if _checksum(digests) != checksum:
         raise DamagedError(f"{path}: the names or checksums of its arrays have changed")
     expected, found = _shapes(template), {name: shape for name, (shape, _) in digests.items()}
@@ -121,7 +120,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     try:
         state = ocp.load(path, template)
     except Exception as error:
-        raise DamagedError(f"{path}: {_first_line(error)}") from error
+        raise DamagedError(f"{path}: {_cause(error)}") from error
     changed = [name for name, found in _digests(state).items() if list(found) != digests[name]]
     if changed:
         raise DamagedError(f"{path}: bytes have changed in {', '.join(changed[:3])}")
@@ -139,7 +138,8 @@ def load_newest_intact(
         Its step and state, or None where there are no checkpoints at all.
 
     Raises:
-        RequestError: there are checkpoints, and all of them are damaged; nothing is changed.
+        DamagedError: there are checkpoints, and all of them are damaged; nothing is changed.
+        RequestError: they hold other arrays than the template.
     """
     damaged: list[tuple[int, DamagedError]] = []
     for step in reversed(steps(directory)):
@@ -157,10 +157,7 @@ def load_newest_intact(
         return step, state
     if damaged:
         listed = "; ".join(str(error) for _, error in damaged)
-        raise RequestError(
-            f"no intact checkpoint in {directory}; to start over, remove the directory or give "
-            f"another one: {listed}"
-        )
+        raise DamagedError(f"no intact checkpoint in {directory}: {listed}")
     return None
 
 
@@ -200,10 +197,10 @@ def _shapes(tree: PyTree) -> dict[str, str]:
     }
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    if not lines:
-        return type(error).__name__
-    # What follows names one of the arrays, another one each time.
-    first = lines[0].partition(": Error opening")[0]
-    return f"{type(error).__name__}: {first[:LONGEST]}"
+def _cause(error: Exception) -> str:
+    """The first line of what went wrong, without the many files that TensorStore names in it."""
+    first = str(error).strip().partition("\n")[0].partition(" [tensorstore_spec")[0]
+    status, _, rest = first.partition(": ")
+    if status.isupper():  # RESOURCE_EXHAUSTED: ... : ... : No space left on device
+        first = f"{status}: {rest.rpartition(': ')[2]}"
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -5,6 +5,7 @@ import errno
 import functools
 import io
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -59,8 +60,8 @@ def _run(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        hint = "; free some and run the same command again" if full else ""
+        full = os.strerror(errno.ENOSPC) in str(error)
+        hint = "; free some space and run the same command again" if full else ""
         print(f"error: {error}{hint}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -3,36 +3,49 @@
 import logging
 import sys
 import threading
+import traceback
 import warnings
 from typing import Any
 
+LIBRARIES = ("orbax", "tensorboardX")
 LONGEST = 200  # characters of a message
 
 
 def keep_back() -> None:
-    """Lets the threads of this process print one line of their first failure, and no more.
+    """Lets the threads of Orbax and tensorboardX print one line of their first failure, no more.
 
-    One damaged or unwritable file makes those of Orbax and tensorboardX print hundreds of
-    tracebacks, some when the process ends. What they fail to save or to load reaches the main
-    thread as well.
+    One damaged or unwritable file makes them print hundreds of tracebacks, some when the process
+    ends. What is lost of a checkpoint reaches the main thread as well.
     """
-    before = sys.unraisablehook
-    said: set[str] = set()
+    of_threads, of_others = threading.excepthook, sys.unraisablehook
+    said = False
 
-    def say_first(error: BaseException | None) -> None:
+    def say_first(error: BaseException) -> None:
+        nonlocal said
         if not said:
-            first = str(error).strip().splitlines()[:1]
-            said.add(f"warning: a background thread failed: {''.join(first)[:LONGEST]}")
-            print(*said, file=sys.stderr)
+            first = str(error).strip().partition("\n")[0][:LONGEST]
+            message = f"a background thread failed: {type(error).__name__}: {first}"
+            print(f"warning: {message}", file=sys.stderr)
+        said = True
 
-    def unraisable(found: Any) -> None:
-        if isinstance(found.exc_value, OSError):
+    def in_thread(found: Any) -> None:
+        if _is_of_libraries(found.exc_traceback):
+            say_first(found.exc_value)
+        else:
+            of_threads(found)
+
+    def elsewhere(found: Any) -> None:
+        if _is_of_libraries(found.exc_traceback) and isinstance(found.exc_value, OSError):
             say_first(found.exc_value)
         elif str(found.exc_value) != "Event loop is closed":
-            before(found)
+            of_others(found)
 
-    sys.unraisablehook = unraisable
-    threading.excepthook = lambda found: say_first(found.exc_value)
+    threading.excepthook, sys.unraisablehook = in_thread, elsewhere
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+
+
+def _is_of_libraries(found: Any) -> bool:
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(found))
+    return any(module.partition(".")[0] in LIBRARIES for module in modules)

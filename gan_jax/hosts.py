@@ -32,14 +32,13 @@ def join(
     """Joins the other processes, before JAX has started; does nothing where there are none.
 
     Without arguments they are found where SLURM (`srun` with several tasks) or a TPU pod has
-    started them.
+    started them. Where not all come in time, this ends the interpreter with a message and exit
+    code 2: JAX would abort it.
 
     Args:
         coordinator: HOST:PORT of the first process.
         processes: how many there are.
         process_id: which one this is, from 0.
-
-    Where not all processes come in time, this one ends with a message: JAX would abort it.
 
     Raises:
         RequestError: the arguments make no sense, or the coordinator's port is taken or silent.
@@ -52,8 +51,10 @@ def join(
             wrong = f"--processes {processes} --process-id {process_id}"
             raise RequestError(f"{wrong}: the processes are numbered from 0")
         host, colon, port = coordinator.rpartition(":")
-        if not (host and colon and port.isdecimal()):
-            raise RequestError(f"--coordinator {coordinator}: give HOST:PORT")
+        if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
+            raise RequestError(
+                f"--coordinator {coordinator}: give HOST:PORT, the port from 1 to 65535"
+            )
         if processes > 1:
             print(f"meeting {processes - 1} more at {coordinator}", file=sys.stderr)
         if process_id:
@@ -63,8 +64,7 @@ def join(
     elif not _started_together():
         return
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    where = coordinator or "the coordinator"
-    patience = threading.Timer(SECONDS_TO_MEET, _give_up, [where])
+    patience = threading.Timer(SECONDS_TO_MEET, _give_up, [coordinator])
     patience.daemon = True
     patience.start()
     try:
@@ -76,7 +76,8 @@ def join(
         )
     except (RuntimeError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise RequestError(f"the processes could not meet at {where}: {first}") from error
+        where = f" at {coordinator}" if coordinator else ""
+        raise RequestError(f"the processes could not meet{where}: {first}") from error
     finally:
         patience.cancel()
 
@@ -145,11 +146,17 @@ def ending_together(*expected: type[Exception]) -> Iterator[None]:
         os._exit(1)  # nothing is waited for: the others are not there any more
 
 
-def _give_up(where: str) -> None:
+def _give_up(coordinator: str | None) -> None:
     """Ends this process before JAX does, which would print a stack of C++ and dump its core."""
+    where, advice = "", "all tasks of the job must start in that time"
+    if coordinator:
+        where = f" at {coordinator}"
+        advice = (
+            "start all of them with the same --coordinator and --processes, and see that nothing "
+            "else answers there"
+        )
     print(
-        f"error: not all processes met at {where} within {SECONDS_TO_MEET} seconds: start all of "
-        "them with the same --coordinator and --processes, and see that nothing else answers there",
+        f"error: not all processes met{where} within {SECONDS_TO_MEET} seconds: {advice}",
         file=sys.stderr,
     )
     sys.stderr.flush()
@@ -160,7 +167,7 @@ def _check_free(coordinator: str, port: int) -> None:
     """Refuses a port that another program has; JAX itself would crash."""
     try:
         socket.create_server(("", port)).close()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise RequestError(
             f"--coordinator {coordinator}: this process cannot listen at port {port}: {error}; "
             "give another port to all processes"

@@ -56,16 +56,22 @@ class RunLog:
         """Writes the metrics of one step."""
         self._metrics.write(json.dumps({"step": step, "seed": self._seed} | values) + "\n")
         self._metrics.flush()
-        if self._board:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+        self._plot(step, values)
 
     def evaluation(self, step: int, rows: list[lines.Row]) -> None:
         """Writes the scores of one step."""
         lines.record(self._evaluation, rows)
+        found = {f"evaluation/{row['metric']}": row["value"] for row in rows}
+        self._plot(step, {name: value for name, value in found.items() if value is not None})
+
+    def _plot(self, step: int, values: dict[str, float]) -> None:
+        # A full disk ends the thread that writes; what is then given to it waits for ever.
+        if self._board and not self._board.file_writer.event_writer._worker.is_alive():
+            self.message("tensorboard/ cannot be written any more")
+            self._board = None
         if self._board:
-            for row in (row for row in rows if row["value"] is not None):
-                self._board.add_scalar(f"evaluation/{row['metric']}", row["value"], step)
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
 
     def seconds(self, step: int, seconds: float) -> None:
         """Writes how long training took up to a step: what it took earlier, and `seconds` now."""
@@ -173,7 +179,8 @@ def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
     steps = {_step_of(line) for line in found.splitlines(keepends=True)}
     wanted = range(every, step + 1, every)
     if lost := len(set(wanted) - steps):
-        return f"{directory.metrics} has lost {lost} of its {len(wanted)} lines up to step {step}"
+        of_all = f"{lost} of the {len(wanted)} lines of every {every} steps"
+        return f"{directory.metrics} has lost {of_all} up to step {step}"
     return None
 
 

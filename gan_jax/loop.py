@@ -299,7 +299,9 @@ def _report(
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         if len(finite) < len(values) and running.experiment.guard is None:
             wrong = {name: value for name, value in values.items() if name not in finite}
-            alive.end([index], step, ", ".join(f"{name} is {wrong[name]}" for name in wrong))
+            alive.end(
+                [index], step, ", ".join(f"{name} is {value}" for name, value in wrong.items())
+            )
         elif len(finite) < len(values):
             written[index] = finite  # JSON has no NaN
         alive.count_returns(index, step, values)

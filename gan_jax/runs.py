@@ -246,15 +246,9 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
     """The record of a run that goes on: how it began, and a list of how it was resumed."""
     if earlier is None:
         return record
-    now = {name: record[name] for name in ("command", "versions", "git", "devices", "batched")}
+    now = {name: record[name] for name in ("command", "versions", "git", "devices")}
     resumed = [*earlier.get("resumed", []), now]
     return earlier | {"experiment": record["experiment"], "resumed": resumed}
-
-
-def was_batched(earlier: dict[str, Any] | None, if_unknown: bool) -> bool:
-    """Whether the run was batched with others when it trained last, which changes its bits."""
-    newest = [earlier or {}, *(earlier or {}).get("resumed", [])][-1]
-    return newest.get("batched", if_unknown)
 
 
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:

@@ -147,8 +147,7 @@ def train_runs(
         light_evaluation=LightEvaluation.of(experiment),
         several=several,
     )
-    batched = len(experiments) > 1 and common.strategy.endswith("vmap")
-    known_now = {"data": experiment.data.fingerprint(), "batched": batched}
+    known_now = {"data": experiment.data.fingerprint()}
     if common.light_evaluation:
         known_now["features"] = common.light_evaluation.evaluator.network.sha256()
     if not hosts.agree(
@@ -176,16 +175,9 @@ def train_runs(
             # Once more, now with what had to be read, and as another process may have come first.
             earlier = runs.claim(directory, record)
             if directory.divergence.exists():
-                print(
-                    f"{directory.path} has diverged before and is left alone; remove it to train "
-                    "it anew",
-                    file=sys.stderr,
-                )
+                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
             else:
-                start = _start(each, directory, fresh.get(directory))
-                if start.step < last_step and runs.was_batched(earlier, batched) != batched:
-                    start = dataclasses.replace(start, said=(*start.said, _OTHER_BITS[batched]))
-                starts.append(start)
+                starts.append(_start(each, directory, fresh.get(directory)))
                 records[directory] = runs.extend_record(earlier, record)
         if not starts:
             raise DivergedError(f"all of {_listed(experiments)} have diverged before")
@@ -201,12 +193,6 @@ def train_runs(
         return _train_groups(common, starts, stopping)
 
 
-_OTHER_BITS = {
-    True: "seeds are batched from here, and were not before: not the bits of a run in one piece",
-    False: "seeds were batched before, and are not from here: not the bits of a run in one piece",
-}
-
-
 def _listed(experiments: Mapping[runs.RunDirectory, Experiment]) -> str:
     return ", ".join(str(directory.path) for directory in experiments)
 
@@ -220,9 +206,13 @@ def _start(
     restored = bool(checkpoints.steps(directory.checkpoints))
     if restored:
         template = _template(experiment)
-        step, state = checkpoints.load_newest_intact(
-            directory.checkpoints, template, said.append, mend=hosts.is_first()
-        )
+        try:
+            step, state = checkpoints.load_newest_intact(
+                directory.checkpoints, template, said.append, mend=hosts.is_first()
+            )
+        except checkpoints.DamagedError as error:
+            advice = f"to start over, remove {directory.path} or give another --workdir"
+            raise RequestError(f"{error}; {advice}") from error
         state = devices.own_copy(state)
     else:
         _refuse_lost_checkpoints(directory)
@@ -284,7 +274,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
             first_words = _first_words(start.directory, start.restored, step, last_step)
             every = start.experiment.log_every
-            lost = hosts.is_first() and lost_metrics(start.directory, step, every)
+            lost = lost_metrics(start.directory, step, every) if hosts.is_first() else None
             for message in (*start.said, *([f"warning: {lost}"] if lost else []), first_words):
                 display.say(message)
                 log.message(message)
@@ -300,7 +290,10 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         ]
         plan = make_plan(common.strategy, len(starts), starts[0].experiment.batch_size)
         if len(starts) > 1:
-            display.say(f"{plan} (--strategy {common.strategy})")
+            how = f"{plan} (--strategy {common.strategy})"
+            display.say(how)
+            for log in logs:
+                log.message(how)
         running = Running(
             plan, tuple(members), display, stopping, last_step, started, common.several
         )

@@ -97,7 +97,7 @@ def test_changed_names_are_damage_no_other_network(tmp_path):
 
 def test_with_no_intact_checkpoint_nothing_is_changed(tmp_path):
     flip_a_bit(saved(tmp_path, 1) / "1")
-    with pytest.raises(RequestError, match="no intact checkpoint"):
+    with pytest.raises(checkpoints.DamagedError, match="no intact checkpoint"):
         checkpoints.load_newest_intact(tmp_path, template(STATE), print)
     assert checkpoints.steps(tmp_path) == [1]
 

@@ -165,9 +165,10 @@ def test_a_coordinator_that_is_not_there_is_said():
     assert "no coordinator at 127.0.0.1:1 within 3 seconds" in done.stdout, done.stderr
 
 
-def test_a_port_that_is_taken_is_refused():
+def test_a_port_that_is_taken_is_refused(monkeypatch):
     with socket.create_server(("", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
+        monkeypatch.setattr(hosts, "SECONDS_TO_MEET", 10**6)  # so that this process never ends
         with pytest.raises(RequestError, match=f"--coordinator {address}: .*cannot listen"):
             hosts.join(address, 2, 0)
 
@@ -198,6 +199,8 @@ def test_processes_that_never_meet_end_with_a_message(process_id):
         (("here:1", 2, 2), "numbered from 0"),
         (("here:1", 0, 0), "numbered from 0"),
         (("here", 2, 0), "give HOST:PORT"),
+        (("here:0", 2, 1), "from 1 to 65535"),
+        (("here:65536", 2, 1), "from 1 to 65535"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(arguments, message):

@@ -76,3 +76,15 @@ def test_where_there_is_little_room_the_figures_are_cut_and_nothing_else(capsys,
     assert line.startswith("training ━━━━━━")
     assert " 90000/100000 -:--:-- epoch 0.0" in line
     assert line.rstrip().endswith("…" if cut else figures)
+
+
+def test_a_dead_writer_of_tensorboard_does_not_hold_up_training(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    directory = RunDirectory(tmp_path)
+    with RunLog(directory, 0, 0) as log:
+        worker = log._board.file_writer.event_writer._worker
+        monkeypatch.setattr(worker, "is_alive", lambda: False)
+        for step in range(100):  # more than its queue holds
+            log.metrics(step, {"loss": 1.0})
+    assert len(directory.metrics.read_text().splitlines()) == 100
+    assert directory.log.read_text().count("tensorboard/ cannot be written") == 1

@@ -19,7 +19,7 @@ from gan_jax.loop import DivergedError, Outcome, run_steps
 from gan_jax.seeds import make_plan, parse
 from gan_jax.train import train
 from tests.states import assert_same_bits
-from tests.tiny import init, tiny, tiny_points, update
+from tests.tiny import init, tiny, update
 
 ROOT = Path(__file__).parents[1]
 FILES = ("metrics.jsonl", "samples/final.png", "samples/film_strip.png", "samples/step_6.png")
@@ -111,14 +111,6 @@ def test_a_step_of_batched_seeds_is_that_of_each_within_rounding(strategy):
         _, expected = update(experiment, state, batch)
         for name, value in expected.items():
             np.testing.assert_allclose(metrics[name][seed], value, rtol=2e-5, err_msg=name)
-
-
-def test_seeds_that_go_on_batched_are_said_to_have_other_bits(tmp_path, capsys):
-    for strategy, steps in (("map", 2), ("vmap", 4), ("vmap", 6), ("map", 8)):
-        train(tiny_points(steps=steps), tmp_path / "runs", seeds=(0, 1), strategy=strategy)
-        said = capsys.readouterr().err
-        assert ("seeds are batched from here" in said) == (steps == 4)
-        assert ("seeds were batched before" in said) == (steps == 8)
 
 
 def test_seeds_that_are_added_later_leave_the_finished_ones_alone(alone, tmp_path):

@@ -305,10 +305,14 @@ def test_a_batch_of_all_devices_equals_one_device(tmp_path):
 
 
 def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
-    train(tiny_points(steps=6, save_every=3, log_every=2), tmp_path / "run")
+    for steps in (5, 6):
+        train(tiny_points(steps=steps, save_every=3, log_every=2), tmp_path / "run")
     metrics = tmp_path / "run" / "metrics.jsonl"
     lines = metrics.read_text().splitlines(keepends=True)
     assert "has lost" not in capsys.readouterr().err
     metrics.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
     train(tiny_points(steps=8, save_every=3, log_every=2), tmp_path / "run")
-    assert "metrics.jsonl has lost 1 of its 3 lines up to step 6" in capsys.readouterr().err
+    assert (
+        "metrics.jsonl has lost 1 of the 3 lines of every 2 steps up to step 6"
+        in capsys.readouterr().err
+    )

@@ -55,7 +55,7 @@ def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
     for row in comparisons:
         p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
         counts = (str(len(row.values)), *_diverged_and_seconds(row.setting))
-        cells = (row.metric, str(row.setting.path), *counts, *_mean_and_deviation(row))
+        cells = (row.metric, Text(str(row.setting.path)), *counts, *_mean_and_deviation(row))
         made.add_row(*cells, p_value, row.verdict)
     console.print(made)
 
