@@ -298,10 +298,8 @@ def _report(
     for index, values in of_seed.items():
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         if len(finite) < len(values) and running.experiment.guard is None:
-            wrong = {name: value for name, value in values.items() if name not in finite}
-            alive.end(
-                [index], step, ", ".join(f"{name} is {value}" for name, value in wrong.items())
-            )
+            wrong = [f"{name} is {value}" for name, value in values.items() if name not in finite]
+            alive.end([index], step, ", ".join(wrong))
         elif len(finite) < len(values):
             written[index] = finite  # JSON has no NaN
         alive.count_returns(index, step, values)

@@ -214,6 +214,8 @@ def _start(
             advice = f"to start over, remove {directory.path} or give another --workdir"
             raise RequestError(f"{error}; {advice}") from error
         state = devices.own_copy(state)
+        if lost := lost_metrics(directory, step, experiment.log_every):
+            said.append(f"warning: {lost}")
     else:
         _refuse_lost_checkpoints(directory)
         step, (state, said) = 0, fresh
@@ -273,9 +275,7 @@ def _train_together(common: _Common, starts: list[_Start], stopping: Callable[[]
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
             first_words = _first_words(start.directory, start.restored, step, last_step)
-            every = start.experiment.log_every
-            lost = lost_metrics(start.directory, step, every) if hosts.is_first() else None
-            for message in (*start.said, *([f"warning: {lost}"] if lost else []), first_words):
+            for message in (*start.said, first_words):
                 display.say(message)
                 log.message(message)
             if start.experiment.evaluate_every:

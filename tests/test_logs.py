@@ -79,7 +79,6 @@ def test_where_there_is_little_room_the_figures_are_cut_and_nothing_else(capsys,
 
 
 def test_a_dead_writer_of_tensorboard_does_not_hold_up_training(tmp_path, monkeypatch):
-    pytest.importorskip("tensorboardX")
     directory = RunDirectory(tmp_path)
     with RunLog(directory, 0, 0) as log:
         worker = log._board.file_writer.event_writer._worker
