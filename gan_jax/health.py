@@ -76,12 +76,14 @@ class History:
     Attributes:
         metrics: the lines of metrics.jsonl.
         scores: the lines of evaluation.jsonl.
+        end: when and why the run was given up, if it was; {step, reason}.
         best_metric: the metric by which the experiment chooses its best checkpoint.
         loss: which says what logits mean.
     """
 
     metrics: list[Row]
     scores: list[Row]
+    end: Row | None = None
     best_metric: str = "frechet_distance"
     loss: Any = NonSaturating()
 
@@ -194,8 +196,10 @@ def collapse(history: History) -> Finding | None:
 
 
 def diverging(history: History) -> Finding | None:
-    """Fires where figures are out of proportion, steps are skipped, or scores got worse."""
+    """Fires where it has ended the run, figures or scores got worse, or steps are skipped."""
     seen = []
+    if history.end is not None:
+        seen.append(f"training ended at step {history.end['step']:,}: {history.end['reason']}")
     skipped = history.series("skipped")
     if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
         returns = history.series("returns").values[-1]
@@ -230,7 +234,7 @@ RULES: tuple[Callable[[History], Finding | None], ...] = (
 
 def findings(history: History) -> list[Finding]:
     """What all rules see; one finding that says so where it is nothing, or too early to say."""
-    if len(history.metrics) < ENOUGH:
+    if len(history.metrics) < ENOUGH and history.end is None:
         return [
             Finding(
                 "too little data to say",
@@ -276,7 +280,11 @@ def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
     metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
-    return History(metrics, finite, experiment.best_metric, experiment.loss)
+    notes = [
+        row for row in read_json_lines(directory.divergence) if {"step", "reason"} <= row.keys()
+    ]
+    end = notes[0] if notes else None
+    return History(metrics, finite, end, experiment.best_metric, experiment.loss)
 
 
 def _worse(scores: list[Row], lower_is_better: bool) -> str | None:

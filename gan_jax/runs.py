@@ -169,6 +169,8 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     record = read_record(directory)
     if record is None and (directory.path / SWEEP).exists():
         raise RequestError(f"{path} holds a sweep: name one of its settings, {path}/SETTING")
+    if record is None and not directory.path.exists():
+        raise RequestError(f"no run in {path}: there is no such directory")
     if record is None:
         raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
     return directory, experiment_of(record)

@@ -8,10 +8,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from gan_jax import devices, launch, search, seeds, settings, sweep, sweep_plan
 from gan_jax.commands import Sweep as Command
 from gan_jax.errors import RequestError
-from gan_jax.evaluation.table import empty_table, make_console
+from gan_jax.evaluation.table import empty_table, make_console, print_whole
 from gan_jax.experiment import Experiment
 from gan_jax.sweep import Result
 from gan_jax.sweep_plan import Sweep, SweepDirectory
@@ -61,6 +63,10 @@ def run(command: Command) -> Result | None:
             wanted = sweep_plan.prepare(directory, wanted)
         if command.retry_failed:
             sweep.forget_failures(directory, wanted)
+            states = [sweep.progress(directory, wanted, name) for name in wanted.settings]
+            if diverged := sum(state.diverged for state in states):
+                of_all = f"{diverged} of {len(states) * len(wanted.seeds)} runs"
+                _announce(f"{of_all} have diverged, which is a result: they are left alone")
         for name in sweep.failures(directory, wanted):
             _announce(f"{name} has failed before and is left alone; --retry-failed trains it again")
         result = train(wanted)
@@ -208,5 +214,8 @@ def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
         state = sweep.progress(directory, wanted, name)
         counts = (state.finished, state.diverged, state.training, state.waiting)
         steps = f"{state.steps} of {_steps(experiment, len(wanted.seeds))}"
-        table.add_row(name, *map(str, counts), steps, state.failure or "")
-    console.print(table)
+        table.add_row(Text(name), *map(str, counts), steps, Text(state.failure or ""))
+    if plain:
+        console.print(table)
+    else:
+        print_whole(console, table, wrapped="failed")

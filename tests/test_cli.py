@@ -194,6 +194,14 @@ def test_score_prints_a_probability_for_each_image(capsys, run, tmp_path):
     assert [line[1] for line in lines] == [str(path) for path in paths]
 
 
+def test_score_says_that_a_file_of_another_size_is_one_image(capsys, run, tmp_path):
+    Image.new("L", (24, 16)).save(tmp_path / "grid.png")
+    code, out, said = gan_jax(capsys, "score", run, tmp_path / "grid.png")
+    assert code == 0
+    assert len(out.splitlines()) == 1
+    assert "grid.png, 24 x 16 pixels, is made one image of 8 x 8" in said
+
+
 def test_score_says_where_logits_are_no_log_odds(capsys, tmp_path):
     experiment = tiny(loss=losses.Hinge(), steps=1)
     train(experiment, tmp_path / "run")

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from gan_jax import devices, runs, sweep_plan
+from gan_jax import devices, runs, sweep, sweep_command, sweep_plan
 from gan_jax.sweep_plan import SweepDirectory
 from tests.command_line import gan_jax
+from tests.tiny import tiny
 
 FILE = Path(__file__).parent / "sweep_experiment.py"
 FILE_OF_SETTINGS = FILE.with_name("sweep_settings.py")
@@ -79,6 +81,36 @@ def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_
     assert "one has failed before and is left alone" in err
     _, _, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
     assert "failed: one" in err
+    assert "diverged" not in err
+
+
+def test_seeds_that_have_diverged_are_a_result_and_not_tried_again(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ("--seeds", "0:2", "--grid", "generator_optimizer.learning_rate=1e-3,1e30")
+    code, printed, _ = gan_jax(capsys, "sweep", FILE, "--workdir", workdir, *arguments)
+    assert code == 0
+    code, again, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
+    assert code == 0
+    assert again == printed
+    assert "2 of 4 runs have diverged, which is a result: they are left alone" in err
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_how_far_a_sweep_is_is_whole_on_a_narrow_terminal(capsys, tmp_path, monkeypatch, width):
+    monkeypatch.setattr(sweep_command, "make_console", lambda: (Console(width=width), False))
+    directory = SweepDirectory(tmp_path / "sweep")
+    names = ["generator_optimizer.learning_rate=0.001", "generator_optimizer.learning_rate=0.002"]
+    whole = sweep_plan.Sweep(dict.fromkeys(names, tiny(steps=123456)), tuple(range(10)), None)
+    sweep_plan.prepare(directory, whole)
+    reason = "there is no [red]file[/red] of that name in the folder"
+    sweep.note_failures(directory, sweep_plan.only(whole, names[:1]), ValueError(reason))
+    code, printed, _ = gan_jax(capsys, "sweep", directory.path, "--status")
+    assert code == 0
+    assert "…" not in printed
+    assert all(name in printed for name in names)
+    assert printed.count("0 of 1234560") == 2
+    cells = [line.split("│")[-2].strip() for line in printed.splitlines() if "│" in line]
+    assert " ".join(filter(None, cells)) == f"ValueError: {reason}"
 
 
 def test_each_setting_of_a_sweep_is_evaluated(capsys, tmp_path):

@@ -93,6 +93,14 @@ def test_steps_that_a_guard_skips_are_a_divergence():
     assert words in finding.evidence
 
 
+@pytest.mark.parametrize("lines", [0, 2, LINES])
+def test_a_run_that_was_given_up_has_diverged(lines):
+    end = {"step": 1234, "reason": "logit_fake is nan"}
+    (finding,) = health.findings(History(history().metrics[:lines], [], end))
+    assert finding.verdict == "diverging"
+    assert finding.evidence == "training ended at step 1,234: logit_fake is nan"
+
+
 @pytest.mark.parametrize("damage", ["x", None, [1]])
 def test_figures_that_are_no_numbers_are_left_out(damage):
     lines = [line | {"logit_real": damage} for line in history().metrics]
@@ -209,6 +217,20 @@ def test_damaged_lines_are_skipped(run, tmp_path):
     damaged = runs.RunDirectory(tmp_path)
     assert health.read(damaged, experiment).metrics == [{"step": 1, "a": 2.0}, {"step": 5}]
     assert len(health.read(directory, experiment).metrics) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ('{"step": 4, "reason": "why"}', {"step": 4, "reason": "why"}),
+        ('{"step": 4}', None),
+        ('{"step', None),
+    ],
+)
+def test_the_end_of_a_run_that_was_given_up_is_read(tmp_path, text, end):
+    directory = runs.RunDirectory(tmp_path)
+    directory.divergence.write_text(text)
+    assert health.read(directory, tiny()).end == end
 
 
 def test_without_a_run_nothing_is_described(tmp_path):

@@ -42,7 +42,9 @@ def test_records_say_what_ran_and_with_which_versions(tmp_path):
 
 
 def test_loading_says_what_is_missing(tmp_path):
-    with pytest.raises(RequestError, match="no run in"):
+    with pytest.raises(RequestError, match=r"no run in .*: there is no such directory"):
+        runs.load(tmp_path / "absent")
+    with pytest.raises(RequestError, match=r"no run in .*: it has no config.json"):
         runs.load(tmp_path)
     runs.write_record(runs.RunDirectory(tmp_path), runs.make_record(tiny(), None, None))
     with pytest.raises(RequestError, match=r"no checkpoint in .*: there is none yet"):

@@ -1,6 +1,7 @@
 """Images: one function per kind of data, each returning the frozen description `Images`."""
 
 import functools
+import logging
 import math
 import os
 import re
@@ -25,6 +26,8 @@ from gan_jax.data.tfds import Tfds
 from gan_jax.errors import RequestError
 
 FINGERPRINTED_BYTES = 2**28
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,21 @@ class Images:
     def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files size size channels"]:
         """Returns image files as the networks take the images of this data set, in [-1, 1].
 
+        Each file is one image; those of another size are scaled and cropped, with a warning.
+
         Raises:
             RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
         """
-        try:
-            pixels = [fit(open_image(path), self.size, self.channels) for path in paths]
-        except UnreadableError as error:
-            raise RequestError(f"unreadable image {error}") from error
+        pixels = []
+        for path in paths:
+            try:
+                image = open_image(path)
+            except UnreadableError as error:
+                raise RequestError(f"unreadable image {error}") from error
+            if image.size != (self.size, self.size):
+                there, here = f"{image.width} x {image.height}", f"{self.size} x {self.size}"
+                _logger.warning("%s, %s pixels, is made one image of %s", path, there, here)
+            pixels.append(fit(image, self.size, self.channels))
         return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def show(evaluation: Evaluation) -> None:
         console.print("single seeds, too wide to show here: evaluation.jsonl of each run")
         if any(row["parameters"] == "real" for row in rows):
             console.print("real: one value for all seeds, with its interval over samples")
-    _print_whole(console, made)
+    print_whole(console, made)
 
 
 def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
@@ -69,6 +69,24 @@ def make_console() -> tuple[Console, bool]:
 def empty_table(plain: bool) -> Table:
     """A table without columns."""
     return Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
+
+
+def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
+    """Prints a table with no cell cut: where it must be, lines are wider than the terminal.
+
+    Args:
+        console: where.
+        made: the table.
+        wrapped: heading of the one column whose cells may take several lines.
+    """
+    for column in made.columns:
+        if column.header != wrapped:
+            column.no_wrap = True
+            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+    least = _widths(console, made).minimum
+    if least > console.width:
+        made.width = least
+    console.print(made, crop=False)
 
 
 def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
@@ -114,7 +132,7 @@ def _show_by_metric(console: Console, comparisons: Sequence[Comparison]) -> None
     made = Table("directory", "diverged", "seconds", **compact)
     for path, setting in settings.items():
         made.add_row(Text(names[path]), *_diverged_and_seconds(setting))
-    _print_whole(console, made)
+    print_whole(console, made)
     console.print()
     made = Table("metric, directory", "seeds", "mean", "deviation", "verdict", **compact)
     metric = None
@@ -126,30 +144,12 @@ def _show_by_metric(console: Console, comparisons: Sequence[Comparison]) -> None
         seeds = str(len(row.values))
         name = Text("  " + names[row.setting.path])
         made.add_row(name, seeds, *_mean_and_deviation(row), verdict)
-    _print_whole(console, made, wrapped="verdict")
+    print_whole(console, made, wrapped="verdict")
 
 
 def _widths(console: Console, made: Table) -> Measurement:
     """Characters that lines need, however wide the terminal is."""
     return Measurement.get(console, console.options.update(max_width=sys.maxsize), made)
-
-
-def _print_whole(console: Console, made: Table, wrapped: str = "") -> None:
-    """Prints a table with no cell cut: where it must be, lines are wider than the terminal.
-
-    Args:
-        console: where.
-        made: the table.
-        wrapped: heading of the one column whose cells may take several lines.
-    """
-    for column in made.columns:
-        if column.header != wrapped:
-            column.no_wrap = True
-            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
-    least = _widths(console, made).minimum
-    if least > console.width:
-        made.width = least
-    console.print(made, crop=False)
 
 
 def _diverged_and_seconds(setting: Setting) -> tuple[str, str]:
