@@ -1,6 +1,7 @@
 """Devices: the mesh, how arrays lie on it, and JAX's settings."""
 
 import contextlib
+import ctypes
 import math
 import os
 from pathlib import Path
@@ -23,6 +24,7 @@ from jaxtyping import PyTree
 XLA_FLAGS = ("--xla_gpu_deterministic_ops=true",)
 # Products of float32 on tensor cores with 10 or more bits of fraction; on a CPU all of them.
 MATMUL_PRECISION = "tensorfloat32"
+M_ARENA_MAX = -8  # of malloc.h
 
 
 def configure() -> None:
@@ -51,6 +53,17 @@ def use_cores(count: int) -> None:
         return
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", min(count, cores()))
+
+
+def use_one_heap() -> None:
+    """Lets all threads of this process allocate from one heap, where its C library is glibc.
+
+    It gives each thread a heap of its own, and what is freed in one does not serve the others. A
+    user's `MALLOC_ARENA_MAX` stays.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def cores() -> int:

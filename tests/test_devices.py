@@ -1,8 +1,13 @@
-"""How states are copied between devices and the host."""
+"""How states are copied between devices and the host, and where memory comes from."""
+
+import platform
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gan_jax import devices
 
@@ -21,3 +26,27 @@ def test_a_copy_on_the_host_outlives_its_array():
     assert copy["scalar"].dtype == jnp.bfloat16
     assert jax.random.key_data(copy["key"]).tolist() == [0, 3]
     assert devices.to_host(copy)["matrix"] is copy["matrix"]
+
+
+HEAPS = """
+import ctypes, threading
+from gan_jax import devices
+devices.use_one_heap()
+libc = ctypes.CDLL(None)
+threads = [threading.Thread(target=libc.malloc, args=[1000]) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+@pytest.mark.parametrize(("given", "heaps"), [(None, 1), ("3", 3)])
+def test_all_threads_share_one_heap_unless_the_user_says_otherwise(monkeypatch, given, heaps):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if given:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    printed = subprocess.run(
+        [sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.count("<heap nr=") == heaps
