@@ -33,9 +33,12 @@ import ctypes, threading
 from gan_jax import devices
 devices.use_one_heap()
 libc = ctypes.CDLL(None)
-threads = [threading.Thread(target=libc.malloc, args=[1000]) for _ in range(4)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
+all_have_some = threading.Barrier(5)
+def allocate():
+    libc.malloc(1000)
+    all_have_some.wait()  # as a thread that ends leaves its heap to the next
+for _ in range(4): threading.Thread(target=allocate).start()
+all_have_some.wait()
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 """
 
