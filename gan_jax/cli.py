@@ -113,6 +113,7 @@ def _train(command: Any) -> int:
     workdir = command.workdir or Path("runs") / command.file.stem
     if seeds is not None:
         use_cores(command.strategy, len(seeds))
+        devices.use_one_heap()
     try:
         with hosts.ending_together(RequestError, DivergedError):
             outcome = train(

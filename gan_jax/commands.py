@@ -80,7 +80,7 @@ class Sweep:
     slurm: tuple[str, ...] = ()
     """With --launcher slurm: NAME=VALUE of what submitit takes, timeout_min=60 for example."""
     retry_failed: bool = False
-    """Train settings again that have failed before."""
+    """Train settings again that have failed before; runs that diverged are left alone."""
     only: tuple[str, ...] = ()
     """Of a sweep that is there: train these settings only."""
     status: bool = False

@@ -58,10 +58,11 @@ def use_cores(count: int) -> None:
 def use_one_heap() -> None:
     """Lets all threads of this process allocate from one heap, where its C library is glibc.
 
-    It gives each thread a heap of its own, and what is freed in one does not serve the others. A
-    user's `MALLOC_ARENA_MAX` stays.
+    It gives each thread a heap of its own, and what is freed in one does not serve the others. What
+    the user has told it by its own variables stays.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in tunables:
         with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 

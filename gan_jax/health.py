@@ -22,7 +22,7 @@ from gan_jax.losses import NonSaturating, allows_any_offset, gives_log_odds
 from gan_jax.metrics.names import BETTER
 from gan_jax.remedies import advice
 
-ENOUGH = 8  # lines of metrics, below which nothing is said
+ENOUGH = 8  # lines of metrics, below which no figure is judged
 RECENT = 0.25  # share of the lines, at the end, that is judged
 SURE = 0.97  # share of right judgements, on both kinds, of a discriminator that always wins
 GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 1
@@ -76,14 +76,14 @@ class History:
     Attributes:
         metrics: the lines of metrics.jsonl.
         scores: the lines of evaluation.jsonl.
-        end: when and why the run was given up, if it was; {step, reason}.
+        end: when and why the run was given up, if it was.
         best_metric: the metric by which the experiment chooses its best checkpoint.
         loss: which says what logits mean.
     """
 
     metrics: list[Row]
     scores: list[Row]
-    end: Row | None = None
+    end: str | None = None
     best_metric: str = "frechet_distance"
     loss: Any = NonSaturating()
 
@@ -196,10 +196,10 @@ def collapse(history: History) -> Finding | None:
 
 
 def diverging(history: History) -> Finding | None:
-    """Fires where it has ended the run, figures or scores got worse, or steps are skipped."""
+    """Fires where the run was given up, figures or scores got worse, or steps are skipped."""
     seen = []
     if history.end is not None:
-        seen.append(f"training ended at step {history.end['step']:,}: {history.end['reason']}")
+        seen.append(f"training ended {history.end}")
     skipped = history.series("skipped")
     if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
         returns = history.series("returns").values[-1]
@@ -280,10 +280,7 @@ def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
     metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
-    notes = [
-        row for row in read_json_lines(directory.divergence) if {"step", "reason"} <= row.keys()
-    ]
-    end = notes[0] if notes else None
+    end = runs.read_divergence(directory)
     return History(metrics, finite, end, experiment.best_metric, experiment.loss)
 
 

@@ -185,9 +185,6 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     for index, member in alive:
         if states.guard is not None and (skipped := int(states.guard.skipped[index])):
             running.say(f"the guard skipped {skipped:,} of {last_step:,} steps", member)
-            if skipped == last_step:
-                alive.end([index], step, "no step was finite")
-                continue
         running.say(_last_words(member, brief=running.several), member)
     return Outcome.FINISHED
 

@@ -167,13 +167,13 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     """
     directory = RunDirectory(Path(path))
     record = read_record(directory)
-    if record is None and (directory.path / SWEEP).exists():
+    if record is not None:
+        return directory, experiment_of(record)
+    if (directory.path / SWEEP).exists():
         raise RequestError(f"{path} holds a sweep: name one of its settings, {path}/SETTING")
-    if record is None and not directory.path.exists():
+    if not directory.path.exists():
         raise RequestError(f"no run in {path}: there is no such directory")
-    if record is None:
-        raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
-    return directory, experiment_of(record)
+    raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
 
 
 def one_seed(path: Path, seed: int | None) -> Path:
@@ -281,6 +281,17 @@ def read_seconds(directory: RunDirectory) -> float | None:
         return float(json.loads(directory.seconds.read_bytes())["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_divergence(directory: RunDirectory) -> str | None:
+    """When and why one of several seeds was given up, in words; None where it was not."""
+    if not directory.divergence.exists():
+        return None
+    try:
+        note = json.loads(directory.divergence.read_bytes())
+        return f"at step {note['step']:,}: {note['reason']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"at an unknown step: {directory.divergence} is damaged"
 
 
 def experiment_of(record: dict[str, Any]) -> Experiment:

@@ -136,7 +136,6 @@ def use_cores(strategy: Strategy, count: int) -> None:
     """Makes devices of a CPU's cores, at most `count`, where the strategy would spread runs."""
     if strategy in ("auto", "shard", "shard-vmap"):
         devices.use_cores(count)
-    devices.use_one_heap()
 
 
 def resolve(strategy: Strategy, count: int) -> Strategy:

@@ -35,6 +35,7 @@ def run(command: Command) -> Result | None:
     _refuse_what_would_be_ignored(command)
     devices.configure()
     seeds.use_cores(command.strategy, devices.cores())
+    devices.use_one_heap()
     is_new = command.source.suffix == ".py"
     if not is_new:
         directory = SweepDirectory(command.source)
@@ -65,8 +66,10 @@ def run(command: Command) -> Result | None:
             sweep.forget_failures(directory, wanted)
             states = [sweep.progress(directory, wanted, name) for name in wanted.settings]
             if diverged := sum(state.diverged for state in states):
-                of_all = f"{diverged} of {len(states) * len(wanted.seeds)} runs"
-                _announce(f"{of_all} have diverged, which is a result: they are left alone")
+                count = len(states) * len(wanted.seeds)
+                _announce(
+                    f"diverged, and left alone as that is a result: {diverged} of {count} runs"
+                )
         for name in sweep.failures(directory, wanted):
             _announce(f"{name} has failed before and is left alone; --retry-failed trains it again")
         result = train(wanted)
@@ -207,7 +210,7 @@ def _steps(experiment: Experiment, seeds: int = 1) -> str:
 
 def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
     console, plain = make_console()
-    table = empty_table(plain)
+    table = empty_table(plain=True)  # a terminal has no room for a box beside these columns
     for heading in ("setting", "finished", "diverged", "training", "waiting", "steps", "failed"):
         table.add_column(heading)
     for name, experiment in wanted.settings.items():
@@ -215,7 +218,4 @@ def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
         counts = (state.finished, state.diverged, state.training, state.waiting)
         steps = f"{state.steps} of {_steps(experiment, len(wanted.seeds))}"
         table.add_row(Text(name), *map(str, counts), steps, Text(state.failure or ""))
-    if plain:
-        console.print(table)
-    else:
-        print_whole(console, table, wrapped="failed")
+    print_whole(console, table, wrapped="" if plain else "failed")

@@ -141,6 +141,10 @@ def read(directory: SweepDirectory) -> Sweep:
             raise TypeError("file, settings and seeds are not what they should be")
         settings = {name: _experiment_of(file, each) for name, each in encoded.items()}
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not directory.path.exists():
+            raise RequestError(
+                f"no sweep in {directory.path}: there is no such directory"
+            ) from error
         raise RequestError(
             f"no sweep in {directory.path}: it has no {directory.plan.name}; "
             "`gan-jax sweep EXPERIMENT.py` makes one"

@@ -195,11 +195,14 @@ def test_score_prints_a_probability_for_each_image(capsys, run, tmp_path):
 
 
 def test_score_says_that_a_file_of_another_size_is_one_image(capsys, run, tmp_path):
-    Image.new("L", (24, 16)).save(tmp_path / "grid.png")
-    code, out, said = gan_jax(capsys, "score", run, tmp_path / "grid.png")
+    sizes = {"right.png": (8, 8), "grid.png": (24, 16), "tall.png": (8, 9)}
+    for name, size in sizes.items():
+        Image.new("L", size).save(tmp_path / name)
+    code, out, said = gan_jax(capsys, "score", run, *[tmp_path / name for name in sizes])
     assert code == 0
-    assert len(out.splitlines()) == 1
-    assert "grid.png, 24 x 16 pixels, is made one image of 8 x 8" in said
+    assert len(out.splitlines()) == 3
+    words = "not 8 x 8 pixels, and scaled, each as one image: 2 of 3 files, "
+    assert said.strip() == f"warning: {words}{tmp_path / 'grid.png'} the first"
 
 
 def test_score_says_where_logits_are_no_log_odds(capsys, tmp_path):

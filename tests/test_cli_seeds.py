@@ -5,7 +5,7 @@ import typing
 
 import pytest
 
-from gan_jax import commands, runs, seeds
+from gan_jax import commands, devices, runs, seeds
 from gan_jax.train import train
 from tests.command_line import BLOCKS, TINY, gan_jax
 from tests.tiny import tiny
@@ -33,6 +33,17 @@ def test_train_several_seeds(capsys, tmp_path):
         assert f"finished: {tmp_path / f'seed_{seed}'}" in err
         assert runs.load(tmp_path / f"seed_{seed}").experiment.seed == seed
     assert f"pictures: {tmp_path}/seed_*/samples/final.png, film_strip.png" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", TINY, "--seeds", "0:2", "--workdir", TINY), ("sweep", TINY, "--dry-run")],
+)
+def test_several_seeds_share_one_heap(capsys, monkeypatch, arguments):
+    called = []
+    monkeypatch.setattr(devices, "use_one_heap", lambda: called.append(True))
+    gan_jax(capsys, *arguments)
+    assert called
 
 
 def test_a_seed_of_several_is_sampled_and_scored(capsys, seeds_run, tmp_path):

@@ -92,25 +92,27 @@ def test_seeds_that_have_diverged_are_a_result_and_not_tried_again(capsys, tmp_p
     code, again, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
     assert code == 0
     assert again == printed
-    assert "2 of 4 runs have diverged, which is a result: they are left alone" in err
+    assert "diverged, and left alone as that is a result: 2 of 4 runs" in err
 
 
-@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("width", [40, 100])
 def test_how_far_a_sweep_is_is_whole_on_a_narrow_terminal(capsys, tmp_path, monkeypatch, width):
     monkeypatch.setattr(sweep_command, "make_console", lambda: (Console(width=width), False))
     directory = SweepDirectory(tmp_path / "sweep")
-    names = ["generator_optimizer.learning_rate=0.001", "generator_optimizer.learning_rate=0.002"]
+    names = ["learning_rate=0.001", "loss=[red]"]
     whole = sweep_plan.Sweep(dict.fromkeys(names, tiny(steps=123456)), tuple(range(10)), None)
     sweep_plan.prepare(directory, whole)
-    reason = "there is no [red]file[/red] of that name in the folder"
+    reason = f"there is no [red]file[/red] named {'x' * 120}"
     sweep.note_failures(directory, sweep_plan.only(whole, names[:1]), ValueError(reason))
     code, printed, _ = gan_jax(capsys, "sweep", directory.path, "--status")
     assert code == 0
-    assert "…" not in printed
+    heading, *lines = printed.splitlines()
     assert all(name in printed for name in names)
     assert printed.count("0 of 1234560") == 2
-    cells = [line.split("│")[-2].strip() for line in printed.splitlines() if "│" in line]
-    assert " ".join(filter(None, cells)) == f"ValueError: {reason}"
+    column = heading.index("failed")
+    found = "".join(line[column:] for line in lines).replace(" ", "")
+    assert found == f"ValueError: {reason}".replace(" ", "")
+    assert max(map(len, printed.splitlines())) <= max(width, column + 20 + 2)
 
 
 def test_each_setting_of_a_sweep_is_evaluated(capsys, tmp_path):

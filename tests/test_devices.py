@@ -44,11 +44,18 @@ libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
-@pytest.mark.parametrize(("given", "heaps"), [(None, 1), ("3", 3)])
+@pytest.mark.parametrize(
+    ("given", "heaps"),
+    [
+        (("A", "1"), 1),
+        (("MALLOC_ARENA_MAX", "3"), 3),
+        (("GLIBC_TUNABLES", "glibc.malloc.arena_max=2"), 2),
+    ],
+)
 def test_all_threads_share_one_heap_unless_the_user_says_otherwise(monkeypatch, given, heaps):
-    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    if given:
-        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    for name in ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(*given)
     printed = subprocess.run(
         [sys.executable, "-c", HEAPS], capture_output=True, text=True, check=True
     ).stdout

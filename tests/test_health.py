@@ -95,7 +95,7 @@ def test_steps_that_a_guard_skips_are_a_divergence():
 
 @pytest.mark.parametrize("lines", [0, 2, LINES])
 def test_a_run_that_was_given_up_has_diverged(lines):
-    end = {"step": 1234, "reason": "logit_fake is nan"}
+    end = "at step 1,234: logit_fake is nan"
     (finding,) = health.findings(History(history().metrics[:lines], [], end))
     assert finding.verdict == "diverging"
     assert finding.evidence == "training ended at step 1,234: logit_fake is nan"
@@ -219,18 +219,20 @@ def test_damaged_lines_are_skipped(run, tmp_path):
     assert len(health.read(directory, experiment).metrics) == 12
 
 
-@pytest.mark.parametrize(
-    ("text", "end"),
-    [
-        ('{"step": 4, "reason": "why"}', {"step": 4, "reason": "why"}),
-        ('{"step": 4}', None),
-        ('{"step', None),
-    ],
-)
-def test_the_end_of_a_run_that_was_given_up_is_read(tmp_path, text, end):
+def test_the_end_of_a_run_that_was_given_up_is_read(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    assert health.read(directory, tiny()).end is None
+    directory.divergence.write_text('{"step": 4000, "reason": "why"}')
+    assert health.read(directory, tiny()).end == "at step 4,000: why"
+
+
+@pytest.mark.parametrize("text", ["", '{"step', "[]", '{"step": 4}', '{"step": "4", "reason": ""}'])
+def test_a_damaged_note_of_it_is_called_so(tmp_path, text):
     directory = runs.RunDirectory(tmp_path)
     directory.divergence.write_text(text)
-    assert health.read(directory, tiny()).end == end
+    (finding,) = health.findings(health.read(directory, tiny()))
+    assert finding.verdict == "diverging"
+    assert f"at an unknown step: {directory.divergence} is damaged" in finding.evidence
 
 
 def test_without_a_run_nothing_is_described(tmp_path):

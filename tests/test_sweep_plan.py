@@ -56,9 +56,11 @@ def test_a_setting_that_is_another_experiment_now_is_refused(directory):
 
 
 def test_plans_that_are_none_are_refused(directory):
-    with pytest.raises(RequestError, match="has no sweep"):
+    with pytest.raises(RequestError, match="there is no such directory"):
         sweep_plan.read(directory)
     directory.path.mkdir()
+    with pytest.raises(RequestError, match="has no sweep"):
+        sweep_plan.read(directory)
     for damaged in ("{", "[]", '{"file": null}', '{"file": null, "settings": 3, "seeds": []}'):
         directory.plan.write_text(damaged)
         with pytest.raises(RequestError, match="is not the plan of a sweep"):

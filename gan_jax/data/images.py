@@ -149,16 +149,20 @@ class Images:
         Raises:
             RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
         """
-        pixels = []
+        pixels, others = [], []
         for path in paths:
             try:
                 image = open_image(path)
             except UnreadableError as error:
                 raise RequestError(f"unreadable image {error}") from error
             if image.size != (self.size, self.size):
-                there, here = f"{image.width} x {image.height}", f"{self.size} x {self.size}"
-                _logger.warning("%s, %s pixels, is made one image of %s", path, there, here)
+                others.append(path)
             pixels.append(fit(image, self.size, self.channels))
+        if others:
+            _logger.warning(
+                "not %d x %d pixels, and scaled, each as one image: %d of %d files, %s the first",
+                *(self.size, self.size, len(others), len(paths), others[0]),
+            )
         return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from gan_jax.evaluation.lines import Row
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import POSSIBLE
 
+NARROWEST = 20  # characters of a column whose cells may take several lines
 PLAIN_WIDTH = 500  # characters of a line where the output is no terminal and must not be wrapped
 
 
@@ -28,11 +29,8 @@ def show(evaluation: Evaluation) -> None:
         console.print(fact, markup=False, highlight=False)
     rows = evaluation.rows
     made = table(rows, plain)
-    if plain:
-        console.print(made)
-        return
     several = len({row.get("seed") for row in rows}) > 1
-    if several and _widths(console, made).maximum > console.width:
+    if not plain and several and _widths(console, made).maximum > console.width:
         made = table(rows, plain, single_seeds=False)
         console.print("single seeds, too wide to show here: evaluation.jsonl of each run")
         if any(row["parameters"] == "real" for row in rows):
@@ -80,10 +78,14 @@ def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
         wrapped: heading of the one column whose cells may take several lines.
     """
     for column in made.columns:
-        if column.header != wrapped:
+        if column.header == wrapped:
+            column.overflow, column.max_width = "fold", NARROWEST
+        else:
             column.no_wrap = True
             column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
     least = _widths(console, made).minimum
+    for column in made.columns:
+        column.max_width = None
     if least > console.width:
         made.width = least
     console.print(made, crop=False)
