@@ -13,7 +13,7 @@ from rich.text import Text
 from gan_jax import devices, launch, search, seeds, settings, sweep, sweep_plan
 from gan_jax.commands import Sweep as Command
 from gan_jax.errors import RequestError
-from gan_jax.evaluation.table import empty_table, make_console, print_whole
+from gan_jax.evaluation.table import compact_table, make_console, print_whole
 from gan_jax.experiment import Experiment
 from gan_jax.sweep import Result
 from gan_jax.sweep_plan import Sweep, SweepDirectory
@@ -210,9 +210,8 @@ def _steps(experiment: Experiment, seeds: int = 1) -> str:
 
 def _show_status(directory: SweepDirectory, wanted: Sweep) -> None:
     console, plain = make_console()
-    table = empty_table(plain=True)  # a terminal has no room for a box beside these columns
-    for heading in ("setting", "finished", "diverged", "training", "waiting", "steps", "failed"):
-        table.add_column(heading)
+    counted = ("finished", "diverged", "training", "waiting")
+    table = compact_table("setting", *counted, "steps", "failed")
     for name, experiment in wanted.settings.items():
         state = sweep.progress(directory, wanted, name)
         counts = (state.finished, state.diverged, state.training, state.waiting)

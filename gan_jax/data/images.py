@@ -149,20 +149,19 @@ class Images:
         Raises:
             RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
         """
-        pixels, others = [], []
+        pixels, scaled = [], []
         for path in paths:
             try:
                 image = open_image(path)
             except UnreadableError as error:
                 raise RequestError(f"unreadable image {error}") from error
             if image.size != (self.size, self.size):
-                others.append(path)
+                scaled.append(path)
             pixels.append(fit(image, self.size, self.channels))
-        if others:
-            _logger.warning(
-                "not %d x %d pixels, and scaled, each as one image: %d of %d files, %s the first",
-                *(self.size, self.size, len(others), len(paths), others[0]),
-            )
+        if scaled:
+            size, counts = f"{self.size} x {self.size}", f"{len(scaled)} of {len(paths)}"
+            message = "not %s pixels, and scaled, each as one image: %s files, %s the first"
+            _logger.warning(message, size, counts, scaled[0])
         return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:

@@ -45,11 +45,8 @@ def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
     if not plain:
         _show_by_metric(console, comparisons)
         return
-    made = empty_table(plain)
-    for heading in ("metric", "directory", "seeds", "diverged", "seconds"):
-        made.add_column(heading)
-    for heading in ("mean", "deviation", "p", "verdict"):
-        made.add_column(heading)
+    of_setting = ("directory", "seeds", "diverged", "seconds")
+    made = compact_table("metric", *of_setting, "mean", "deviation", "p", "verdict")
     for row in comparisons:
         p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
         counts = (str(len(row.values)), *_diverged_and_seconds(row.setting))
@@ -64,9 +61,9 @@ def make_console() -> tuple[Console, bool]:
     return Console(width=PLAIN_WIDTH if plain else None, soft_wrap=plain), plain
 
 
-def empty_table(plain: bool) -> Table:
-    """A table without columns."""
-    return Table(box=None, padding=(0, 2, 0, 0)) if plain else Table()
+def compact_table(*headings: str) -> Table:
+    """A table without a box, which would take room, and without rows."""
+    return Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
 
 
 def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
@@ -85,7 +82,7 @@ def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
             column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
     least = _widths(console, made).minimum
     for column in made.columns:
-        column.max_width = None
+        column.max_width = None  # where there is more room, it takes it
     if least > console.width:
         made.width = least
     console.print(made, crop=False)
@@ -99,7 +96,7 @@ def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
     stands alone, and held-out examples, the same for every seed, have their value in its place.
     """
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
-    made = empty_table(plain)
+    made = compact_table() if plain else Table()
     made.add_column("metric")
     made.add_column("of")
     made.add_column("samples", justify="right")
@@ -130,13 +127,12 @@ def _show_by_metric(console: Console, comparisons: Sequence[Comparison]) -> None
     names = {path: str(Path(*path.parts[len(common) :])) for path in settings}
     if common:
         console.print(f"directories in {Path(*common)}", markup=False, highlight=False)
-    compact = {"box": None, "padding": (0, 2, 0, 0), "pad_edge": False}
-    made = Table("directory", "diverged", "seconds", **compact)
+    made = compact_table("directory", "diverged", "seconds")
     for path, setting in settings.items():
         made.add_row(Text(names[path]), *_diverged_and_seconds(setting))
     print_whole(console, made)
     console.print()
-    made = Table("metric, directory", "seeds", "mean", "deviation", "verdict", **compact)
+    made = compact_table("metric, directory", "seeds", "mean", "deviation", "verdict")
     metric = None
     for row in comparisons:
         if row.metric != metric:
