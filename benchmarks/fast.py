@@ -19,11 +19,12 @@ import numpy as np
 import tyro
 from seeds import in_turns, runner
 
-from gan_jax import devices, runs
+from gan_jax import runs
 from gan_jax.evaluation.during_training import own_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import POSSIBLE
+from gan_jax.runtime import devices
 
 METRICS = {"frechet_distance": "Frechet distance", "score_ratio": "classifier score ratio"}
 STEPS = {"reference": 16, "fast": 200}  # of a turn

@@ -129,8 +129,8 @@ def _experiment(width: int, channels: int, batch: int) -> Experiment:
         generator=dcgan.Generator(width=width, image_channels=channels),
         discriminator=dcgan.Discriminator(width=width, dropout=0.0),
         data=image_data.mnist_sample(channels=channels),
-        generator_optimizer=Adam(schedule=KerasRounding()),
-        discriminator_optimizer=Adam(schedule=KerasRounding()),
+        generator_optimizer=Adam(eps=1e-7, form="keras", schedule=KerasRounding()),
+        discriminator_optimizer=Adam(eps=1e-7, form="keras", schedule=KerasRounding()),
         batch_size=batch,
         steps=1,
     )

@@ -29,8 +29,9 @@ import scipy
 import tyro
 from scipy import ndimage
 
+from gan_jax import features
 from gan_jax.data import images
-from gan_jax.metrics import classes, features, frechet, kernel, neighbours
+from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate
 
 WORKER = Path(__file__).parent / "peers" / "frechet.py"

@@ -18,13 +18,14 @@ import flax.linen as nn
 import jax
 import tyro
 
-from gan_jax import gan, samples
+from gan_jax import gan
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.networks import dcgan
 from gan_jax.networks.layers import Dropout
 from gan_jax.ops import conv
 from gan_jax.ops.geometry import convolution
+from gan_jax.sampling import samples
 
 ROUNDS = 7
 BATCHES, SIZES, CHANNELS = (16, 64), (7, 14, 28), ((1, 64), (32, 64), (64, 128))

@@ -14,9 +14,9 @@ import jax
 import tyro
 from seeds import in_turns, runner
 
-from gan_jax import devices
-from gan_jax.config import load_experiment
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.runs.serialisation import load_experiment
+from gan_jax.runtime import devices
 
 
 def main(

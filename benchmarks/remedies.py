@@ -13,11 +13,11 @@ import jax
 import tyro
 from seeds import QUICKSTART, in_turns, runner
 
-from gan_jax import devices
 from gan_jax.augmentation import DiffAugment
-from gan_jax.config import load_experiment
 from gan_jax.experiment import Experiment
 from gan_jax.penalties import R1, R2, Consistency, Dragan, GradientPenalty, Lazy, LeCam
+from gan_jax.runs.serialisation import load_experiment
+from gan_jax.runtime import devices
 
 REMEDIES = {
     "nothing": {},

@@ -30,11 +30,12 @@ import jax
 import numpy as np
 import tyro
 
-from gan_jax import devices, gan
-from gan_jax.config import load_experiment
+from gan_jax import gan
 from gan_jax.experiment import Experiment
-from gan_jax.loop import run_steps
-from gan_jax.seeds import make_plan
+from gan_jax.runs.serialisation import load_experiment
+from gan_jax.runtime import devices
+from gan_jax.training.loop import run_steps
+from gan_jax.training.parallel_seeds import make_plan
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.py"

@@ -21,14 +21,16 @@ import jax
 import numpy as np
 import tyro
 
-from gan_jax import checkpoints, feed, gan, runs
-from gan_jax.config import load_experiment
+from gan_jax import gan, runs
 from gan_jax.data import images
-from gan_jax.diagnostics import Diagnostics
-from gan_jax.logs import Display, RunLog
-from gan_jax.loop import Member, Running, run_loop, run_steps
-from gan_jax.seeds import make_plan
-from gan_jax.train import train
+from gan_jax.runs import checkpoints
+from gan_jax.runs.serialisation import load_experiment
+from gan_jax.training import batches
+from gan_jax.training.diagnostics import Diagnostics
+from gan_jax.training.logs import Display, RunLog
+from gan_jax.training.loop import Member, Running, run_loop, run_steps
+from gan_jax.training.parallel_seeds import make_plan
+from gan_jax.training.train import train
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "gan_jax"]
@@ -83,13 +85,14 @@ def compile_seconds(cache: str) -> float:
     """Traces and compiles the reference's steps in a process with this compilation cache."""
     code = (
         "import time, jax, numpy as np\n"
-        "from gan_jax import gan, runs, seeds\n"
-        "from gan_jax.config import load_experiment\n"
-        "from gan_jax.loop import run_steps\n"
+        "from gan_jax import gan, runs\n"
+        "from gan_jax.training import parallel_seeds\n"
+        "from gan_jax.runs.serialisation import load_experiment\n"
+        "from gan_jax.training.loop import run_steps\n"
         "from pathlib import Path\n"
         "experiment = load_experiment(Path('experiments/dcgan_mnist.py'))\n"
         f"jax.config.update('jax_compilation_cache_dir', {cache!r})\n"
-        "plan = seeds.make_plan('map', 1, 256)\n"
+        "plan = parallel_seeds.make_plan('map', 1, 256)\n"
         "state = runs.abstract_state(experiment, None, seeds=1)\n"
         "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
         "positions = np.zeros((1, 20, 256), np.int32)\n"
@@ -127,7 +130,7 @@ def loop_cost() -> None:
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
     shared, numbers = experiment.shared, plan.numbers([experiment])
-    source = feed.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
+    source = batches.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
     ratios = []

@@ -25,8 +25,8 @@ import tyro
 from peers.case import CASES, step_operations
 
 import gan_jax
+from gan_jax.common.provenance import git_commit
 from gan_jax.data import images
-from gan_jax.runs import git_commit
 
 WORKER = Path(__file__).parent / "peers" / "worker.py"
 OURS = "gan_jax"

@@ -16,15 +16,20 @@ the classifier score ratio 0.355, 0.302, 0.518, 0.628 and 0.627. One seed; two o
 over three epochs, see README.md.
 """
 
+from gan_jax import features
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
-from gan_jax.metrics import features
 from gan_jax.networks import dcgan
+from gan_jax.optimizers import Adam
+
+adam = Adam(1e-4, eps=1e-7, form="keras")
 
 experiment = Experiment(
     generator=dcgan.Generator(),
     discriminator=dcgan.Discriminator(),
     data=images.tfds("mnist"),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
     epochs=50,
     features=features.mnist(),
 )

@@ -23,7 +23,7 @@ from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import GradientPenalty
 
 STEPS = 2000
-adam = Adam(1e-3, b1=0.0, b2=0.9, schedule=Schedule("linear", steps=STEPS))
+adam = Adam(1e-3, b1=0.0, b2=0.9, eps=1e-7, form="keras", schedule=Schedule("linear", steps=STEPS))
 
 experiment = dataclasses.replace(
     base,

@@ -17,9 +17,9 @@ Frechet distance 0.785 (0.680 to 0.889; the held-out images 0.157), classifier s
 (0.871 to 0.880, of 2,000 samples), precision 0.752 (0.742 to 0.762), recall 0.611 (0.603 to 0.619).
 """
 
+from gan_jax import features
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
-from gan_jax.metrics import features
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, Schedule
 
@@ -30,8 +30,8 @@ experiment = Experiment(
     generator=dcgan.Generator(width=32),
     discriminator=dcgan.Discriminator(width=32, dropout=0.0, hidden=128, batch_norm=True),
     data=images.mnist_sample(),
-    generator_optimizer=Adam(1e-3, b1=0.5, schedule=to_zero),
-    discriminator_optimizer=Adam(1.5e-3, b1=0.5, schedule=to_zero),
+    generator_optimizer=Adam(1e-3, b1=0.5, eps=1e-7, form="keras", schedule=to_zero),
+    discriminator_optimizer=Adam(1.5e-3, b1=0.5, eps=1e-7, form="keras", schedule=to_zero),
     latent_size=8,
     batch_size=32,
     ema_decay=0.998,

@@ -22,7 +22,14 @@ STEPS, BATCH = 200_000, 256
 NETWORK = {"widths": (512, 512, 256, 256), "blocks": 2, "group": 32}
 
 falling = Schedule("cosine", steps=STEPS, end=0.1)
-adam = Adam(2e-4, b1=0.0, b2=0.99, schedule=Schedule("cosine", steps=STEPS, warm_up=1000))
+adam = Adam(
+    2e-4,
+    b1=0.0,
+    b2=0.99,
+    eps=1e-7,
+    form="keras",
+    schedule=Schedule("cosine", steps=STEPS, warm_up=1000),
+)
 
 experiment = Experiment(
     generator=r3gan.Generator(**NETWORK),

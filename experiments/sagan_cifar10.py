@@ -18,8 +18,8 @@ experiment = dataclasses.replace(
     base,
     generator=base.generator.clone(attention=True, spectral=True),
     discriminator=base.discriminator.clone(attention=True),
-    generator_optimizer=Adam(1e-4, b1=0.0, b2=0.9),
-    discriminator_optimizer=Adam(4e-4, b1=0.0, b2=0.9),
+    generator_optimizer=Adam(1e-4, b1=0.0, b2=0.9, eps=1e-7, form="keras"),
+    discriminator_optimizer=Adam(4e-4, b1=0.0, b2=0.9, eps=1e-7, form="keras"),
     discriminator_steps=1,
     compute_dtype="bfloat16",
 )

@@ -20,7 +20,9 @@ STEPS, DISCRIMINATOR_STEPS = 100_000, 5
 
 def adam(updates: int) -> Adam:
     """The optimizer of a player that is updated so often."""
-    return Adam(2e-4, b1=0.0, b2=0.9, schedule=Schedule("linear", steps=updates))
+    return Adam(
+        2e-4, b1=0.0, b2=0.9, eps=1e-7, form="keras", schedule=Schedule("linear", steps=updates)
+    )
 
 
 experiment = Experiment(

@@ -17,10 +17,10 @@ and 0.493): many digits are doubtful. With 10,000 STEPS it is a third, with 999 
 
 import numpy as np
 
+from gan_jax import features
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
 from gan_jax.losses import RelativisticPairing
-from gan_jax.metrics import features
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import R1, R2
@@ -38,7 +38,7 @@ def combinations(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 STEPS = 30_000
-adam = Adam(1e-3, b1=0.5, schedule=Schedule("linear", steps=STEPS))
+adam = Adam(1e-3, b1=0.5, eps=1e-7, form="keras", schedule=Schedule("linear", steps=STEPS))
 
 experiment = Experiment(
     generator=dcgan.Generator(width=32, image_channels=3),

@@ -25,7 +25,14 @@ from gan_jax.penalties import R1, Scheduled
 
 STEPS = 5000
 falling = Schedule("cosine", steps=int(0.7 * STEPS), end=0.01)
-adam = Adam(4e-3, b1=0.0, b2=0.99, schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2))
+adam = Adam(
+    4e-3,
+    b1=0.0,
+    b2=0.99,
+    eps=1e-7,
+    form="keras",
+    schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2),
+)
 
 experiment = Experiment(
     generator=mlp.Generator(width=64, depth=4),

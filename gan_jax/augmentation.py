@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gan_jax.checks import check_bounds, check_object, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_object, check_types
 
 Sample = Float[Array, "batch ..."]
 Images = Float[Array, "batch height width channels"]

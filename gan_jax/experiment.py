@@ -4,13 +4,13 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from gan_jax import traced
-from gan_jax.checks import check_bounds, check_object, check_types, nearest
-from gan_jax.errors import RequestError
+from gan_jax.common import traced_fields
+from gan_jax.common.errors import RequestError
+from gan_jax.common.traced_fields import TRACED
+from gan_jax.common.validation import check_bounds, check_object, check_types, nearest
 from gan_jax.losses import NonSaturating
 from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
-from gan_jax.traced import TRACED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Experiment:
         device_memory_share: the data are put on the device where they take at most this share of
             its memory; otherwise they are streamed. Both give the same batches.
         features: network whose features the samples are scored with, see
-            `gan_jax.metrics.features`; None is the bundled one for MNIST, and none for other data.
+            `gan_jax.features.network`; None is the bundled one for MNIST, and none for other data.
         evaluate_every: steps from one evaluation to the next; None is off.
         evaluate_samples: how many samples each of them draws.
         best_metric: the metric by which the best checkpoint is chosen.
@@ -130,13 +130,13 @@ class Experiment:
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """What the compiled steps take as arguments, see `gan_jax.traced`."""
-        return traced.numbers(self)
+        """What the compiled steps take as arguments, see `gan_jax.common.traced_fields`."""
+        return traced_fields.numbers(self)
 
     @property
     def shared(self) -> "Experiment":
         """What programs are compiled for: the same for all seeds and for all `numbers`."""
-        return traced.without_numbers(dataclasses.replace(self, seed=0))
+        return traced_fields.without_numbers(dataclasses.replace(self, seed=0))
 
     @property
     def examples_per_step(self) -> int:

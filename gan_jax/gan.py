@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
-from gan_jax import statistics
+from gan_jax import logit_averages
+from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
-from gan_jax.nesting import nested
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
@@ -38,7 +38,7 @@ class GANState:
         generator: one player.
         discriminator: the other.
         ema: moving average of the generator's (params, variables); None where it is off.
-        statistics: averages of what the discriminator says, see `gan_jax.statistics`.
+        statistics: averages of what the discriminator says, see `gan_jax.logit_averages`.
         guard: what the experiment's guard remembers, see `gan_jax.guard`; None without one.
     """
 
@@ -47,7 +47,7 @@ class GANState:
     generator: Player
     discriminator: Player
     ema: PyTree
-    statistics: statistics.Statistics
+    statistics: logit_averages.Statistics
     guard: PyTree = None
 
 
@@ -120,7 +120,7 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
     )
     ema = (generator.params, generator.variables) if experiment.ema_decay else None
     no_step = jnp.zeros((), jnp.int32)
-    state = GANState(no_step, key, generator, discriminator, ema, statistics.start())
+    state = GANState(no_step, key, generator, discriminator, ema, logit_averages.start())
     return state.replace(guard=experiment.guard.start(state)) if experiment.guard else state
 
 
@@ -317,9 +317,9 @@ def update_ema(experiment: Experiment, state: GANState, generator: Player) -> Py
 
 def update_statistics(
     experiment: Experiment, state: GANState, verdicts: tuple[Verdict, Verdict]
-) -> statistics.Statistics:
+) -> logit_averages.Statistics:
     """Follows the logits of the discriminator's last pass, and adapts the augmentations to them."""
-    moved = statistics.moved(state.statistics, state.step, *map(logits_of, verdicts))
+    moved = logit_averages.moved(state.statistics, state.step, *map(logits_of, verdicts))
     for augmentation in experiment.augmentations:
         if hasattr(augmentation, "next_probability"):
             probability = augmentation.next_probability(moved, experiment.examples_per_step)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from gan_jax.checks import check_bounds, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 
 PARTS = ("generator", "discriminator", "ema")  # of a state, that a snapshot holds
 

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_object, check_types
-from gan_jax.errors import RequestError
-from gan_jax.nesting import nested
+from gan_jax.common.errors import RequestError
+from gan_jax.common.nesting import nested
+from gan_jax.common.validation import check_bounds, check_object, check_types
 
 Logits = Float[Array, "batch"]
 softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x)

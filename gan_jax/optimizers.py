@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.checks import check_bounds, check_object, check_schedule, check_types
-from gan_jax.errors import RequestError
-from gan_jax.traced import TRACED
+from gan_jax.common.errors import RequestError
+from gan_jax.common.traced_fields import TRACED
+from gan_jax.common.validation import check_bounds, check_object, check_schedule, check_types
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,18 +68,18 @@ class Schedule:
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """Adam with Keras's constants, and in Keras's form.
-
-    Kingma and Ba (2015), the reformulation at the end of section 2: eps is added to the root of
-    the second moment *before* its bias correction, so that at step t it counts as
-    eps / sqrt(1 - b2^t) does in algorithm 1 and in `optax.adam`: 32 times at the first update and
-    10 times at the tenth (b2 = 0.999), which shows where gradients are as small as 1e-6.
+    """Adam (Kingma and Ba, 2015).
 
     Attributes:
         learning_rate: step size alpha.
         b1: decay of the first moment, in [0, 1).
         b2: decay of the second moment, in [0, 1).
-        eps: added to the root of the second moment.
+        eps: added to the root of the second moment; 1e-8 in the paper, 1e-7 in Keras.
+        form: where eps is added. "paper": after the bias correction of the second moment, as in
+            algorithm 1, `optax.adam` and PyTorch. "keras": before it, as in the reformulation at
+            the end of section 2 and in Keras; at step t, eps then counts as eps / sqrt(1 - b2^t)
+            does in algorithm 1: 32 times as much at the first update and 10 times at the tenth
+            (b2 = 0.999), which matters where gradients are as small as 1e-6.
         schedule: a `Schedule`, or `from_optax` of one of optax, whose value at each of this
             player's updates multiplies the learning rate.
     """
@@ -87,7 +87,8 @@ class Adam:
     learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)
     b1: float = 0.9
     b2: float = 0.999
-    eps: float = 1e-7
+    eps: float = 1e-8
+    form: Literal["paper", "keras"] = "paper"
     schedule: Any = Schedule()
 
     def __post_init__(self) -> None:
@@ -100,18 +101,21 @@ class Adam:
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
+        scale = self._keras_scale() if self.form == "keras" else self._paper_scale()
+        parts = [scale, optax.scale_by_learning_rate(self.learning_rate)]
+        if self.schedule != Schedule():
+            parts.append(optax.scale_by_schedule(self.schedule.build()))
+        return optax.chain(*parts)
 
+    def _paper_scale(self) -> optax.GradientTransformation:
+        return optax.scale_by_adam(self.b1, self.b2, self.eps)
+
+    def _keras_scale(self) -> optax.GradientTransformation:
         def eps_after_correction(updates_before):
             return self.eps / jnp.sqrt(1 - self.b2 ** (updates_before + 1.0))
 
         scale_by_adam = optax.inject_hyperparams(optax.scale_by_adam, ("b1", "b2", "eps_root"))
-        parts = [
-            scale_by_adam(self.b1, self.b2, eps=eps_after_correction),
-            optax.scale_by_learning_rate(self.learning_rate),
-        ]
-        if self.schedule != Schedule():
-            parts.append(optax.scale_by_schedule(self.schedule.build()))
-        return optax.chain(*parts)
+        return scale_by_adam(self.b1, self.b2, eps=eps_after_correction)
 
 
 @dataclasses.dataclass(frozen=True)

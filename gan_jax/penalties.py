@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gan_jax.checks import check_bounds, check_object, check_schedule, check_types
-from gan_jax.errors import RequestError
-from gan_jax.traced import TRACED
+from gan_jax.common.errors import RequestError
+from gan_jax.common.traced_fields import TRACED
+from gan_jax.common.validation import check_bounds, check_object, check_schedule, check_types
 
 SMALLEST_SQUARE = 1e-12  # of a slope, in float32
 
@@ -165,9 +165,9 @@ class Consistency:
 class LeCam:
     """Holds logits near to what the other kind had on average: for small data sets.
 
-    Tseng et al. (2021), equation 6, with the averages of `gan_jax.statistics` as anchors. With the
-    Wasserstein loss it is a weighted LeCam divergence. (Published code passes both differences
-    through a ReLU first, the equation does not.)
+    Tseng et al. (2021), equation 6, with the averages of `gan_jax.logit_averages` as anchors. With
+    the Wasserstein loss it is a weighted LeCam divergence. (Published code passes both
+    differences through a ReLU first, the equation does not.)
 
     Attributes:
         gamma: the penalty's weight, their lambda, at least 0.

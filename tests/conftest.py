@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 import tests.typecheck
 
 # Where shapes are the contract, they are checked at every call of the tests.
-SHAPED = ["classifier_training", "gan", "losses", "networks", "penalties", "pictures", "samples"]
+SHAPED = ["data.grids", "gan", "losses", "networks", "penalties", "recognition", "sampling"]
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 
@@ -35,11 +35,11 @@ def real_data() -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     """A finished run of the tiny experiment with a moving average."""
-    from gan_jax import cli  # only now, as the hook above must come first
+    from gan_jax.cli import main  # only now, as the hook above must come first
     from tests.command_line import TINY
 
     workdir = tmp_path_factory.mktemp("cli") / "run"
     with pytest.raises(SystemExit) as exit_:
-        cli.main(["train", TINY, "--workdir", str(workdir), "--ema-decay", "0.5"])
+        main.main(["train", TINY, "--workdir", str(workdir), "--ema-decay", "0.5"])
     assert exit_.value.code == 0
     return workdir

@@ -1,7 +1,6 @@
 """A tiny experiment that is evaluated, as a file for sweeps."""
 
-from gan_jax import penalties
-from gan_jax.metrics import features
+from gan_jax import features, penalties
 from tests.tiny import tiny
 from tests.tiny_features import blocks
 

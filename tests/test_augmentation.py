@@ -6,9 +6,9 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import penalties, statistics
+from gan_jax import logit_averages, penalties
 from gan_jax.augmentation import Adaptive, DiffAugment, InstanceNoise
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.optimizers import from_optax
 from tests.tiny import init, tiny, tiny_points, update
 
@@ -19,7 +19,7 @@ NOTHING = DiffAugment(colour=False, translation=0.0, cutout=0.0)
 
 def at(step=0, probability=0.0):
     """A state as augmentations see it."""
-    held = statistics.start()._replace(augmentation=jnp.float32(probability))
+    held = logit_averages.start()._replace(augmentation=jnp.float32(probability))
     return types.SimpleNamespace(step=jnp.int32(step), statistics=held)
 
 
@@ -92,7 +92,9 @@ def test_adaptive_augments_with_the_probability_of_the_state(probability):
 
 def test_the_probability_follows_the_sign_of_real_logits():
     adaptive = Adaptive(target=0.6, images=1000)
-    sure = statistics.start()._replace(sign_real=jnp.float32(0.9), augmentation=jnp.float32(0.5))
+    sure = logit_averages.start()._replace(
+        sign_real=jnp.float32(0.9), augmentation=jnp.float32(0.5)
+    )
     assert float(adaptive.next_probability(sure, 100)) == pytest.approx(0.6)
     unsure = sure._replace(sign_real=jnp.float32(0.1))
     assert float(adaptive.next_probability(unsure, 100)) == pytest.approx(0.4)

@@ -10,7 +10,7 @@ import pytest
 
 from gan_jax import gan, losses, penalties
 from gan_jax.augmentation import InstanceNoise
-from gan_jax.config import load_experiment
+from gan_jax.runs.serialisation import load_experiment
 
 DIRAC = load_experiment(Path(__file__).parents[1] / "experiments" / "dirac.py")
 FREE = dataclasses.replace(DIRAC, penalties=())

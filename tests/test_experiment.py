@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from gan_jax import losses, penalties
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.experiment import half_life
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from gan_jax import runs
-from gan_jax.config import load_experiment, load_file
 from gan_jax.data import images
-from gan_jax.dry_run import describe
-from gan_jax.loop import Outcome
-from gan_jax.shapes import check_shapes
-from gan_jax.train import train
+from gan_jax.runs.serialisation import load_experiment, load_file
+from gan_jax.training.dry_run import describe
+from gan_jax.training.loop import Outcome
+from gan_jax.training.preflight import check_shapes
+from gan_jax.training.train import train
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 STUDIES = sorted(FOLDER.glob("study_*.py"))  # of many experiments
@@ -41,7 +41,14 @@ def narrow(network):
 
 
 # Of each kind of network and data one; the others take as long again to compile.
-FAST = ["cmnist_concatenation", "dcgan_mnist", "dirac", "mnist_r1", "quickstart", "toy_grid"]
+FAST = [
+    "conditional_mnist_concatenation",
+    "dcgan_mnist",
+    "dirac",
+    "mnist_r1",
+    "quickstart",
+    "toy_grid",
+]
 
 
 def slow_but(fast):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gan_jax import losses, runs
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.guard import Guard
-from gan_jax.loop import DivergedError
-from gan_jax.train import train
+from gan_jax.training.loop import DivergedError
+from gan_jax.training.train import train
 from tests.tiny import init, tiny_points, update
 
 

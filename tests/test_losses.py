@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import losses
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.networks.conditions import Verdict
 
 REAL = np.array([-3.0, -0.5, 0.0, 2.0])

@@ -3,7 +3,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.optimizers import Adam, Schedule, clip_weights, from_optax
 
 
@@ -18,7 +18,15 @@ def steps(optimizer, gradients):
     return np.array(trace)
 
 
-def test_adam_by_hand():
+def test_adam_is_that_of_the_paper_and_of_optax():
+    gradients = [1e-6, -2e-6, 5e-7]  # as small as this, the place of eps matters
+    theirs = from_optax(optax.adam, learning_rate=1e-4)
+    np.testing.assert_allclose(steps(Adam(1e-4), gradients), steps(theirs, gradients), rtol=1e-6)
+    in_keras = steps(Adam(1e-4, form="keras"), gradients)
+    assert np.abs(in_keras / steps(theirs, gradients) - 1).min() > 0.01
+
+
+def test_adam_in_the_form_of_keras_by_hand():
     rate, b1, b2, eps = 0.1, 0.8, 0.9, 1e-3
     first, second, parameter, expected = 0.0, 0.0, 0.0, []
     for t, gradient in enumerate([0.5, -1.0, 2.0], start=1):
@@ -28,7 +36,7 @@ def test_adam_by_hand():
         parameter -= corrected_rate * first / (second**0.5 + eps)
         expected.append(parameter)
     np.testing.assert_allclose(
-        steps(Adam(rate, b1, b2, eps), [0.5, -1.0, 2.0]), expected, rtol=1e-5
+        steps(Adam(rate, b1, b2, eps, "keras"), [0.5, -1.0, 2.0]), expected, rtol=1e-5
     )
 
 

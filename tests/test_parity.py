@@ -25,8 +25,8 @@ def recipe(width: int, channels: int, kind: str, smoothing: float) -> Experiment
         discriminator=dcgan.Discriminator(width=width, dropout=0.0),
         data=images.mnist_sample(channels=channels),
         loss=LOSSES[kind](label_smoothing=smoothing),
-        generator_optimizer=Adam(schedule=KerasRounding()),
-        discriminator_optimizer=Adam(schedule=KerasRounding()),
+        generator_optimizer=Adam(eps=1e-7, form="keras", schedule=KerasRounding()),
+        discriminator_optimizer=Adam(eps=1e-7, form="keras", schedule=KerasRounding()),
         batch_size=BATCH,
         steps=10,
     )

@@ -6,11 +6,11 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import augmentation, penalties, statistics
-from gan_jax.errors import RequestError
+from gan_jax import augmentation, logit_averages, penalties
+from gan_jax.common.errors import RequestError
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Schedule, from_optax
-from gan_jax.shapes import check_shapes
+from gan_jax.training.preflight import check_shapes
 from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)
@@ -139,7 +139,9 @@ def test_a_discriminator_with_batch_norm_is_refused_with_the_reason(kind):
 
 def after(step=0, real=0.0, fake=0.0):
     """A state as penalties see it."""
-    held = statistics.start()._replace(logit_real=jnp.float32(real), logit_fake=jnp.float32(fake))
+    held = logit_averages.start()._replace(
+        logit_real=jnp.float32(real), logit_fake=jnp.float32(fake)
+    )
     return types.SimpleNamespace(step=jnp.int32(step), statistics=held)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from gan_jax import gan
-from gan_jax.config import load_experiment
+from gan_jax.runs.serialisation import load_experiment
 from tests.test_experiments import FAST, slow_but
 
 # A custom call that is there for the compiler to tell how arrays are split, not to compute.

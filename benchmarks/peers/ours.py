@@ -3,13 +3,15 @@
 import jax
 import numpy as np
 
-from gan_jax import devices, gan, samples
+from gan_jax import gan
 from gan_jax.data import images
 from gan_jax.experiment import Experiment
-from gan_jax.loop import run_steps
 from gan_jax.networks import dcgan
 from gan_jax.penalties import R1
-from gan_jax.seeds import make_plan
+from gan_jax.runtime import devices
+from gan_jax.sampling import samples
+from gan_jax.training.loop import run_steps
+from gan_jax.training.parallel_seeds import make_plan
 from peers.case import Case, Peer
 
 

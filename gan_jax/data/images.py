@@ -15,15 +15,15 @@ from typing import Any, Literal, Self
 import numpy as np
 from jaxtyping import Float32, Int32, Integer
 
-from gan_jax.checks import check_bounds, check_types, nearest
-from gan_jax.data.arrays import Arrays, MnistSample
-from gan_jax.data.decode import UnreadableError, fit, open_image
-from gan_jax.data.examples import Examples, Source
-from gan_jax.data.folder import TESTING, TRAINING, Folder
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types, nearest
 from gan_jax.data.order import batch_indices
-from gan_jax.data.stacked import Stacked
-from gan_jax.data.tfds import Tfds
-from gan_jax.errors import RequestError
+from gan_jax.data.sources.arrays import Arrays, MnistSample
+from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.folder import TESTING, TRAINING, Folder
+from gan_jax.data.sources.stacked import Stacked
+from gan_jax.data.sources.tfds import Tfds
 
 FINGERPRINTED_BYTES = 2**28
 

@@ -6,7 +6,7 @@ import operator
 import numpy as np
 from jaxtyping import Int32
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 
 
 def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:

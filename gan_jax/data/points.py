@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
-from gan_jax.checks import check_bounds, check_types
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data.dataset import RawBatch
 from gan_jax.data.order import batch_indices
-from gan_jax.errors import RequestError
 
 PIXELS, DOT = 256, 2  # height and width of a picture, and of a point in it
 MARGIN = 1.25  # how far pictures reach, in distances of the farthest centre from the origin

@@ -1,7 +1,5 @@
 """Settings side by side: every metric over seeds, and which settings differ from the best."""
 
-import csv
-import io
 import logging
 import math
 from collections.abc import Sequence
@@ -14,18 +12,13 @@ from jaxtyping import Float
 from scipy import stats
 
 from gan_jax import runs
-from gan_jax.errors import RequestError
-from gan_jax.evaluation import lines
+from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import CHOOSING_KEY
-from gan_jax.evaluation.lines import Row
+from gan_jax.evaluation.rows import Row, read_rows
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
 
 _logger = logging.getLogger(__name__)
-
-SETTING = ["directory", "seeds", "diverged", "seconds"]
-BASIS = ["features", "features_sha256", "drawn", "key"]
-RESULT = ["metric", "count", "mean", "low", "high", "standard_deviation", "p_value", "verdict"]
 
 
 class Basis(NamedTuple):
@@ -158,7 +151,7 @@ def read(path: Path) -> Setting:
             diverged += 1
             continue
         sampled = "ema" if experiment.ema_decay else "raw"
-        rows = [row for row in lines.read(directory.evaluation) if row.get("parameters") == sampled]
+        rows = [row for row in read_rows(directory.evaluation) if row.get("parameters") == sampled]
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
             _logger.warning("%s: last evaluated at step %d of %d", seed, last, experiment.steps)
@@ -166,20 +159,6 @@ def read(path: Path) -> Setting:
         spent.append(runs.read_seconds(directory))
     seconds = None if None in spent or not spent else sum(spent) / len(spent)
     return Setting(path, diverged, tuple(found), seconds)
-
-
-def to_csv(basis: Basis, comparisons: Sequence[Comparison]) -> str:
-    """A line for each metric and setting, with a heading; a single seed has its value as mean."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SETTING + BASIS + RESULT)
-    for row in comparisons:
-        setting, mean = row.setting, row.mean
-        head = [setting.path, setting.seeds, setting.diverged, setting.seconds]
-        middle = [mean.value, mean.low, mean.high] if mean else [*row.values, None, None][-3:]
-        head += [*basis, row.metric, len(row.values)]
-        writer.writerow([*head, *middle, row.standard_deviation, row.p_value, row.verdict])
-    return text.getvalue()
 
 
 def _evaluated(settings: Sequence[Setting]) -> list[Setting]:

@@ -8,14 +8,14 @@ from typing import Self
 
 import numpy as np
 
-from gan_jax import checkpoints, gan, runs
-from gan_jax.errors import RequestError
-from gan_jax.evaluation import lines
+from gan_jax import gan, runs
+from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.evaluator import Evaluator, network_of
-from gan_jax.evaluation.lines import Row
+from gan_jax.evaluation.rows import Row, make_rows, read_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import BETTER, POSSIBLE
+from gan_jax.runs import checkpoints
 
 # What takes a second or two; the best_metric is added.
 MEASURED = (
@@ -76,7 +76,7 @@ class LightEvaluation:
             CHOOSING_KEY,
             names={*MEASURED, experiment.best_metric},
         )
-        return lines.rows(
+        return make_rows(
             measured,
             evaluator.network,
             evaluator.split,
@@ -154,7 +154,7 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "drawn": experiment.evaluate_samples,
         "key": CHOOSING_KEY,
     }
-    return [row for row in lines.read(directory.evaluation) if own.items() <= row.items()]
+    return [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
 
 
 def _in_words(rows: list[Row]) -> str:

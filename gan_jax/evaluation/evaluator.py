@@ -6,20 +6,20 @@ from typing import Any, Self
 
 import numpy as np
 
-from gan_jax import gan, samples
-from gan_jax.data.arrays import MnistSample
+from gan_jax import features, gan
+from gan_jax.common.errors import RequestError
 from gan_jax.data.points import Mixture
-from gan_jax.data.tfds import Tfds
-from gan_jax.errors import RequestError
-from gan_jax.evaluation import measurement
+from gan_jax.data.sources.arrays import MnistSample
+from gan_jax.data.sources.tfds import Tfds
+from gan_jax.evaluation import measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
-from gan_jax.evaluation.measurement import Measured, Sides
+from gan_jax.evaluation.measure import Measured, Sides
 from gan_jax.evaluation.references import reference
 from gan_jax.experiment import Experiment
-from gan_jax.metrics import features
-from gan_jax.metrics.features import Extracted, FeatureNetwork
-from gan_jax.metrics.nearest_mode import NearestMode
-from gan_jax.pictures import to_pixels
+from gan_jax.features.nearest_mode import NearestMode
+from gan_jax.features.network import Extracted, FeatureNetwork
+from gan_jax.sampling import samples
+from gan_jax.sampling.sheets import to_pixels
 
 # Of a mode; a point within them is good (Srivastava et al., 2017, section 4.1).
 GOOD_DEVIATIONS = 3.0
@@ -87,7 +87,7 @@ class Evaluator:
             RequestError: fewer than two samples, or samples that are not finite.
         """
         generated = gather(self._extracted(state, count, key, raw))
-        return measurement.measure(self._sides(generated), names)
+        return measure.measure(self._sides(generated), names)
 
     def floor(self, count: int) -> dict[str, Measured]:
         """Measures at most `count` held-out real examples as if they were samples.
@@ -98,12 +98,12 @@ class Evaluator:
         if self.held_out is None:
             return {}
         sides = Sides(gather([self.held_out.first(count)]), self.training)
-        return measurement.measure(sides)
+        return measure.measure(sides)
 
     def unavailable(self, count: int) -> dict[str, str]:
         """Metrics that cannot be measured on `count` samples, with what they lack."""
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
-        return measurement.unavailable(self._sides(like_samples))
+        return measure.unavailable(self._sides(like_samples))
 
     def _sides(self, generated: FeatureSet) -> Sides:
         data, probabilities = self.experiment.data, generated.kept.probabilities

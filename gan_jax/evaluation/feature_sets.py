@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from gan_jax.metrics.features import Extracted
+from gan_jax.features.network import Extracted
 from gan_jax.metrics.frechet import Moments, moments
 
 KEPT_BYTES = 2**27  # of features and probabilities of single images

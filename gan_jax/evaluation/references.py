@@ -13,10 +13,10 @@ import numpy as np
 import platformdirs
 from jaxtyping import UInt8
 
+from gan_jax.common.files import write_atomically
 from gan_jax.evaluation import feature_sets
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
-from gan_jax.files import write_atomically
-from gan_jax.metrics.features import Extracted, FeatureNetwork
+from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.metrics.frechet import Moments
 
 ORDER_SEED = 0  # of the permutation whose first examples stand for all of them

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Integer
 from scipy import special, stats
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, from_standard_error, of_proportion
 from gan_jax.metrics.inputs import check_dimensions, check_features, check_labels
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 
 CONFIDENCE = 0.95
 

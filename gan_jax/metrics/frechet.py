@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy import linalg
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 

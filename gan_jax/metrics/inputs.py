@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Integer
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 
 
 def check_features(name: str, features: Any, at_least: int) -> Float[np.ndarray, "n d"]:

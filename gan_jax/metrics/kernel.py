@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float, Float64
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy import stats
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, of_proportion, spread_over_parts
 from gan_jax.metrics.inputs import check_dimensions, check_features
 

@@ -10,8 +10,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.layers import Conv, Dropout
 
 SMALLEST, COARSEST = 8, 8  # pixels: the smallest image, and the largest map that is pooled

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int32
 
-from gan_jax.checks import check_bounds, check_object, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_object, check_types
 
 
 class Verdict(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, PyTree, UInt8
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
 

@@ -5,8 +5,8 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 
 
 class Generator(nn.Module):

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import check_condition, one_hot
 
 SLOPE = 0.2  # of leaky ReLUs

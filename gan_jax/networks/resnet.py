@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gan_jax.checks import check_bounds, check_types
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import Verdict, check_condition, label_losses
 from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral
 

@@ -27,7 +27,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.ops import fourier, patches
 from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
 

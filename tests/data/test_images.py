@@ -13,8 +13,8 @@ import pytest
 import tyro
 
 import gan_jax.data
+from gan_jax.common.errors import RequestError
 from gan_jax.data import images
-from gan_jax.errors import RequestError
 
 FOLDER = Path(gan_jax.data.__file__).parent
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan_jax.common.errors import RequestError
 from gan_jax.data.order import batch_indices
-from gan_jax.errors import RequestError
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_jax.common.errors import RequestError
 from gan_jax.data import points
-from gan_jax.errors import RequestError
 
 
 def test_a_ring_has_its_modes_on_a_circle():

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.data.order import batch_indices
 from gan_jax.data.stream import stream
-from gan_jax.errors import RequestError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from gan_jax import runs
-from gan_jax.errors import RequestError
-from gan_jax.evaluation.compare import compare, to_csv
+from gan_jax.common.errors import RequestError
+from gan_jax.evaluation.compare import compare
+from gan_jax.reports.csv import to_csv
 from gan_jax.runs import RunDirectory
 from tests.tiny import tiny
 

@@ -4,17 +4,19 @@ from contextlib import contextmanager
 
 import pytest
 
-from gan_jax import checkpoints, loop, runs
-from gan_jax.errors import RequestError
-from gan_jax.evaluation import lines, references
+from gan_jax import features, runs
+from gan_jax.common.errors import RequestError
+from gan_jax.evaluation import references
 from gan_jax.evaluation.during_training import CHOOSING_KEY, MEASURED
-from gan_jax.evaluation.evaluate import evaluate_runs
 from gan_jax.evaluation.evaluator import Evaluator
-from gan_jax.evaluation.measurement import Measured
-from gan_jax.loop import Outcome
-from gan_jax.metrics import features
+from gan_jax.evaluation.measure import Measured
+from gan_jax.evaluation.of_runs import evaluate_runs
+from gan_jax.evaluation.rows import read_rows
 from gan_jax.metrics.estimate import Estimate
-from gan_jax.train import train
+from gan_jax.runs import checkpoints
+from gan_jax.training import loop
+from gan_jax.training.loop import Outcome
+from gan_jax.training.train import train
 from tests.states import assert_same_bits
 from tests.tiny import tiny
 from tests.tiny_features import blocks
@@ -59,7 +61,7 @@ def names(folder):
 
 def values(workdir, metric):
     """The values of a metric by step."""
-    rows = lines.read(workdir / "evaluation.jsonl")
+    rows = read_rows(workdir / "evaluation.jsonl")
     return {row["step"]: row["value"] for row in rows if row["metric"] == metric}
 
 
@@ -83,7 +85,7 @@ def test_evaluating_does_not_change_what_is_trained(uninterrupted, tmp_path):
 
 
 def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
-    rows = lines.read(uninterrupted / "evaluation.jsonl")
+    rows = read_rows(uninterrupted / "evaluation.jsonl")
     assert {(row["step"], row["metric"]) for row in rows} == {
         (step, name)
         for step in (4, 8, 12)
@@ -138,7 +140,7 @@ def test_stopped_after_every_step_and_resumed_equals_uninterrupted(
     def at_once():
         yield lambda: True
 
-    monkeypatch.setattr("gan_jax.train.stop_signals", at_once)
+    monkeypatch.setattr("gan_jax.training.train.stop_signals", at_once)
     outcomes = [train(evaluating(), tmp_path / "run") for _ in range(12)]
     assert outcomes == [Outcome.STOPPED] * 11 + [Outcome.FINISHED]
     assert_same_scores(uninterrupted, tmp_path / "run")

@@ -3,11 +3,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from gan_jax import features
+from gan_jax.common.errors import RequestError
 from gan_jax.data import images
-from gan_jax.errors import RequestError
 from gan_jax.evaluation import feature_sets, references
 from gan_jax.evaluation.references import reference
-from gan_jax.metrics import features
 from tests.tiny_features import blocks, no_classes
 
 PIXELS = images.mnist_sample("test", size=8).load().sample

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics import estimate
 from gan_jax.metrics.estimate import Estimate
 from tests.metrics.intervals import share_covering

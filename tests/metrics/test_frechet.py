@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics import frechet
 from gan_jax.metrics.frechet import Moments
 from tests.metrics.intervals import share_covering

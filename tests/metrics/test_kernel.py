@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics import kernel
 from tests.metrics.intervals import share_covering
 

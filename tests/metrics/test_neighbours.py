@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.metrics import neighbours
 from tests.metrics.intervals import share_covering
 

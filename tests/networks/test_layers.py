@@ -8,15 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.errors import RequestError
-from gan_jax.networks.layers import (
-    Conv,
-    ConvTranspose,
-    Dropout,
-    Normalise,
-    SelfAttention,
-    Spectral,
-)
+from gan_jax.common.errors import RequestError
+from gan_jax.networks.layers import Conv, ConvTranspose, Dropout, Normalise, SelfAttention, Spectral
 
 PAIRS = [(Conv, nn.Conv), (ConvTranspose, nn.ConvTranspose)]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gan_jax import losses, penalties
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.networks import r3gan
-from gan_jax.shapes import check_shapes
+from gan_jax.training.preflight import check_shapes
 from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)

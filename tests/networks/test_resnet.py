@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gan_jax import gan, losses, penalties
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.networks import resnet
 from gan_jax.networks.conditions import Verdict
-from gan_jax.shapes import check_shapes
+from gan_jax.training.preflight import check_shapes
 from tests.tiny import init, tiny, update
 
 KEY = jax.random.key(0)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from gan_jax.errors import RequestError
+from gan_jax.common.errors import RequestError
 from gan_jax.ops.conv import conv, conv_transpose
 
 OPERATIONS = {"conv": conv, "conv_transpose": conv_transpose}

@@ -1,0 +1,26 @@
+"""Digits by their label: the discriminator tells the class, too (Odena et al., 2017).
+
+    gan-jax train experiments/conditional_mnist_acgan.py
+    gan-jax sample runs/conditional_mnist_acgan --label 7
+
+Else as in conditional_mnist_projection.py.
+
+Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
+NVIDIA H200): Frechet distance 1.47 (0.796 to 2.15), classifier score ratio 0.865 (0.782 to 0.948),
+all ten classes; means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the
+10,000 training images (the ratio: 2,000 samples against 2,000 held-out images). The quickstart,
+without labels, has 0.785 and 0.876 (its docstring). On two x86 cores a seed has 6.2 minutes of
+steps (`benchmarks/recipes.py`, commit ba85daa).
+"""
+
+import dataclasses
+
+from conditional_mnist_projection import experiment as base
+
+from gan_jax.losses import AuxiliaryClassifier
+
+experiment = dataclasses.replace(
+    base,
+    discriminator=base.discriminator.clone(condition_by="classifier"),
+    loss=AuxiliaryClassifier(base.loss),
+)

@@ -1,0 +1,49 @@
+"""Digits by their label: conditional BatchNorm against a projection discriminator.
+
+    gan-jax train experiments/conditional_mnist_projection.py
+    gan-jax sample runs/conditional_mnist_projection --label 7
+
+Miyato and Koyama (2018): residual networks, hinge loss, spectral normalisation in the
+discriminator; the generator learns from the better three quarters of its fakes (Sinha et al.,
+2020). Small enough for a CPU.
+
+Measured at commit 80dca5f with --seeds 0:5 --evaluate-samples 10000 (Python 3.12, JAX 0.12.0.1, two
+x86 cores): Frechet distance 0.194 (0.144 to 0.244), classifier score ratio 1.00 (0.999 to 1.01),
+means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the 10,000 training
+images (the ratio: 2,000 samples against 2,000 held-out images). One seed alone takes 520 s,
+compilation and evaluation included (commit e7d0113). With --seeds 0:4 on one NVIDIA H200 (JAX
+0.11.2) 0.175 (0.146 to 0.204) and 1.00 (0.999 to 1.01). The quickstart, without labels, has 0.785
+and 0.876 (its docstring).
+"""
+
+from gan_jax import features
+from gan_jax.data import images
+from gan_jax.experiment import Experiment
+from gan_jax.losses import Hinge, TopK
+from gan_jax.networks import resnet
+from gan_jax.optimizers import Adam, Schedule
+
+STEPS = 4000
+adam = Adam(
+    4e-4,
+    b1=0.0,
+    b2=0.9,
+    eps=1e-7,
+    form="keras",
+    schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2),
+)
+
+experiment = Experiment(
+    generator=resnet.Generator(width=32, image_size=28, image_channels=1, classes=10),
+    discriminator=resnet.Discriminator(width=32, classes=10),
+    data=images.mnist_sample(labels=True),
+    loss=TopK(Hinge(), share=0.75),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    latent_size=32,
+    batch_size=32,
+    ema_decay=0.998,
+    steps=STEPS,
+    features=features.mnist(),
+    evaluate_every=1000,
+)

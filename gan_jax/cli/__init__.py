@@ -1,0 +1,1 @@
+"""The `gan-jax` command: one file for each of its commands."""

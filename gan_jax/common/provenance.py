@@ -1,0 +1,21 @@
+"""Which version of the package something was made with."""
+
+import subprocess
+from pathlib import Path
+
+
+def git_commit() -> str | None:
+    """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,9 @@
+"""Where examples come from: folders, arrays, tensorflow-datasets."""
+
+from gan_jax.data.sources.arrays import Arrays, MnistSample
+from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources.folder import Folder
+from gan_jax.data.sources.stacked import Stacked
+from gan_jax.data.sources.tfds import Tfds
+
+__all__ = ["Arrays", "Examples", "Folder", "MnistSample", "Source", "Stacked", "Tfds"]

@@ -1,0 +1,182 @@
+"""Image data sets of tensorflow-datasets, read without TensorFlow."""
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.progress import announced
+from gan_jax.common.validation import check_not_empty, check_types, nearest
+from gan_jax.data.sources import tfds_mnist
+from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources.cache import Decoder, cached
+from gan_jax.data.sources.decode import fit
+
+
+@dataclass(frozen=True)
+class Tfds(Source):
+    """A data set of tensorflow-datasets that has images, and perhaps a class for each.
+
+    Attributes:
+        name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
+        split: 'train', 'train[:1000]' or 'train+test' for example.
+        data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
+            the environment variable TFDS_DATA_DIR sets.
+    """
+
+    name: str
+    split: str = "train"
+    data_dir: str | None = None
+
+    def __post_init__(self):
+        check_types(self)
+        check_not_empty(self, "name split data_dir")
+
+    def examples(self, size: int, channels: int) -> Examples:
+        """Returns the images and, where the data set has one class for each, their labels."""
+        builder = self._prepared()
+        self._check_slice(builder)
+        image, label = _keys(builder)
+        folder = Path(builder.data_dir)
+        examples, _ = cached(
+            folder,
+            slot=[self.split, size, channels],
+            state=[image, label, _state(folder)],
+            shape=(size, size, channels),
+            class_names=tuple(builder.info.features[label].names) if label else (),
+            decoder=self._decoder(builder, image, label, size, channels),
+        )
+        if label and examples.label.min() < 0:
+            return Examples(examples.sample, None, ())  # as withheld labels are marked
+        return examples
+
+    def held_out(self) -> Self | None:
+        """Returns the split 'test', or else 'validation', for 'train' or a part of it, else None.
+
+        Prepares the data where it must, to see which splits there are.
+        """
+        used = {part.partition("[")[0].strip() for part in self.split.split("+")}
+        if "train" not in used:
+            return None
+        splits = self._prepared().info.splits
+        apart = [name for name in ("test", "validation") if name in splits and name not in used]
+        return replace(self, split=apart[0]) if apart else None
+
+    def _prepared(self) -> Any:
+        builder = self._builder()
+        _keys(builder)  # A data set without images is refused before anything is prepared.
+        if not builder.is_prepared():
+            if builder.name not in ("mnist", "fashion_mnist"):
+                raise RequestError(self._unprepared(builder, "is not prepared"))
+            self._check_split(("train", "test"))
+            tfds_mnist.prepare(builder, Path(builder.data_dir_root))
+            builder = self._builder()
+        self._check_split(builder.info.splits)
+        if builder.info.file_format.value != "array_record":
+            found = f"is prepared as {builder.info.file_format.value}, which needs TensorFlow,"
+            raise RequestError(self._unprepared(builder, found))
+        return builder
+
+    def _builder(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR")
+        try:
+            return tfds.builder(self.name, data_dir=data_dir and os.path.expanduser(data_dir))
+        except Exception as error:  # whatever the code of any of its data sets may raise
+            hint = nearest(self.name, self._known_names())
+            reason = str(error).strip().partition("\n")[0]
+            message = f"tensorflow-datasets cannot open {self.name!r}: {reason}{hint}"
+            raise RequestError(message) from error
+
+    def _known_names(self) -> list[str]:
+        import tensorflow_datasets as tfds
+
+        names = tfds.list_builders(with_community_datasets=False)
+        base = self.name.partition("/")[0]
+        if base not in names:
+            return names
+        return [f"{base}/{config}" for config in tfds.builder_cls(base).builder_configs]
+
+    def _unprepared(self, builder: Any, found: str) -> str:
+        root = str(builder.data_dir_root)
+        return (
+            f"name: {self.name!r} {found} in {root!r}; to prepare it, once: pip install tensorflow "
+            f"&& tfds build {self.name} --overwrite --file_format=array_record --data_dir={root}"
+        )
+
+    def _check_split(self, splits: Any) -> None:
+        import tensorflow_datasets as tfds
+
+        for part in self.split.split("+"):
+            name = part.partition("[")[0].strip()
+            if name not in (*splits, "all"):
+                known = ", ".join(map(repr, splits))
+                hint = nearest(name, splits)
+                raise RequestError(f"split: {self.name!r} has {known}, but no {name!r}{hint}")
+        try:
+            tfds.core.ReadInstruction.from_spec(self.split)
+        except ValueError as error:
+            reason = str(error).partition("\n")[0]
+            raise RequestError(f"split: {reason}; right is 'train[:1000]', for example") from error
+
+    def _check_slice(self, builder: Any) -> None:
+        try:
+            count = builder.info.splits[self.split].num_examples
+        except ValueError as error:
+            raise RequestError(f"split: {self.split!r} of {self.name!r}: {error}") from error
+        if not count:
+            raise RequestError(f"split: {self.split!r} of {self.name!r} holds no images")
+
+    def _decoder(
+        self, builder: Any, image: str, label: str | None, size: int, channels: int
+    ) -> Decoder:
+        import tensorflow_datasets as tfds
+
+        # Pillow decodes faster than TFDS does through it.
+        decoders = {image: tfds.decode.SkipDecoding()}
+        records = builder.as_data_source(split=self.split, decoders=decoders)
+
+        def decode(notes: list[str]) -> Iterator[tuple[np.ndarray, int]]:
+            what = f"Decoding the images of {self.name}, {self.split}"
+            for record in announced(_in_parts(records), len(records), what):
+                with Image.open(io.BytesIO(record[image])) as picture:
+                    yield fit(picture, size, channels), int(record[label]) if label else 0
+
+        return decode
+
+
+def _in_parts(records: Any) -> Iterator[Any]:
+    for start in range(0, len(records), 1000):
+        yield from records.__getitems__(range(start, min(start + 1000, len(records))))
+
+
+def _keys(builder: Any) -> tuple[str, str | None]:
+    """Returns the names of the features that hold the image and, or None, its class."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    first = [*(builder.info.supervised_keys or ()), "image", "label", *features]
+    names = [name for name in first if isinstance(name, str) and name in features]
+    images = [
+        name
+        for name in names
+        if isinstance(features[name], tfds.features.Image)
+        and features[name].np_dtype in (np.uint8, np.uint16)
+    ]
+    labels = [name for name in names if isinstance(features[name], tfds.features.ClassLabel)]
+    if not images:
+        raise RequestError(f"name: {builder.name!r} has no images, but {', '.join(features)}")
+    return images[0], labels[0] if labels else None
+
+
+def _state(folder: Path) -> list[tuple[str, int, int]]:
+    """Returns names, sizes and times of the files of a prepared data set."""
+    files = [file for file in folder.iterdir() if not file.name.startswith("gan_jax-")]
+    return sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)

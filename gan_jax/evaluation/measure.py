@@ -1,0 +1,194 @@
+"""From features to the named metrics: what each of them compares, and how many examples."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from gan_jax.evaluation.feature_sets import FeatureSet
+from gan_jax.features.network import Extracted
+from gan_jax.metrics import classes, frechet, kernel, neighbours
+from gan_jax.metrics.estimate import Estimate, of_proportion
+
+# Samples, and real examples, below which a metric cannot be measured; of others two are enough.
+FEWEST = {
+    "kernel_distance": kernel.FEWEST,
+    **dict.fromkeys(("precision", "recall"), neighbours.fewest(neighbours.PRECISION_K)),
+    **dict.fromkeys(("density", "coverage"), neighbours.fewest(neighbours.DENSITY_K)),
+}
+
+
+class Measured(NamedTuple):
+    """A metric's value, and how many examples it was measured on.
+
+    Attributes:
+        estimate: value with its 95 % interval over draws of the samples.
+        samples: how many samples were measured.
+        real: how many real examples they were compared with; 0 where with none.
+    """
+
+    estimate: Estimate
+    samples: int
+    real: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is measured, and what it is compared with.
+
+    Attributes:
+        generated: the samples.
+        training: the real examples that the generator learns from.
+        held_out: other real examples of the same kind, if there are any.
+        intended: class that each of the samples that are kept was asked to be of, if there was any.
+    """
+
+    generated: FeatureSet
+    training: FeatureSet
+    held_out: FeatureSet | None = None
+    intended: Int[np.ndarray, " count"] | None = None
+
+    def equal(self, other: FeatureSet) -> tuple[Extracted, Extracted]:
+        """Generated and real examples, equally many of both."""
+        count = min(len(self.generated.kept.features), len(other.kept.features))
+        return self.generated.first(count), other.first(count)
+
+
+def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Measured]:
+    """Returns the named metrics, or all, without those that lack what they need.
+
+    Metrics that look at single real examples, all but the Frechet distance and memorisation, take
+    equally many of both sides, as their values depend on the numbers.
+
+    Raises:
+        RequestError: fewer than two examples, or features that are not finite.
+    """
+    missing = unavailable(sides)
+    found: dict[str, Measured] = {}
+    for group, function in _METRICS.items():
+        wanted = [name for name in group if names is None or name in names]
+        if wanted and group[0] not in missing:
+            values = dict(zip(group, function(sides), strict=True))
+            found |= {name: values[name] for name in wanted}
+    return found
+
+
+def unavailable(sides: Sides) -> dict[str, str]:
+    """Metrics that cannot be measured, with what they lack."""
+    probabilities = sides.generated.kept.probabilities
+    count = min(len(sides.generated.kept.features), len(sides.training.kept.features))
+    lacking = {
+        name: f"at least {fewest} samples and {fewest} real examples"
+        for name, fewest in FEWEST.items()
+        if count < fewest
+    }
+    if sides.held_out is None:
+        lacking |= dict.fromkeys(("score_ratio", "memorisation"), "held-out real examples")
+    elif len(sides.training.kept.features) < sides.training.count:
+        # A copy is near to one training example only, which may not be among those kept.
+        lacking["memorisation"] = "features of all training examples, which are too many to keep"
+    if sides.intended is None:
+        lacking["intended_accuracy"] = "samples conditioned on the features' classes"
+    if probabilities is None:
+        classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
+        lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
+    if sides.generated.kept.good is None:
+        lacking["good_share"] = "data whose modes are known"
+    return lacking
+
+
+def _frechet(sides: Sides) -> tuple[Measured, ...]:
+    real = sides.training.moments
+    generated = sides.generated
+    estimate = frechet.estimate(generated.kept.features, real, generated.moments)
+    return (Measured(estimate, generated.count, real.count),)
+
+
+def _kernel(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), kernel.kernel_distance(generated, real))
+
+
+def _precision_recall(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), *neighbours.precision_recall(generated, real))
+
+
+def _density_coverage(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = _equal_features(sides)
+    return _same_size(len(real), *neighbours.density_coverage(generated, real))
+
+
+def _memorisation(sides: Sides) -> tuple[Measured, ...]:
+    generated, training = sides.generated.kept.features, sides.training.kept.features
+    held_out = sides.held_out.first(len(generated)).features
+    estimate = neighbours.memorisation(generated, training, held_out)
+    return (Measured(estimate, len(generated), len(training) + len(held_out)),)
+
+
+def _classifier_score(sides: Sides) -> tuple[Measured, ...]:
+    probabilities = sides.generated.kept.probabilities
+    return (Measured(classes.classifier_score(probabilities), len(probabilities), 0),)
+
+
+def _score_ratio(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = sides.equal(sides.held_out)
+    estimate = classes.score_ratio(generated.probabilities, real.probabilities)
+    return _same_size(len(real.features), estimate)
+
+
+def _mode_count(sides: Sides) -> tuple[Measured, ...]:
+    kept = sides.generated.kept
+    labels = _labels(kept)
+    found = labels if kept.good is None else labels[kept.good]
+    count = kept.probabilities.shape[1]
+    # Without a single good sample nothing is known of the modes.
+    estimate = classes.mode_count(found, count) if len(found) else Estimate(0.0, 0.0, float(count))
+    return (Measured(estimate, len(labels), 0),)
+
+
+def _good_share(sides: Sides) -> tuple[Measured, ...]:
+    good = sides.generated.kept.good
+    return (Measured(of_proportion(np.count_nonzero(good), len(good)), len(good), 0),)
+
+
+def _class_divergence(sides: Sides) -> tuple[Measured, ...]:
+    labels, real = _labels(sides.generated.kept), _labels(sides.training.kept)
+    count = sides.generated.kept.probabilities.shape[1]
+    return (Measured(classes.class_divergence(labels, real, count), len(labels), len(real)),)
+
+
+def _intended_accuracy(sides: Sides) -> tuple[Measured, ...]:
+    labels = _labels(sides.generated.kept)
+    return (Measured(classes.intended_accuracy(labels, sides.intended), len(labels), 0),)
+
+
+# Metrics that come from one function, as they share most of their work.
+_METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
+    ("frechet_distance",): _frechet,
+    ("kernel_distance",): _kernel,
+    ("precision", "recall"): _precision_recall,
+    ("density", "coverage"): _density_coverage,
+    ("classifier_score",): _classifier_score,
+    ("score_ratio",): _score_ratio,
+    ("mode_count",): _mode_count,
+    ("good_share",): _good_share,
+    ("class_divergence",): _class_divergence,
+    ("intended_accuracy",): _intended_accuracy,
+    ("memorisation",): _memorisation,
+}
+
+
+def _equal_features(sides: Sides) -> tuple[np.ndarray, np.ndarray]:
+    generated, real = sides.equal(sides.training)
+    return generated.features, real.features
+
+
+def _same_size(count: int, *estimates: Estimate) -> tuple[Measured, ...]:
+    return tuple(Measured(estimate, count, count) for estimate in estimates)
+
+
+def _labels(extracted: Extracted) -> Int[np.ndarray, " count"]:
+    return np.argmax(extracted.probabilities, axis=1)

@@ -1,0 +1,241 @@
+"""Scores of finished or running runs, and of any two sets of images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.common.progress import announced
+from gan_jax.data import images
+from gan_jax.evaluation.evaluator import Evaluator, bundled_network
+from gan_jax.evaluation.measure import Sides, measure, unavailable
+from gan_jax.evaluation.references import reference
+from gan_jax.evaluation.rows import Row, make_rows, record_rows
+from gan_jax.features.network import FeatureNetwork
+from gan_jax.metrics.names import BETTER
+from gan_jax.runs import serialisation
+from gan_jax.sampling.sheets import to_pixels
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of the runs of one experiment, or of two sets of images.
+
+    Attributes:
+        facts: what the values hold for, a line each.
+        rows: one metric of one set of samples each; see `evaluation.lines`.
+    """
+
+    facts: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def evaluate_runs(
+    paths: Sequence[Path],
+    count: int = 10_000,
+    step: runs.Step = "latest",
+    network: FeatureNetwork | None = None,
+    key: int = 0,
+    announce: Callable[[str], None] = print,
+) -> Evaluation:
+    """Measures runs that differ only in their seed, and adds the rows to each evaluation.jsonl.
+
+    Measured are the generator's moving average ("ema", where there is one), its own parameters
+    ("raw"), and held-out real examples in the place of samples ("real"): the floor.
+
+    Args:
+        paths: run directories.
+        count: how many samples of each.
+        step: which checkpoint.
+        network: instead of the experiment's own.
+        key: which random latents, see `samples.draw`.
+        announce: is told what is left out, and why.
+
+    Raises:
+        RequestError: no run, or no such checkpoint; the runs differ in more than the seed; the data
+            have changed; samples that are not finite.
+    """
+    opened = _open(_going(paths, announce), step)
+    evaluator = Evaluator.of(opened[0].experiment, network)
+    lacking = evaluator.unavailable(count)
+    if not evaluator.experiment.data.labels:
+        lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
+    lacking.pop("good_share", None)  # which nobody expects of data whose modes are not known
+    _announce(lacking, announce)
+    if evaluator.held_out is None:
+        announce("left out: the floor, real against real: there are no held-out real examples")
+    try:
+        floor = evaluator.floor(count)
+    except RequestError as error:
+        announce(f"left out: the held-out examples as a floor: {error}")
+        floor = {}
+    rows = []
+    for run in announced(opened, len(opened), "Measuring runs"):
+        source = {"step": int(run.state.step), "seed": run.experiment.seed, "key": key}
+        source |= {"drawn": count}
+        measured = {}
+        if run.state.ema is not None:
+            measured["ema"] = evaluator.scores(run.state, count, key)
+        measured["raw"] = evaluator.scores(run.state, count, key, raw=True)
+        measured["real"] = floor
+        of_run = [
+            row
+            for parameters, values in measured.items()
+            for row in make_rows(
+                values, evaluator.network, evaluator.split, **source, parameters=parameters
+            )
+        ]
+        record_rows(run.directory.evaluation, of_run)
+        rows += of_run
+    return Evaluation(_facts(opened, evaluator, count), tuple(rows))
+
+
+def evaluate_data(
+    first: str,
+    second: str,
+    size: int,
+    channels: int,
+    network: FeatureNetwork | None = None,
+    announce: Callable[[str], None] = print,
+) -> Evaluation:
+    """Measures a set of images against another, as if the first were samples of a generator.
+
+    Args:
+        first: folder, .npz file or data set, see `images.from_text`; or an .npz file that
+            `gan-jax sample` wrote.
+        second: likewise; takes the place of both training and held-out examples.
+        size: height and width to which both are scaled and cropped, in pixels.
+        channels: 1 for grey, 3 for colour.
+        network: whose features are compared; if None, the one that the package has for the second.
+        announce: is told what is left out, and why.
+
+    Raises:
+        RequestError: images are missing or not what the network takes, or there is only one.
+    """
+    pixels = [_pixels(text, size, channels) for text in (first, second)]
+    network = network or bundled_network(images.from_text(second, size, channels))
+    compared = [reference(each, network) for each in pixels]
+    sides = Sides(compared[0], compared[1], compared[1])
+    # Nothing tells which images of the second set the first was made from, or which classes the
+    # first was meant to show; and images have no known modes.
+    unknown = ("memorisation", "intended_accuracy", "good_share")
+    names = [name for name in BETTER if name not in unknown]
+    lacking = {name: need for name, need in unavailable(sides).items() if name in names}
+    _announce(lacking, announce)
+    rows = make_rows(measure(sides, names), network, "all", first=first, second=second)
+    facts = [_features_line(network)]
+    for text, found in zip((first, second), compared, strict=True):
+        kept = len(found.kept.features)
+        part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
+        facts.append(f"{found.count:,} images of {text}{part}")
+    return Evaluation(tuple(facts), tuple(rows))
+
+
+def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]:
+    """Leaves out, and says so, those of several seeds that have diverged."""
+    diverged = [path for path in paths if runs.RunDirectory(path).divergence.exists()]
+    if len(paths) == 1 or not diverged:
+        return list(paths)
+    if len(diverged) == len(paths):
+        raise RequestError(f"all of {', '.join(map(str, paths))} have diverged")
+    announce(f"left out, as they have diverged: {', '.join(map(str, diverged))}")
+    return [path for path in paths if path not in diverged]
+
+
+def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
+    records = []
+    for path in paths:
+        directory, _ = runs.open_directory(path)
+        records.append(runs.read_record(directory))
+    _check_same(paths, records)
+    opened = [runs.load(path, step) for path in paths]
+    found = {int(run.state.step) for run in opened}
+    if len(found) > 1 and step != "best":
+        reached = ", ".join(
+            f"{path} at step {run.state.step}" for path, run in zip(paths, opened, strict=True)
+        )
+        raise RequestError(f"{reached}: give a step that all of them have saved with --step")
+    data = opened[0].experiment.data
+    now, then = data.fingerprint(), records[0].get("data")
+    if now != then:
+        raise RequestError(f"the examples of the data have changed since training: {then} -> {now}")
+    return opened
+
+
+def _announce(lacking: dict[str, str], announce: Callable[[str], None]) -> None:
+    for need in dict.fromkeys(lacking.values()):
+        names = [name for name, what in lacking.items() if what == need]
+        announce(f"left out: {', '.join(names)}: needs {need}")
+
+
+def _check_same(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
+    first, *others = records
+    seeds = [record["experiment"]["seed"] for record in records]
+    for path, other in zip(paths[1:], others, strict=True):
+        changed = serialisation.differences(_without_seed(first), _without_seed(other))
+        changed += serialisation.differences(
+            first.get("data"), other.get("data"), "examples of the data"
+        )
+        if changed:
+            raise RequestError(
+                f"{paths[0]} and {path} differ in more than the seed; evaluate them apart:\n  "
+                + "\n  ".join(changed)
+            )
+    if len(set(seeds)) < len(seeds):
+        shown = ", ".join(f"{path} {seed}" for path, seed in zip(paths, seeds, strict=True))
+        raise RequestError(f"each run must have a seed of its own: {shown}")
+
+
+def _without_seed(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record["experiment"].items() if name != "seed"}
+
+
+def _facts(opened: Sequence[runs.Run], evaluator: Evaluator, count: int) -> tuple[str, ...]:
+    steps = dict.fromkeys(f"{int(run.state.step):,}" for run in opened)
+    commits = dict.fromkeys(_commit(run) for run in opened)
+    held_out = evaluator.held_out
+    apart = "no others" if held_out is None else f"{held_out.count:,} others"
+    return (
+        _features_line(evaluator.network),
+        f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
+        f"{evaluator.split!r}; held out: {apart}",
+        f"step {', '.join(steps)}, commit {', '.join(commits)}",
+    )
+
+
+def _commit(run: runs.Run) -> str:
+    commit = runs.read_record(run.directory)["git"] or "unknown"
+    hexadecimal, dash, changed = commit.partition("-")
+    return hexadecimal[:12] + dash + changed
+
+
+def _features_line(network: FeatureNetwork) -> str:
+    return f"features {network.name}, sha256 {network.sha256()[:12]}"
+
+
+def _pixels(text: str, size: int, channels: int) -> UInt8[np.ndarray, "count size size channels"]:
+    path = Path(text).expanduser()
+    if runs.RunDirectory(path).config.exists():
+        raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
+    if path.suffix == ".npz" and path.is_file():
+        drawn = _drawn(path)
+        if drawn is not None:
+            if drawn.shape[1:] != (size, size, channels):
+                found = "x".join(map(str, drawn.shape[1:]))
+                raise RequestError(f"{text} holds samples of {found}, not {size}x{size}x{channels}")
+            return to_pixels(drawn)
+    return images.from_text(text, size, channels).load().sample
+
+
+def _drawn(path: Path) -> np.ndarray | None:
+    """Samples that `gan-jax sample` wrote, in [-1, 1]; None in a file of something else."""
+    try:
+        with np.load(path) as file:
+            return file.get("samples")
+    except (OSError, ValueError):
+        return None  # `images.from_text` says what is wrong with it

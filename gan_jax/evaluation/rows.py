@@ -1,0 +1,93 @@
+"""The lines of evaluation.jsonl: each is one metric of one set of samples."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from gan_jax.common.files import read_json_lines, write_atomically
+from gan_jax.evaluation.measure import Measured
+from gan_jax.features.network import FeatureNetwork
+
+# Lines that agree in these are of the same measurement: the newer one replaces the older.
+IDENTIFYING = (
+    "step",
+    "seed",
+    "parameters",
+    "features",
+    "features_sha256",
+    "samples",
+    "split",
+    "metric",
+    "key",
+    "drawn",
+    "first",
+    "second",
+)
+
+Row = dict[str, Any]
+
+
+def make_rows(
+    measured: dict[str, Measured], network: FeatureNetwork, split: str, **source: str | int
+) -> list[Row]:
+    """Lines of what was measured; what is infinite there is null.
+
+    Args:
+        measured: metrics by name.
+        network: whose features were compared.
+        split: of the real examples that the generator learns from.
+        source: what the samples are, and where they come from: step, seed, parameters, key, and
+            how many were drawn, of which a metric may have measured fewer.
+    """
+    source |= {"features": network.name, "features_sha256": network.sha256()}
+    return [
+        {
+            **source,
+            "samples": samples,
+            "real_samples": real,
+            "split": split,
+            "metric": name,
+            "value": _finite(estimate.value),
+            "low": _finite(estimate.low),
+            "high": _finite(estimate.high),
+        }
+        for name, (estimate, samples, real) in measured.items()
+    ]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Reads the lines of a file, without those that another hand has damaged; [] without a file."""
+    numbers = (int, float, type(None))
+    return [
+        row
+        for row in read_json_lines(path)
+        if "metric" in row
+        and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
+    ]
+
+
+def record_rows(path: Path, new: Iterable[Row]) -> None:
+    """Adds lines to a file, in place of those of the same measurements; whole or not at all."""
+    new = list(new)
+    again = {_identity(row) for row in new}
+    with locked(path):
+        kept = [row for row in read_rows(path) if _identity(row) not in again]
+        text = "".join(json.dumps(row) + "\n" for row in kept + new)
+        write_atomically(path, text.encode())
+
+
+def locked(path: Path) -> filelock.BaseFileLock:
+    """Keeps other processes from changing the file, while the context lasts."""
+    return filelock.FileLock(path.with_name(f".{path.name}.lock"))
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None  # JSON has no infinity
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in IDENTIFYING)

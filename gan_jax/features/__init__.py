@@ -1,0 +1,20 @@
+"""Feature networks: what turns samples into the numbers that metrics compare."""
+
+from gan_jax.features.classifiers import Classifier, classifier, mnist
+from gan_jax.features.functions import Function, function
+from gan_jax.features.inception_v3 import Inception, inception
+from gan_jax.features.nearest_mode import NearestMode
+from gan_jax.features.network import Extracted, FeatureNetwork
+
+__all__ = [
+    "Classifier",
+    "Extracted",
+    "FeatureNetwork",
+    "Function",
+    "Inception",
+    "NearestMode",
+    "classifier",
+    "function",
+    "inception",
+    "mnist",
+]

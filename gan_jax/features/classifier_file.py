@@ -1,0 +1,137 @@
+"""The file of a trained classifier: its weights, and a description of how they came about.
+
+An .npz with one array for each weight, named by its path ('params/Conv_0/kernel'), and
+'description', a JSON text.
+"""
+
+import dataclasses
+import io
+import json
+import zipfile
+import zlib
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import check_bounds, check_types
+from gan_jax.networks.classifier import Classifier
+
+DESCRIPTION = "description"
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """How a classifier was made, and how good it is; all of it can be written as JSON.
+
+    Attributes:
+        data: what it was trained on, as named on the command line.
+        size: height and width of the images that it takes, in pixels.
+        channels: 1 for grey, 3 for colour.
+        class_names: name of each class.
+        width, feature_size: fields of the network.
+        test_accuracy: share of the test images classified rightly, in [0, 1].
+        test_count: number of test images.
+        tested_on: which images these were.
+        seed: seed of the training.
+        epochs: passes over the training images.
+        command: the command line that made it.
+        version: version of this package.
+        git: commit of the package's source, '-dirty' where it was changed, '' outside git.
+    """
+
+    data: str
+    size: int
+    channels: Literal[1, 3]
+    class_names: tuple[str, ...]
+    width: int
+    feature_size: int
+    test_accuracy: float
+    test_count: int
+    tested_on: str
+    seed: int
+    epochs: int
+    command: str
+    version: str
+    git: str
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "size", at_least=1)
+
+    @property
+    def network(self) -> Classifier:
+        """The network that the weights belong to."""
+        return Classifier(self.width, self.feature_size, len(self.class_names))
+
+
+class Saved(NamedTuple):
+    """What a file holds: the description, and the network's variables as NumPy arrays."""
+
+    description: Description
+    variables: PyTree
+
+
+def encode(description: Description, variables: PyTree) -> bytes:
+    """Returns the content of a file: the same bytes for the same description and weights."""
+    arrays = {name: np.asarray(leaf) for name, leaf in _by_name(variables).items()}
+    text = json.dumps(dataclasses.asdict(description), indent=2)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{DESCRIPTION: np.array(text)}, **arrays)
+    return buffer.getvalue()
+
+
+def decode(content: bytes, path: str) -> Saved:
+    """Reads the content of a file.
+
+    Args:
+        content: what the file holds.
+        path: what it is called in messages.
+
+    Raises:
+        RequestError: it is no such file, or damaged, or made for another network than this
+            version of the package has.
+    """
+    try:
+        with np.load(io.BytesIO(content)) as file:
+            arrays = dict(file)
+    except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise RequestError(f"{path} cannot be read as .npz, or is damaged: {error}") from error
+    if DESCRIPTION not in arrays:
+        raise RequestError(
+            f"{path} is no classifier, as `gan-jax features` makes them: it holds "
+            f"{', '.join(list(arrays)[:5]) or 'nothing'}, but no '{DESCRIPTION}'"
+        )
+    description = _description(str(arrays[DESCRIPTION]), path)
+    image = jnp.zeros((1, description.size, description.size, description.channels))
+    template = jax.eval_shape(
+        lambda: description.network.init(jax.random.key(0), image, training=False)
+    )
+    for name, wanted in _by_name(template).items():
+        found = arrays[name].shape if name in arrays else "none"
+        if found != wanted.shape:
+            raise RequestError(
+                f"{path} holds weights of another network: {name} must have shape "
+                f"{wanted.shape}, and has {found}"
+            )
+    variables = jax.tree_util.tree_map_with_path(lambda where, _: arrays[_name(where)], template)
+    return Saved(description, variables)
+
+
+def _description(text: str, path: str) -> Description:
+    try:
+        values = json.loads(text)
+        return Description(**values | {"class_names": tuple(values["class_names"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError(f"{path} has a description that cannot be read: {error}") from error
+
+
+def _by_name(variables: PyTree) -> dict[str, Any]:
+    return {_name(where): leaf for where, leaf in jax.tree_util.tree_leaves_with_path(variables)}
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")

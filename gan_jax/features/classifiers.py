@@ -1,0 +1,116 @@
+"""Trained classifiers as feature networks: that of digits, and those of `gan-jax features`."""
+
+import functools
+import hashlib
+import importlib
+import importlib.resources
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.common.validation import check_not_empty, check_types
+from gan_jax.features import classifier_file
+from gan_jax.features.network import Extracted, Pixels, check_pixels, check_sha256, in_batches, read
+
+BUNDLED = "mnist_classifier.npz"
+
+
+BUNDLED_SHA256 = "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier that `gan-jax features` made; its features are penultimate activations.
+
+    Attributes:
+        path: its file; None is the classifier of handwritten digits that is bundled, see `mnist`.
+    """
+
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_not_empty(self, "path")
+
+    @property
+    def name(self) -> str:
+        """'mnist-cnn' for the bundled one, else the name of the file without its ending."""
+        return "mnist-cnn" if self.path is None else Path(self.path).stem
+
+    @property
+    def description(self) -> classifier_file.Description:
+        """How it was made, and its accuracy; RequestError where the file cannot be read."""
+        return self._saved().description
+
+    def sha256(self) -> str:
+        """Returns the hash of the weights file; RequestError where the file cannot be read."""
+        return hashlib.sha256(self._content()).hexdigest()
+
+    def extract(self, pixels: Pixels) -> Extracted:
+        """Returns features and probabilities; see `FeatureNetwork`."""
+        return classify(self._saved(), pixels, self.name)
+
+    def _saved(self) -> classifier_file.Saved:
+        return _decoded(self._content(), str(self.path or BUNDLED))
+
+    def _content(self) -> bytes:
+        if self.path is None:
+            content = (importlib.resources.files("gan_jax.features") / BUNDLED).read_bytes()
+            check_sha256(BUNDLED, content, BUNDLED_SHA256)
+            return content
+        return read(self.path)
+
+
+def mnist() -> Classifier:
+    """Describes the bundled classifier of handwritten digits: 28 x 28 pixels, grey, ten classes.
+
+    99.57 % of MNIST's 10,000 test digits right, measured from the weights as stored; trained on the
+    60,000 others with seed 0 at commit 681aa5b, on one x86 core, by
+
+        gan-jax features mnist --out mnist_classifier.npz
+
+    It has seen the bundled training digits and none of the bundled test digits. The file's sha256:
+    69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134.
+    """
+    return Classifier()
+
+
+def classifier(path: str | os.PathLike[str]) -> Classifier:
+    """Describes the classifier in a file that `gan-jax features` wrote.
+
+    Raises:
+        RequestError: `path` is no path. A file that is missing or wrong is reported when used.
+    """
+    return Classifier(os.fspath(path) if isinstance(path, os.PathLike) else path)
+
+
+def classify(saved: classifier_file.Saved, pixels: Pixels, name: str = "") -> Extracted:
+    """Returns features and probabilities of images.
+
+    Args:
+        saved: a classifier as its file holds it.
+        pixels: the images.
+        name: what the classifier is called in messages.
+
+    Raises:
+        RequestError: the images do not have the size or channels that it takes.
+    """
+    description, variables = saved
+    check_pixels(name, pixels, (description.size, description.size, description.channels))
+    return in_batches(functools.partial(_apply, description.network, variables), pixels)
+
+
+# Keyed by content, so that a file that changes while the process lives is never served stale.
+@functools.lru_cache(maxsize=4)
+def _decoded(content: bytes, path: str) -> classifier_file.Saved:
+    return classifier_file.decode(content, path)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apply(network, variables, pixels):
+    images = (pixels.astype(jnp.float32) * 2 - 255) * (1 / 255)
+    features, logits = network.apply(variables, images, training=False)
+    return features, jax.nn.softmax(logits)

@@ -1,0 +1,1 @@
+"""How training goes, in words, and what may help."""

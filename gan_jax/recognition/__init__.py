@@ -1,0 +1,1 @@
+"""What data are worth to a classifier."""

@@ -1,0 +1,301 @@
+"""How a classifier is trained whose activations serve as features: one recipe for all images.
+
+AdamW (Loshchilov and Hutter, 2019) on the cross-entropy, with a learning rate that rises and then
+falls as a cosine (Loshchilov and Hutter, 2017), on images that are turned, scaled and shifted a
+little at random.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import functools
+import importlib.metadata
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, PyTree
+from rich.console import Console
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.files import write_atomically
+from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
+from gan_jax.common.provenance import git_commit
+from gan_jax.data.images import Images
+from gan_jax.data.order import batch_indices
+from gan_jax.features import classifier_file
+from gan_jax.features.classifier_file import Description
+from gan_jax.features.classifiers import classify
+from gan_jax.networks.classifier import Classifier
+
+BATCH = 128
+TURN = 5.0  # degrees
+SCALE = 0.05  # share of the size
+SHIFT = 1 / 28  # share of the size
+HELD_OUT_SHARE = 10  # one in so many, where the data have no test images
+STEPS_TOGETHER = 20  # in one compiled call: on CPU each call allocates its memory anew
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that a training depends on, besides the images."""
+
+    network: Classifier
+    steps: int
+    learning_rate: float = 1e-2
+    weight_decay: float = 3e-2
+
+    def optimizer(self) -> optax.GradientTransformation:
+        """Returns the optax transformation."""
+        rise = self.steps // 5
+        schedule = optax.warmup_cosine_decay_schedule(0.0, self.learning_rate, rise, self.steps)
+        return optax.adamw(schedule, weight_decay=self.weight_decay)
+
+
+class State(NamedTuple):
+    """All that training changes."""
+
+    step: Int[Array, ""]
+    params: PyTree
+    batch_stats: PyTree
+    opt_state: PyTree
+
+
+class Stream(enum.IntEnum):
+    """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream)."""
+
+    INIT = 0
+    AUGMENT = 1
+    DROPOUT = 2
+
+
+class Parts(NamedTuple):
+    """What is trained on and what is tested on: data sets, and positions of images in them."""
+
+    data: Images
+    training: Int32[np.ndarray, " training"]
+    test_data: Images
+    test: Int32[np.ndarray, " test"]
+    tested_on: str
+
+
+def init(recipe: Recipe, image_shape: tuple[int, int, int], key: PRNGKeyArray) -> State:
+    """Returns the state at step 0."""
+    image = jnp.zeros((1, *image_shape))
+    variables = recipe.network.init(_key(key, 0, Stream.INIT), image, training=False)
+    params, batch_stats = variables["params"], variables["batch_stats"]
+    return State(jnp.int32(0), params, batch_stats, recipe.optimizer().init(params))
+
+
+def update(
+    recipe: Recipe,
+    key: PRNGKeyArray,
+    state: State,
+    images: Float[Array, "batch height width channels"],
+    labels: Int[Array, " batch"],
+) -> tuple[State, dict[str, Float[Array, ""]]]:
+    """One step of training.
+
+    Returns:
+        The state at the next step, and of this batch the mean 'loss' and the 'accuracy' in [0, 1].
+    """
+    images = augment(images, _key(key, state.step, Stream.AUGMENT))
+
+    def mean_loss(params):
+        (_, logits), variables = recipe.network.apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            images,
+            training=True,
+            rngs={"dropout": _key(key, state.step, Stream.DROPOUT)},
+            mutable=["batch_stats"],
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return losses.mean(), (logits, variables["batch_stats"])
+
+    gradient_of = jax.value_and_grad(mean_loss, has_aux=True)
+    (loss, (logits, batch_stats)), gradient = gradient_of(state.params)
+    updates, opt_state = recipe.optimizer().update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics = {"loss": loss, "accuracy": jnp.mean(logits.argmax(-1) == labels)}
+    return State(state.step + 1, params, batch_stats, opt_state), metrics
+
+
+def augment(
+    images: Float[Array, "batch height width channels"], key: PRNGKeyArray
+) -> Float[Array, "batch height width channels"]:
+    """Turns, scales and shifts each image at random, with what lies at its border repeated."""
+    count, height, width, _ = images.shape
+    draws = jax.random.uniform(key, (4, count), jnp.float32, minval=-1.0)
+    angle, scale = jnp.deg2rad(TURN) * draws[0], 1 + SCALE * draws[1]
+    down, right = SHIFT * height * draws[2], SHIFT * width * draws[3]
+    return jax.vmap(transform)(images, angle, scale, down, right)
+
+
+def transform(
+    image: Float[Array, "height width channels"],
+    angle: Float[Array, ""] | float,
+    scale: Float[Array, ""] | float,
+    down: Float[Array, ""] | float,
+    right: Float[Array, ""] | float,
+) -> Float[Array, "height width channels"]:
+    """Turns (radians, clockwise), enlarges and shifts (pixels) an image about its centre.
+
+    Values between pixels are interpolated linearly; beyond the border its nearest pixel counts.
+    """
+    height, width, _ = image.shape
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+    rows = (jnp.arange(height) - middle_row - down)[:, None] / scale
+    columns = (jnp.arange(width) - middle_column - right)[None, :] / scale
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    from_rows = cosine * rows - sine * columns + middle_row
+    from_columns = sine * rows + cosine * columns + middle_column
+
+    def sampled(channel):
+        coordinates = [from_rows, from_columns]
+        return jax.scipy.ndimage.map_coordinates(channel, coordinates, order=1, mode="nearest")
+
+    return jax.vmap(sampled, in_axes=-1, out_axes=-1)(image)
+
+
+def split(data: Images) -> Parts:
+    """Says which images are trained on, and which are set apart to measure the accuracy.
+
+    These are the data set's own held-out images. Where there are none with labels, they are every
+    tenth image of a fixed random order, whatever the seed of the training.
+
+    Raises:
+        RequestError: the data have no labels or one class only, or other classes held out.
+    """
+    named = f"a classifier needs images of two classes or more; {data.source}"
+    if data.classes < 2:
+        raise RequestError(
+            f"{named} has {'only one' if data.classes else 'no labels'}: in a folder, each class "
+            "is a sub-folder; in an .npz, 'labels' gives the class of each image"
+        )
+    everything = np.arange(data.count, dtype=np.int32)
+    held_out = data.held_out()
+    if held_out is not None and held_out.load().label is not None:
+        names, other_names = data.load().class_names, held_out.load().class_names
+        if names != other_names:
+            raise RequestError(
+                f"{held_out.source} has the classes {', '.join(other_names)}; the images to train "
+                f"on have {', '.join(names)}"
+            )
+        others = np.arange(held_out.count, dtype=np.int32)
+        return Parts(data, everything, held_out, others, "all held-out images")
+    if data.count < 2 * HELD_OUT_SHARE:
+        raise RequestError(f"{named} has {data.count} images: too few to hold some out as a test")
+    order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
+    first = math.ceil(data.count / HELD_OUT_SHARE)
+    return Parts(data, order[first:], data, order[:first], "a tenth of the images, not trained on")
+
+
+def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict[str, Any]]]:
+    """Yields the state after every few steps of training, and the metrics of the last of them."""
+    key = jax.random.key(seed)
+    state = init(recipe, parts.data.sample_shape, key)
+    for first in range(0, recipe.steps, STEPS_TOGETHER):
+        steps = range(first, min(first + STEPS_TOGETHER, recipe.steps))
+        indices = [batch_indices(len(parts.training), seed, i, batch_size(parts)) for i in steps]
+        raw = [parts.data.gather(parts.training[batch]) for batch in indices]
+        stacked = jax.tree.map(lambda *batches: np.stack(batches), *raw)
+        state, metrics = _updates(recipe, parts.data, key, state, stacked)
+        yield state, jax.tree.map(lambda values: values[-1], metrics)
+
+
+def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Description:
+    """Trains a classifier, measures its accuracy with the weights as they are stored, and saves it.
+
+    Says on stderr what is being done. The file appears when all is done, whole.
+
+    Args:
+        data: the images, with labels.
+        name: what the data are called in the file.
+        out: the file, .npz.
+        epochs: passes over the training images.
+        seed: seed of the weights, of the order of the images, and of all random draws.
+
+    Returns:
+        What the file says of the classifier.
+
+    Raises:
+        RequestError: the data are missing, have no labels or one class only, or are too small.
+    """
+    parts = split(data)
+    class_names = data.load().class_names
+    steps = math.ceil(epochs * len(parts.training) / batch_size(parts))
+    recipe = Recipe(Classifier(classes=len(class_names)), steps)
+    with progress(steps, len(parts.training) / batch_size(parts)) as show:
+        for state, metrics in train(parts, recipe, seed):
+            show(state, metrics)
+    description = Description(
+        data=name,
+        size=data.size,
+        channels=data.channels,
+        class_names=class_names,
+        width=recipe.network.width,
+        feature_size=recipe.network.feature_size,
+        test_accuracy=0.0,
+        test_count=len(parts.test),
+        tested_on=parts.tested_on,
+        seed=seed,
+        epochs=epochs,
+        command=shlex.join(["gan-jax", *sys.argv[1:]]),
+        version=importlib.metadata.version("gan_jax"),
+        git=git_commit() or "",
+    )
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    saved = classifier_file.decode(classifier_file.encode(description, variables), str(out))
+    raw = parts.test_data.gather(parts.test)
+    right = classify(saved, raw["sample"]).probabilities.argmax(-1) == raw["label"]
+    description = dataclasses.replace(description, test_accuracy=float(right.mean()))
+    write_atomically(out, classifier_file.encode(description, saved.variables))
+    return description
+
+
+def batch_size(parts: Parts) -> int:
+    """Images in each step: BATCH, or all where there are fewer."""
+    return min(BATCH, len(parts.training))
+
+
+@contextlib.contextmanager
+def progress(steps: int, steps_of_epoch: float) -> Iterator[Callable[[State, Any], None]]:
+    """Gives a function that shows state and metrics: a bar on a terminal, else lines at times."""
+    console = Console(stderr=True, soft_wrap=True)
+    last_line = time.monotonic()
+    with make_bar(console) as bar:
+        task = bar.add_task("compiling", total=steps, figures="")
+
+        def show(state: State, metrics: Any) -> None:
+            nonlocal last_line
+            step = int(state.step)
+            figures = (
+                f"epoch {step / steps_of_epoch:.1f} · loss {float(metrics['loss']):.3f} · "
+                f"{float(metrics['accuracy']):.1%} right"
+            )
+            bar.update(task, completed=step, figures=figures, description="training")
+            if bar.disable and time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+                console.print(f"step {step}/{steps} · {figures}", highlight=False)
+                last_line = time.monotonic()
+
+        yield show
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _updates(recipe, data, key, state, raw_batches):
+    def one(state, raw):
+        return update(recipe, key, state, data.prepare(raw)["sample"], raw["label"])
+
+    return jax.lax.scan(one, state, raw_batches)
+
+
+def _key(key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream) -> PRNGKeyArray:
+    return jax.random.fold_in(jax.random.fold_in(key, step), stream)

@@ -1,0 +1,179 @@
+"""An evaluation as a table on the terminal."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from gan_jax.evaluation.compare import Basis, Comparison, Setting
+from gan_jax.evaluation.of_runs import Evaluation
+from gan_jax.evaluation.rows import Row
+from gan_jax.metrics.estimate import of_mean
+from gan_jax.metrics.names import POSSIBLE
+
+NARROWEST = 20  # characters of a column whose cells may take several lines
+PLAIN_WIDTH = 500  # characters of a line where the output is no terminal and must not be wrapped
+
+
+def show(evaluation: Evaluation) -> None:
+    """Prints what the values hold for, and the values."""
+    console, plain = make_console()
+    for fact in evaluation.facts:
+        console.print(fact, markup=False, highlight=False)
+    rows = evaluation.rows
+    made = table(rows, plain)
+    several = len({row.get("seed") for row in rows}) > 1
+    if not plain and several and _widths(console, made).maximum > console.width:
+        made = table(rows, plain, single_seeds=False)
+        console.print("single seeds, too wide to show here: evaluation.jsonl of each run")
+        if any(row["parameters"] == "real" for row in rows):
+            console.print("real: one value for all seeds, with its interval over samples")
+    print_whole(console, made)
+
+
+def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
+    """Prints a line for each metric and setting; a single seed has its value alone."""
+    console, plain = make_console()
+    console.print(str(basis), markup=False, highlight=False)
+    if not plain:
+        _show_by_metric(console, comparisons)
+        return
+    of_setting = ("directory", "seeds", "diverged", "seconds")
+    made = compact_table("metric", *of_setting, "mean", "deviation", "p", "verdict")
+    for row in comparisons:
+        p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
+        counts = (str(len(row.values)), *_diverged_and_seconds(row.setting))
+        cells = (row.metric, Text(str(row.setting.path)), *counts, *_mean_and_deviation(row))
+        made.add_row(*cells, p_value, row.verdict)
+    console.print(made)
+
+
+def make_console() -> tuple[Console, bool]:
+    """What prints on stdout, and whether that is no terminal and tables are plain text."""
+    plain = not sys.stdout.isatty()
+    return Console(width=PLAIN_WIDTH if plain else None, soft_wrap=plain), plain
+
+
+def compact_table(*headings: str) -> Table:
+    """A table without a box, which would take room, and without rows."""
+    return Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
+    """Prints a table with no cell cut: where it must be, lines are wider than the terminal.
+
+    Args:
+        console: where.
+        made: the table.
+        wrapped: heading of the one column whose cells may take several lines.
+    """
+    for column in made.columns:
+        if column.header == wrapped:
+            column.overflow, column.max_width = "fold", NARROWEST
+        else:
+            column.no_wrap = True
+            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+    least = _widths(console, made).minimum
+    for column in made.columns:
+        column.max_width = None  # where there is more room, it takes it
+    if least > console.width:
+        made.width = least
+    console.print(made, crop=False)
+
+
+def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
+    """A line for each metric and parameters, a column for each seed, and their mean.
+
+    Behind each value stands its 95 % interval over draws of the samples; behind the mean of several
+    seeds that over seeds (Student's t), cut to what is possible. Without `single_seeds` the mean
+    stands alone, and held-out examples, the same for every seed, have their value in its place.
+    """
+    seeds = list(dict.fromkeys(row.get("seed") for row in rows))
+    made = compact_table() if plain else Table()
+    made.add_column("metric")
+    made.add_column("of")
+    made.add_column("samples", justify="right")
+    if len(seeds) > 1:
+        made.add_column(f"mean over {len(seeds)} seeds")
+    for seed in seeds if single_seeds else ():
+        made.add_column("value" if seed is None else f"seed {seed}")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        of_metric = [row for row in rows if row["metric"] == metric]
+        for parameters in dict.fromkeys(row.get("parameters") for row in of_metric):
+            found = [row for row in of_metric if row.get("parameters") == parameters]
+            made.add_row(*_cells(found, len(seeds) > 1, single_seeds))
+    return made
+
+
+def shown(value: float | None, low: float | None, high: float | None) -> str:
+    """A value with its interval, for example '12.3 (11.8 to 12.9)'."""
+    if value is None:
+        return "infinite"
+    return f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _show_by_metric(console: Console, comparisons: Sequence[Comparison]) -> None:
+    """The directories, and below each metric what they reached, in few columns for a terminal."""
+    settings = {row.setting.path: row.setting for row in comparisons}
+    # Of tuples this compares whole names, not characters.
+    common = os.path.commonprefix([path.parent.parts for path in settings])  # noqa: RUF071
+    names = {path: str(Path(*path.parts[len(common) :])) for path in settings}
+    if common:
+        console.print(f"directories in {Path(*common)}", markup=False, highlight=False)
+    made = compact_table("directory", "diverged", "seconds")
+    for path, setting in settings.items():
+        made.add_row(Text(names[path]), *_diverged_and_seconds(setting))
+    print_whole(console, made)
+    console.print()
+    made = compact_table("metric, directory", "seeds", "mean", "deviation", "verdict")
+    metric = None
+    for row in comparisons:
+        if row.metric != metric:
+            metric = row.metric
+            made.add_row(metric, style="bold")
+        verdict = row.verdict if row.p_value is None else f"{row.verdict} (p={row.p_value:.2g})"
+        seeds = str(len(row.values))
+        name = Text("  " + names[row.setting.path])
+        made.add_row(name, seeds, *_mean_and_deviation(row), verdict)
+    print_whole(console, made, wrapped="verdict")
+
+
+def _widths(console: Console, made: Table) -> Measurement:
+    """Characters that lines need, however wide the terminal is."""
+    return Measurement.get(console, console.options.update(max_width=sys.maxsize), made)
+
+
+def _diverged_and_seconds(setting: Setting) -> tuple[str, str]:
+    seconds = "" if setting.seconds is None else f"{setting.seconds:.0f}"
+    return f"{setting.diverged} of {setting.seeds}", seconds
+
+
+def _mean_and_deviation(row: Comparison) -> tuple[str, str]:
+    mean = " ".join(f"{value:.4g}" for value in row.values)
+    if row.mean:
+        mean = shown(row.mean.value, row.mean.low, row.mean.high)
+    return mean, "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
+
+
+def _cells(rows: Sequence[Row], several: bool, single_seeds: bool) -> list[str]:
+    row = rows[0]
+    cells = [row["metric"], row.get("parameters", "first"), f"{row['samples']:,}"]
+    each = [shown(row["value"], row["low"], row["high"]) for row in rows]
+    if several:
+        values = [row["value"] for row in rows]
+        # Held-out examples are the same for every seed.
+        if row["parameters"] == "real":
+            cells.append("" if single_seeds else each[0])
+        elif None in values:
+            cells.append("" if single_seeds else "infinite")
+        else:
+            mean = of_mean(np.array(values)).clipped(*POSSIBLE[row["metric"]])
+            cells.append(shown(mean.value, mean.low, mean.high))
+    return cells + each if single_seeds else cells

@@ -1,0 +1,37 @@
+"""A run on disk: its files, what it was started with, its checkpoints, and opening it again."""
+
+from gan_jax.runs.directory import SEED_PREFIX, SWEEP, RunDirectory
+from gan_jax.runs.open import Run, Step, abstract_state, all_seeds, load, one_seed, open_directory
+from gan_jax.runs.record import (
+    claim,
+    claim_for_seeds,
+    experiment_of,
+    extend_record,
+    make_record,
+    read_divergence,
+    read_record,
+    read_seconds,
+    write_record,
+)
+
+__all__ = [
+    "SEED_PREFIX",
+    "SWEEP",
+    "Run",
+    "RunDirectory",
+    "Step",
+    "abstract_state",
+    "all_seeds",
+    "claim",
+    "claim_for_seeds",
+    "experiment_of",
+    "extend_record",
+    "load",
+    "make_record",
+    "one_seed",
+    "open_directory",
+    "read_divergence",
+    "read_record",
+    "read_seconds",
+    "write_record",
+]

@@ -1,0 +1,206 @@
+"""Checkpoints of the whole train state: the only file that imports Orbax."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+from orbax.checkpoint import v1 as ocp
+
+from gan_jax.common.errors import RequestError
+from gan_jax.runtime import devices
+
+DIGESTS = "digests"
+CHECKSUM = "checksum"  # of the digests
+
+
+class Checkpointer:
+    """Saves states in the background; a context manager, whose exit waits for the last save.
+
+    Several processes save together, all of them the same state.
+    A save that fails (a full disk) raises OSError at the next save or at exit.
+    """
+
+    def __init__(self, directory: Path, keep: int):
+        """Opens `directory`, keeping the `keep` newest checkpoints in it."""
+        self.directory = directory
+        self._orbax = ocp.training.Checkpointer(
+            directory.resolve(),
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )
+        self._saving: Any = None
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Starts to save; the state may be donated as soon as this returns."""
+        self.wait()
+        # To save NumPy's arrays takes Orbax half the time of JAX's.
+        state = jax.tree.map(_keys_on_devices, devices.to_host(state))
+        digests = _digests(state)
+        metadata = {DIGESTS: digests, CHECKSUM: _checksum(digests)}
+        self._saving = self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
+
+    def wait(self) -> None:
+        """Waits until the last save is on disk; this also frees its thread and files.
+
+        Raises:
+            OSError: it failed.
+        """
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            with _failing_as_os_error():
+                saving.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.wait()
+        finally:
+            with _failing_as_os_error():
+                self._orbax.close()
+
+
+@contextmanager
+def _failing_as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Orbax raises whatever its storage layers raise
+        raise OSError(f"a checkpoint could not be saved: {_cause(error)}") from error
+
+
+def steps(directory: Path) -> list[int]:
+    """Steps of the checkpoints in a directory, oldest first; whether intact is not checked."""
+    if not directory.is_dir():
+        return []
+    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+
+
+def remove_after(directory: Path, step: int) -> None:
+    """Removes the checkpoints of later steps, newest first."""
+    for later in reversed([saved for saved in steps(directory) if saved > step]):
+        shutil.rmtree(directory / str(later))
+
+
+def load(directory: Path, step: int, template: PyTree) -> PyTree:
+    """Loads the checkpoint of one step.
+
+    Args:
+        directory: the run's checkpoints.
+        step: which one.
+        template: tree of `jax.ShapeDtypeStruct`, with shardings, of what it should hold.
+
+    Raises:
+        RequestError: it holds other arrays than the template: the networks have changed.
+        DamagedError: it cannot be read, or its bytes are not those that were saved.
+    """
+    path = directory.resolve() / str(step)
+    try:
+        metadata = ocp.metadata(path).custom_metadata
+        digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
+    except Exception as error:  # Orbax raises whatever its storage layers raise
+        raise DamagedError(f"{path}: {_cause(error)}") from error
+    if _checksum(digests) != checksum:
+        raise DamagedError(f"{path}: the names or checksums of its arrays have changed")
+    expected, found = _shapes(template), {name: shape for name, (shape, _) in digests.items()}
+    if expected != found:
+        differing = [n for n in {**expected, **found} if expected.get(n) != found.get(n)]
+        listed = "; ".join(
+            f"{n}: saved {found.get(n)}, now {expected.get(n)}" for n in sorted(differing)[:5]
+        )
+        raise RequestError(f"checkpoint {path} holds other arrays than the experiment: {listed}")
+    try:
+        state = ocp.load(path, template)
+    except Exception as error:
+        raise DamagedError(f"{path}: {_cause(error)}") from error
+    changed = [name for name, found in _digests(state).items() if list(found) != digests[name]]
+    if changed:
+        raise DamagedError(f"{path}: bytes have changed in {', '.join(changed[:3])}")
+    return state
+
+
+def load_newest_intact(
+    directory: Path, template: PyTree, announce: Callable[[str], None], mend: bool = True
+) -> tuple[int, PyTree] | None:
+    """Loads the newest checkpoint that is intact; sets damaged ones aside as `corrupt-<step>`.
+
+    Several processes load together, and one of them mends.
+
+    Returns:
+        Its step and state, or None where there are no checkpoints at all.
+
+    Raises:
+        DamagedError: there are checkpoints, and all of them are damaged; nothing is changed.
+        RequestError: they hold other arrays than the template.
+    """
+    damaged: list[tuple[int, DamagedError]] = []
+    for step in reversed(steps(directory)):
+        try:
+            state = load(directory, step, template)
+        except DamagedError as error:
+            damaged.append((step, error))
+            continue
+        for bad_step, error in damaged if mend else ():
+            # Orbax would take it for the newest, and would not save that step again.
+            aside = directory / f"corrupt-{bad_step}"
+            shutil.rmtree(aside, ignore_errors=True)
+            (directory / str(bad_step)).rename(aside)
+            announce(f"checkpoint damaged, kept as {aside.name}: {error}")
+        return step, state
+    if damaged:
+        listed = "; ".join(str(error) for _, error in damaged)
+        raise DamagedError(f"no intact checkpoint in {directory}: {listed}")
+    return None
+
+
+class DamagedError(Exception):
+    """A checkpoint that cannot be read back as it was saved."""
+
+
+def _is_key(leaf: jax.Array | np.ndarray) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _keys_on_devices(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    """Of several processes Orbax takes only arrays that lie on the devices of all of them."""
+    return devices.put(leaf, devices.for_checkpoints()) if _is_key(leaf) else leaf
+
+
+def _raw(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _digests(state: PyTree) -> dict[str, tuple[str, int]]:
+    """Shape, type and checksum of each leaf; Orbax itself does not notice flipped bits."""
+    return {
+        name: (shape, zlib.crc32(np.asarray(_raw(leaf)).tobytes()))
+        for (name, shape), leaf in zip(_shapes(state).items(), jax.tree.leaves(state), strict=True)
+    }
+
+
+def _checksum(digests: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(digests, sort_keys=True).encode())
+
+
+def _shapes(tree: PyTree) -> dict[str, str]:
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _cause(error: Exception) -> str:
+    """The first line of what went wrong, without the many files that TensorStore names in it."""
+    first = str(error).strip().partition("\n")[0].partition(" [tensorstore_spec")[0]
+    status, _, rest = first.partition(": ")
+    if status.isupper():  # RESOURCE_EXHAUSTED: ... : ... : No space left on device
+        first = f"{status}: {rest.rpartition(': ')[2]}"
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -1,0 +1,202 @@
+"""Experiments as files: loading the Python file, and the way to `config.json` and back."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import nearest
+from gan_jax.experiment import Experiment
+
+LENGTH_FIELDS = ("steps", "epochs")  # of an experiment: of the two it has one
+FLAX_FIELDS = ("parent", "name")  # of every Linen module; no part of what it is
+
+# Modules under whose names earlier versions recorded classes and functions, and where these are
+# found now. Runs never expire: a module that moves gets a line here.
+MOVED = {
+    "gan_jax.data.arrays": "gan_jax.data.sources",
+    "gan_jax.data.folder": "gan_jax.data.sources",
+    "gan_jax.data.stacked": "gan_jax.data.sources",
+    "gan_jax.data.tfds": "gan_jax.data.sources",
+    "gan_jax.metrics.features": "gan_jax.features",
+    "gan_jax.metrics.inception": "gan_jax.features",
+    "gan_jax.metrics.nearest_mode": "gan_jax.features",
+}
+
+# Fields that earlier versions did not record, with the value that stands for what they did.
+ADDED = {"gan_jax.optimizers:Adam": {"form": "keras"}}
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Runs a Python file and returns the `experiment` that it defines.
+
+    The file's folder goes on the import path, so that one experiment can start from another:
+    `from dcgan_mnist import experiment as base`.
+
+    Raises:
+        RequestError: no such file, it raises, or it defines no `experiment`.
+    """
+    experiment = getattr(load_file(path), "experiment", None)
+    if not isinstance(experiment, Experiment):
+        found = "nothing of that name" if experiment is None else type(experiment).__name__
+        raise RequestError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
+    return experiment
+
+
+def load_file(path: Path) -> Any:
+    """Runs a Python file and returns its module.
+
+    Raises:
+        RequestError: no such file, or it raises.
+    """
+    if not path.is_file():
+        others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise RequestError(f"no experiment file {str(path)!r}{nearest(str(path), others)}")
+    return _import_file(path)
+
+
+def encode(value: Any) -> Any:
+    """Turns an experiment, or any part of one, into what JSON can hold.
+
+    Objects become {"class": "module:Class", field: ...}, functions {"function": "module:name"}.
+
+    Raises:
+        RequestError: a part cannot be found again by name (a lambda, a local function).
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {"dict": [[encode(name), encode(item)] for name, item in value.items()]}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"class": _reference(type(value))} | {
+            field: encode(getattr(value, field)) for field in fields(value)
+        }
+    if callable(value):
+        return {"function": _reference(value)}
+    raise RequestError(f"an experiment cannot hold {value!r}: make its class a frozen dataclass")
+
+
+def decode(value: Any) -> Any:
+    """Turns the result of `encode` back into objects; lists become tuples.
+
+    Raises:
+        RequestError: a module or name is no longer there, or a field no longer fits.
+    """
+    if isinstance(value, list):
+        return tuple(decode(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "class" in value:
+        return _build(**value)
+    if "dict" in value:
+        return {decode(name): decode(item) for name, item in value["dict"]}
+    return _resolve(value["function"])
+
+
+def up_to_date(encoded: Any) -> Any:
+    """Rewrites what an earlier version encoded as this version encodes it: see MOVED and ADDED."""
+    if isinstance(encoded, list):
+        return [up_to_date(item) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    result = {name: up_to_date(item) for name, item in encoded.items()}
+    for kind in ("class", "function"):
+        if isinstance(reference := result.get(kind), str):
+            module, colon, name = reference.partition(":")
+            result[kind] = f"{MOVED.get(module, module)}{colon}{name}"
+            result |= {k: v for k, v in ADDED.get(result[kind], {}).items() if k not in result}
+    return result
+
+
+def fields(value: Any) -> list[str]:
+    """Names of a dataclass's own fields, without those that Flax adds to modules."""
+    names = [field.name for field in dataclasses.fields(value) if field.init]
+    return [n for n in names if n not in FLAX_FIELDS or not hasattr(value, "apply")]
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Lists where two encoded values differ, a line each: 'generator.width: 64 -> 32'."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = dict(enumerate(old)), dict(enumerate(new))
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [f"{path}: {old!r} -> {new!r}"]
+    found = []
+    for name in dict.fromkeys([*old, *new]):
+        inner = f"{path}.{name}" if path else str(name)
+        found += differences(old.get(name), new.get(name), inner)
+    return found
+
+
+def _import_file(path: Path) -> Any:
+    path, name = path.resolve(), path.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
+        raise RequestError(
+            f"{path.name} cannot be imported under its name: "
+            f"rename it to an identifier that is no module, {name}_experiment.py for example"
+        )
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except RequestError as error:
+        del sys.modules[name]
+        raise RequestError(f"{path}{_line(error, path)}: {error}") from error
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        kind = type(error).__name__
+        raise RequestError(f"{path}{_line(error, path)} raises {kind}: {error}") from error
+    return module
+
+
+def _line(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f", line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _build(**encoded: Any) -> Any:
+    reference = encoded.pop("class")
+    arguments = {name: decode(item) for name, item in encoded.items()}
+    try:
+        return _resolve(reference)(**arguments)
+    except TypeError as error:
+        raise RequestError(f"{reference} no longer takes what the run has: {error}") from error
+
+
+def _reference(value: Any) -> str:
+    """Where to find a class or function again: in the outermost package that has it."""
+    name = getattr(value, "__qualname__", repr(value))
+    parts = getattr(value, "__module__", type(value).__module__).split(".")
+    for length in range(1, len(parts) + 1):
+        reference = f"{'.'.join(parts[:length])}:{name}"
+        with contextlib.suppress(RequestError):
+            if _resolve(reference) is value:
+                return reference
+    raise RequestError(
+        f"{value!r} cannot be found again as {'.'.join(parts)}:{name}: "
+        "define it by name at the top level of a module"
+    )
+
+
+def _resolve(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    try:
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise RequestError(f"{reference} is not there any more: {error}") from error

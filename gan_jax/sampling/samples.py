@@ -1,0 +1,177 @@
+"""From a trained state to samples, and the discriminator's opinion of samples."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int32
+
+from gan_jax import gan
+from gan_jax.common.errors import RequestError
+from gan_jax.experiment import Experiment
+
+# One compiled shape for any number of samples, so that rounding does not depend on their number. On
+# CPU fewer at a time take longer for each, as every call transforms the kernels anew
+# (`benchmarks/pieces.py`).
+BATCH = 256
+# In one program, as each call gets its buffers anew, and a first touch of memory is slow.
+BATCHES_PER_CALL = 8
+
+
+def draw_latents(
+    experiment: Experiment, key: int, count: int, truncation: float | None = None
+) -> Float[Array, "count latent"]:
+    """Draws `count` latents from the experiment's distribution; the same key, the same latents.
+
+    Args:
+        experiment: what the run is.
+        key: any non-negative integer.
+        count: how many latents.
+        truncation: of normal latents: draws numbers from those within [-truncation, truncation]
+            only, for samples that are better and vary less (Brock et al., 2019, section 3.1).
+
+    Raises:
+        RequestError: the truncation is not above 0, or the latents are uniform.
+    """
+    if truncation is None:
+        return gan.draw_latent(experiment, _key(key), count)
+    if not 0 < truncation < math.inf:
+        raise RequestError(f"truncation = {truncation}: must be a number above 0")
+    if experiment.latent_distribution != "normal":
+        raise RequestError(
+            f"truncation = {truncation}: the run's latents are {experiment.latent_distribution}, "
+            "and only normal ones have tails to cut"
+        )
+    shape = (count, experiment.latent_size)
+    return jax.random.truncated_normal(_key(key), -truncation, truncation, shape, jnp.float32)
+
+
+def take_turns(
+    experiment: Experiment, count: int, first: int = 0
+) -> Int32[np.ndarray, " count"] | None:
+    """Classes in turn, 0, 1, 2, ..., from number `first` on; None where the data have no labels."""
+    if not experiment.data.labels:
+        return None
+    return ((first + np.arange(count)) % experiment.data.classes).astype(np.int32)
+
+
+def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray, " count"]:
+    """One class for all samples.
+
+    Raises:
+        RequestError: the run is not conditioned on labels, or there is no such class.
+    """
+    if not experiment.data.labels:
+        raise RequestError(
+            f"label {label}: the run was trained without labels, which data have with labels=True"
+        )
+    classes = experiment.data.classes
+    if not 0 <= label < classes:
+        raise RequestError(f"label {label}: the run has the classes 0 to {classes - 1}")
+    return np.full(count, label, np.int32)
+
+
+def draw(
+    experiment: Experiment, state: gan.GANState, count: int, key: int = 0, raw: bool = False
+) -> Float32[np.ndarray, "count ..."]:
+    """Draws samples; the same state, key and count give the same bytes.
+
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        count: how many samples.
+        key: which random latents; any non-negative integer.
+        raw: take the generator's own parameters, not their moving average.
+    """
+    return from_latents(experiment, state, draw_latents(experiment, key, count), raw)
+
+
+def from_latents(
+    experiment: Experiment,
+    state: gan.GANState,
+    latents: Float[Array | np.ndarray, "count latent"],
+    raw: bool = False,
+    labels: Int32[np.ndarray, " count"] | None = None,
+) -> Float32[np.ndarray, "count ..."]:
+    """Generates one sample for each latent, in batches of one compiled size.
+
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        latents: one for each sample.
+        raw: take the generator's own parameters, not their moving average.
+        labels: the class of each sample where the data have labels; if None they take turns.
+    """
+    count = len(latents)
+    labels = take_turns(experiment, count) if labels is None else labels
+    calls = []
+    for start in range(0, count, BATCHES_PER_CALL * BATCH):
+        positions = start + np.arange(BATCHES_PER_CALL * BATCH).reshape(BATCHES_PER_CALL, BATCH)
+        positions = np.minimum(positions, count - 1)
+        conditions = None if labels is None else jnp.asarray(labels[positions])
+        padded = jnp.asarray(latents)[positions]
+        batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
+        shared = experiment.shared
+        drawn = np.asarray(_generate(shared, state, padded, conditions, batches, raw))
+        calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
+    return np.concatenate(calls)[:count]
+
+
+def interpolate(
+    experiment: Experiment, key: int, rows: int, columns: int
+) -> Float[Array, "points latent"]:
+    """Latents on paths between random pairs, a row each, from one end to the other.
+
+    Spherical for normal latents, whose norm concentrates, so that the points keep about the norm
+    of their ends (White, 2016, section 2.1); straight for uniform ones, and for opposite ends.
+    """
+    start_key, end_key = jax.random.split(_key(key))
+    start = gan.draw_latent(experiment, start_key, rows)[:, None]
+    end = gan.draw_latent(experiment, end_key, rows)[:, None]
+    position = jnp.linspace(0.0, 1.0, columns)[None, :, None]
+    path = start + position * (end - start)
+    if experiment.latent_distribution == "normal":
+        lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
+        angle = jnp.arccos(jnp.clip((start * end).sum(-1) / lengths, -1, 1))[..., None]
+        sphere = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
+        path = jnp.where(jnp.sin(angle) > 1e-3, sphere / jnp.sin(angle), path)
+    return path.reshape(rows * columns, -1)
+
+
+def probability_real(
+    experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
+) -> Float32[np.ndarray, " count"]:
+    """The discriminator's probability that each sample (images: in [-1, 1]) is real.
+
+    Raises:
+        RequestError: the run is conditioned on labels.
+    """
+    if experiment.data.labels:
+        raise RequestError("the discriminator is conditioned on labels, which these samples lack")
+    logits = [
+        np.asarray(_discriminate(experiment.shared, state, samples[start : start + BATCH]))
+        for start in range(0, len(samples), BATCH)
+    ]
+    return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))
+
+
+def _key(key: int) -> jax.Array:
+    return gan.stream_key(jax.random.key(key), 0, gan.Stream.SAMPLED_LATENT)
+
+
+@functools.partial(jax.jit, static_argnames=("experiment", "raw"))
+def _generate(experiment, state, latents, conditions, batches, raw):
+    def generate_batch(i, drawn):
+        condition = None if conditions is None else conditions[i]
+        samples = gan.generate(experiment, state, latents[i], condition, raw)
+        return drawn.at[i].set(samples.astype(jnp.float32))
+
+    blank = jnp.zeros((*latents.shape[:2], *experiment.data.sample_shape), jnp.float32)
+    return jax.lax.fori_loop(0, batches, generate_batch, blank)
+
+
+@functools.partial(jax.jit, static_argnames="experiment")
+def _discriminate(experiment, state, samples):
+    return gan.discriminate(experiment, state, samples)

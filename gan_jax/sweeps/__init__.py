@@ -1,0 +1,1 @@
+"""Many configurations of an experiment, each trained with several seeds."""

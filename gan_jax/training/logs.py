@@ -1,0 +1,159 @@
+"""What a run says while it trains: metrics, scores, TensorBoard, log.txt and the progress bar."""
+
+import datetime
+import json
+import math
+import time
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+
+from gan_jax.common.files import write_atomically
+from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
+from gan_jax.evaluation.rows import Row, locked, record_rows
+from gan_jax.runs import RunDirectory, read_seconds
+
+
+class RunLog:
+    """The files of one run that grow while it trains."""
+
+    def __init__(self, directory: RunDirectory, seed: int, first_step: int):
+        """Opens them, and drops lines of steps after `first_step`, which come again."""
+        self._seed = seed
+        self._directory = directory
+        self._seconds_before = read_seconds(directory) or 0.0
+        _drop_later_lines(directory.metrics, first_step)
+        if directory.evaluation.exists():
+            with locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
+                _drop_later_lines(directory.evaluation, first_step)
+        self._evaluation = directory.evaluation
+        self._metrics = directory.metrics.open("a")
+        self._messages = directory.log.open("a")
+        self._board = _tensorboard(directory.path / "tensorboard", first_step)
+
+    def message(self, text: str) -> None:
+        """Writes a message, with the time."""
+        now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+        self._messages.write(f"{now} {text}\n")
+        self._messages.flush()
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        """Writes the metrics of one step."""
+        self._metrics.write(json.dumps({"step": step, "seed": self._seed} | values) + "\n")
+        self._metrics.flush()
+        self._plot(step, values)
+
+    def evaluation(self, step: int, rows: list[Row]) -> None:
+        """Writes the scores of one step."""
+        record_rows(self._evaluation, rows)
+        found = {f"evaluation/{row['metric']}": row["value"] for row in rows}
+        self._plot(step, {name: value for name, value in found.items() if value is not None})
+
+    def _plot(self, step: int, values: dict[str, float]) -> None:
+        # A full disk ends the thread that writes; what is then given to it waits for ever.
+        if self._board and not self._board.file_writer.event_writer._worker.is_alive():
+            self.message("tensorboard/ cannot be written any more")
+            self._board = None
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def seconds(self, step: int, seconds: float) -> None:
+        """Writes how long training took up to a step: what it took earlier, and `seconds` now."""
+        spent = {"step": step, "seconds": round(self._seconds_before + seconds, 1)}
+        write_atomically(self._directory.seconds, json.dumps(spent).encode() + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.close()
+        self._messages.close()
+        if self._board:
+            self._board.close()
+
+
+class Display:
+    """The terminal: messages, and a progress bar; a context manager around the training loop."""
+
+    def __init__(self, first_step: int, last_step: int, silent: bool = False):
+        """Makes a bar for the steps of all seeds, which go together."""
+        self._console = Console(stderr=True, soft_wrap=True, quiet=silent)
+        self._bar = make_bar(self._console)
+        self._task = self._bar.add_task(
+            "compiling", total=last_step, completed=first_step, figures=""
+        )
+        self._last_line = time.monotonic()
+
+    def say(self, message: str) -> None:
+        """Prints a message."""
+        self._console.print(message, markup=False, highlight=False)
+
+    def progress(
+        self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
+    ) -> None:
+        """Shows where the run is; a bar on a terminal, else a line now and then."""
+        figures = (
+            f"epoch {epoch:.1f} · {images_per_second:.0f} images/s · "
+            f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f} · "
+            f"D right on real {values['accuracy_real']:.0%} fake {values['accuracy_fake']:.0%}"
+        )
+        self._bar.update(self._task, completed=step, figures=figures, description="training")
+        waited = time.monotonic() - self._last_line
+        if self._bar.disable and waited > SECONDS_BETWEEN_LINES:
+            total = self._bar.tasks[0].total
+            self._console.print(f"step {step}/{total:.0f} · {figures}", highlight=False)
+            self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def _tensorboard(folder: Path, first_step: int):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=first_step + 1)
+
+
+def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
+    """Says that lines are not there which the run had written by a step; None if all are.
+
+    Args:
+        directory: of the run.
+        step: from which it goes on.
+        every: steps from one line to the next, `Experiment.log_every`.
+    """
+    found = directory.metrics.read_text(errors="replace") if directory.metrics.exists() else ""
+    steps = {_step_of(line) for line in found.splitlines(keepends=True)}
+    wanted = range(every, step + 1, every)
+    if lost := len(set(wanted) - steps):
+        of_all = f"{lost} of the {len(wanted)} lines of every {every} steps"
+        return f"{directory.metrics} has lost {of_all} up to step {step}"
+    return None
+
+
+def _drop_later_lines(path: Path, step: int) -> None:
+    """Drops lines of later steps, and lines that a crash or another hand has damaged."""
+    if not path.exists():
+        return
+    kept = [
+        line
+        for line in path.read_text(errors="replace").splitlines(keepends=True)
+        if _step_of(line) <= step
+    ]
+    write_atomically(path, "".join(kept).encode())
+
+
+def _step_of(line: str) -> float:
+    try:
+        step = json.loads(line)["step"] if line.endswith("\n") else None
+    except (ValueError, KeyError, TypeError):
+        step = None
+    return step if type(step) is int else math.inf

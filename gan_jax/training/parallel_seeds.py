@@ -1,0 +1,195 @@
+"""Many seeds in one program: how they share the devices, and which seeds a user means.
+
+`gan.update` knows nothing of seeds: a program for one state becomes one for many, whose arrays have
+an axis more in front.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float, PyTree
+
+from gan_jax.common.errors import RequestError
+from gan_jax.experiment import Experiment
+from gan_jax.runtime import devices
+
+Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
+MOST = 2**32  # seeds are below
+MOST_TOGETHER = 4096  # seeds of one command; more are a mistake
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How the seeds of one program share the devices; a static argument of it.
+
+    Attributes:
+        mesh: with an axis `seed`, over which the seeds are spread, and an axis `data`.
+        count: how many seeds there are.
+        batched: the seeds of one device are batched, rather than taking turns.
+    """
+
+    mesh: Mesh
+    count: int = 1
+    batched: bool = False
+
+    @property
+    def padded_count(self) -> int:
+        """The number of seeds that are computed: as many on each device."""
+        return math.ceil(self.count / self.mesh.shape["seed"]) * self.mesh.shape["seed"]
+
+    def __str__(self) -> str:
+        how = "batched" if self.batched else "in turns"
+        return f"{self.count} runs in one program, {how}; devices: {self.mesh.size}"
+
+    def split_batch(self, batch: PyTree) -> PyTree:
+        """Spreads a batch over the devices that share a seed."""
+        return self._lay(batch, devices.split_batch(self.mesh))
+
+    def everywhere(self, state: PyTree) -> PyTree:
+        """Keeps the same state on all devices that share a seed."""
+        return self._lay(state, devices.replicated(self.mesh))
+
+    def _lay(self, tree: PyTree, sharding: NamedSharding) -> PyTree:
+        # Within a program that is spread over seeds each device is alone, and may not name others.
+        if self.mesh.shape["seed"] > 1:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, sharding)
+
+    def padded(self, items: Sequence[Any]) -> list[Any]:
+        """What each computed seed has: the last is repeated where a device is short of seeds."""
+        return [*items, *[items[-1]] * (self.padded_count - len(items))]
+
+    def stack(self, states: Sequence[PyTree]) -> PyTree:
+        """Puts the states of all seeds on the devices."""
+        sharding = devices.split_seeds(self.mesh)
+
+        def stack_leaf(*leaves):  # one at a time, as all of them on one device take much memory
+            return devices.put(jnp.stack(leaves), sharding)
+
+        return jax.tree.map(stack_leaf, *self.padded(states))
+
+    def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
+        """The traced numbers of the experiment of each computed seed."""
+        return np.array(self.padded([each.numbers for each in experiments]), np.float32)
+
+    def run(
+        self,
+        program: Callable[..., tuple[PyTree, PyTree]],
+        states: PyTree,
+        own: PyTree,
+        *shared: Any,
+    ) -> tuple[PyTree, PyTree]:
+        """Runs program(state, own, *shared) for each seed.
+
+        Args:
+            program: for one seed; returns its new state, and something else.
+            states: what each seed has, with an axis more in front.
+            own: likewise.
+            shared: what all seeds have in common.
+        """
+
+        def on_one_device(states, own, *shared):
+            if len(jax.tree.leaves(own)[0]) == 1:
+                alone = jax.tree.map(lambda leaf: leaf[0], (states, own))
+                return jax.tree.map(lambda leaf: leaf[None], program(*alone, *shared))
+            if self.batched:
+                return jax.vmap(lambda one, mine: program(one, mine, *shared))(states, own)
+            return _in_turns(lambda one, mine: program(one, mine, *shared), states, own)
+
+        if self.mesh.shape["seed"] == 1:
+            return on_one_device(states, own, *shared)
+        split = PartitionSpec("seed")
+        in_specs = (split, split, *[PartitionSpec()] * len(shared))
+        # Nothing is exchanged between devices, so that there is nothing to check for it.
+        return jax.shard_map(
+            on_one_device, mesh=self.mesh, in_specs=in_specs, out_specs=split, check_vma=False
+        )(states, own, *shared)
+
+
+def _in_turns(
+    program: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], states: PyTree, own: PyTree
+) -> tuple[PyTree, PyTree]:
+    """Like `jax.lax.map`, but new states take the places of the old ones in memory."""
+    of_first = jax.tree.map(lambda leaf: leaf[0], (states, own))
+    _, other = jax.eval_shape(program, *of_first)
+    count = len(jax.tree.leaves(own)[0])
+    others = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), other)
+
+    def take_turn(i, done):
+        one, mine = jax.tree.map(lambda leaf: leaf[i], (done[0], own))
+        return jax.tree.map(
+            lambda leaf, new: jax.lax.dynamic_update_index_in_dim(leaf, new, i, 0),
+            done,
+            program(one, mine),
+        )
+
+    return jax.lax.fori_loop(0, count, take_turn, (states, others))
+
+
+def use_cores(strategy: Strategy, count: int) -> None:
+    """Makes devices of a CPU's cores, at most `count`, where the strategy would spread runs."""
+    if strategy in ("auto", "shard", "shard-vmap"):
+        devices.use_cores(count)
+
+
+def resolve(strategy: Strategy, count: int) -> Strategy:
+    """Says what "auto" is for so many runs; another strategy is itself.
+
+    "shard" where there are several devices and runs; else "map" on a CPU, where batched kernels are
+    slow, and "vmap" on others, which small networks leave idle.
+    """
+    if strategy != "auto":
+        return strategy
+    if jax.device_count() > 1 and count > 1:
+        return "shard"
+    return "map" if jax.default_backend() == "cpu" else "vmap"
+
+
+def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
+    """Lays out how runs share the devices that there are.
+
+    "map" lets them take turns, and "vmap" batches them, over all devices at once, among which each
+    batch is split; "shard" spreads them over the devices, where they take turns, and "shard-vmap"
+    batches those of each device. "auto": see `resolve`. In "map" on one device and in "shard" every
+    run has the bits that it has alone.
+
+    Args:
+        strategy: one of these.
+        count: how many runs.
+        batch_size: examples in the batch of one run.
+    """
+    strategy = resolve(strategy, count)
+    spread = min(jax.device_count(), count) if strategy.startswith("shard") else None
+    mesh = devices.make_mesh(batch_size, spread)
+    return Plan(mesh, count, strategy.endswith("vmap"))
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """Reads seeds: '0:8' are 0 to 7, and '0:4,7' are 0, 1, 2, 3 and 7.
+
+    Raises:
+        RequestError: it is neither, names a seed twice or none, or one that is out of range.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        numbers = part.strip().split(":")
+        if len(numbers) > 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+            raise RequestError(f"--seeds {text}: give 0:8 for the seeds 0 to 7, or 0,3,5")
+        first, last = int(numbers[0]), int(numbers[-1]) + (len(numbers) == 1)
+        if last > MOST:
+            raise RequestError(f"--seeds {text}: the largest seed is {MOST - 1}")
+        if first >= last:
+            raise RequestError(f"--seeds {text}: {part} holds no seed; 0:8 are the seeds 0 to 7")
+        if last - first > MOST_TOGETHER:
+            raise RequestError(f"--seeds {text}: {last - first} seeds, at most {MOST_TOGETHER}")
+        seeds += range(first, last)
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise RequestError(f"--seeds {text}: {twice[0]} is there twice")
+    return tuple(seeds)

@@ -1,0 +1,140 @@
+"""Checks, before anything is computed, that networks, data, losses and optimizers fit."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+import jax
+
+from gan_jax import gan
+from gan_jax.common.errors import RequestError
+from gan_jax.common.nesting import nested
+from gan_jax.experiment import Experiment
+from gan_jax.losses import allows_any_offset
+
+
+def check_shapes(experiment: Experiment) -> None:
+    """Checks an experiment by tracing its initialisation, its networks and one update.
+
+    Raises:
+        RequestError: says which does not, with both shapes.
+    """
+    try:
+        _check_networks(experiment)
+        _check_update(experiment)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever the experiment's own code raises
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        hint = (
+            "; networks are called as module(x, condition, training=...), losses as "
+            "discriminator(real_logits, fake_logits) and generator(real_logits, fake_logits), "
+            "penalties as penalty(logits_fn, real, fake, key), with needs_state = True followed by "
+            "the state, and augmentations as augmentation(sample, key, state)"
+        )
+        raise RequestError(
+            f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
+            f"{hint if isinstance(error, TypeError) else ''}"
+        ) from error
+
+
+def check_classes(experiment: Experiment) -> None:
+    """Checks that networks know all classes of the data, which are loaded for that.
+
+    Raises:
+        RequestError: names the network and both numbers.
+    """
+    if not experiment.data.labels:
+        return
+    for player in ("generator", "discriminator"):
+        known = getattr(getattr(experiment, player), "classes", None)
+        if known is not None and known < experiment.data.classes:
+            raise RequestError(
+                f"{player}.classes = {known}: the data have {experiment.data.classes} classes"
+            )
+
+
+def _place(error: Exception) -> str:
+    """Where the user's own code was when it failed: the innermost frame outside libraries."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    paths = [sysconfig.get_paths()[name] for name in names]
+    libraries = {Path(__file__).parent, *map(Path, paths)}
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (path := Path(frame.filename)).is_file() and libraries.isdisjoint(path.parents)
+    ]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+
+
+def mixes_examples(state: gan.GANState) -> bool:
+    """Whether the discriminator's BatchNorm makes a logit depend on the whole batch."""
+    return "batch_stats" in state.discriminator.variables
+
+
+def _check_networks(experiment: Experiment) -> None:
+    batch, shape = 2, experiment.data.sample_shape
+    latent, _, condition = gan.blank_inputs(experiment, batch)
+    state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    fake = jax.eval_shape(lambda s: gan.generate(experiment, s, latent, condition), state)
+    if fake.shape != (batch, *shape):
+        made = fake.shape[1:]
+        raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
+    verdict = jax.eval_shape(
+        lambda s, sample: gan.verdict(experiment, s, sample, condition), state, fake
+    )
+    logits = gan.logits_of(verdict)
+    if logits.shape != (batch,):
+        raise RequestError(
+            f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
+            f"returns {list(logits.shape)}"
+        )
+    if mixes_examples(state):
+        for penalty in experiment.penalties:
+            if getattr(penalty, "needs_single_examples", False):
+                *_, innermost = nested(penalty, "penalty")
+                raise RequestError(
+                    f"{type(innermost).__name__} penalises the gradient of each logit with respect "
+                    "to its own sample, and the discriminator's BatchNorm makes it depend on the "
+                    "whole batch: leave one of the two out"
+                )
+    adaptive = any(hasattr(each, "next_probability") for each in experiment.augmentations)
+    if adaptive and allows_any_offset(experiment.loss):
+        raise RequestError(
+            f"Experiment.augmentations: an adaptive one follows the signs of logits, which mean "
+            f"nothing with {experiment.loss!r}; take the augmentation without Adaptive around it, "
+            "or a loss that is neither Wasserstein nor relativistic"
+        )
+    for player in ("discriminator", "generator"):
+        try:
+            losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
+        except TypeError as error:
+            if logits is verdict:
+                raise
+            raise RequestError(
+                f"loss = {experiment.loss!r}: must take the {type(verdict).__name__} that the "
+                "discriminator returns, as losses.AuxiliaryClassifier(...) does"
+            ) from error
+        shape = getattr(losses, "shape", None)
+        if shape != (batch,):
+            returned = type(losses).__name__ if shape is None else list(shape)
+            raise RequestError(
+                f"loss.{player} must return [batch], a loss for each example; for a batch of "
+                f"{batch} it returns {returned}"
+            )
+
+
+def _check_update(experiment: Experiment) -> None:
+    _, sample, condition = gan.blank_inputs(experiment, experiment.examples_per_step)
+    batch = {"sample": sample, "condition": condition}
+    before = jax.eval_shape(lambda: gan.init(experiment, 0))
+    after, _ = jax.eval_shape(lambda state: gan.update(experiment, state, batch), before)
+    for (path, old), new in zip(
+        jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
+    ):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            raise RequestError(
+                f"an update turns {name} from {old.dtype}{list(old.shape)} into "
+                f"{new.dtype}{list(new.shape)}"
+            )

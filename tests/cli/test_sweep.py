@@ -1,0 +1,207 @@
+"""`gan-jax sweep` on the command line."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gan_jax import runs
+from gan_jax.cli import sweep_command
+from gan_jax.runtime import devices
+from gan_jax.sweeps import plan, train
+from gan_jax.sweeps.plan import SweepDirectory
+from tests.command_line import gan_jax
+from tests.tiny import tiny
+
+FILE = Path(__file__).parents[1] / "sweep_experiment.py"
+FILE_OF_SETTINGS = FILE.with_name("sweep_settings.py")
+GRID = ("--grid", "generator_optimizer.learning_rate=1e-3,1e-2")
+
+
+def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["sweep", FILE, "--workdir", workdir, "--seeds", "0:2", "--batch-size", 8, *GRID]
+    code, printed, err = gan_jax(capsys, *arguments)
+    assert code == 0
+    assert f"gan-jax compare {workdir}" in err
+    whole = plan.read(SweepDirectory(workdir))
+    assert {each.batch_size for each in whole.settings.values()} == {8}
+    assert printed.count("8 of 8") == 2
+    assert gan_jax(capsys, "sweep", workdir, "--status")[1] == printed
+    code, _, err = gan_jax(capsys, *arguments)
+    assert code == 0
+    assert "training" not in err
+    out = tmp_path / "table.csv"
+    code, printed, _ = gan_jax(capsys, "compare", workdir, "--out", out)
+    assert code == 0
+    assert all(str(workdir / name) in printed for name in whole.settings)
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert {Path(row["directory"]).name for row in rows} == set(whole.settings)
+    assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+def test_a_file_of_settings_is_trained(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    code, _, err = gan_jax(capsys, "sweep", FILE_OF_SETTINGS, "--workdir", workdir, "--seeds", "3")
+    assert code == 0
+    assert "gan-jax compare" not in err  # nothing was evaluated
+    code, _, err = gan_jax(capsys, "health", workdir)
+    assert code == 2
+    assert f"{workdir} holds a sweep: name one of its settings" in err
+    assert runs.load(workdir / "latent_5" / "seed_3").experiment.latent_size == 5
+
+
+def test_a_dry_run_says_what_trains_together_and_makes_nothing(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["--draw", "ema_decay=0.1:0.9", "--draws", 2, "--dry-run", "--workdir", workdir]
+    code, printed, _ = gan_jax(capsys, "sweep", FILE, *GRID, *arguments)
+    assert code == 0
+    first, *rest = printed.splitlines()
+    assert first == "program 1:"
+    assert len(rest) == 4
+    assert all("seeds 0, 1, 2, 3, 4 steps" in line for line in rest)
+    assert not workdir.exists()
+
+
+def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    file = tmp_path / "needs_images.py"
+    file.write_text(
+        "from gan_jax.data import images\nfrom tests.tiny import tiny\n"
+        "def experiments(): yield 'one', tiny(steps=2, data=images.arrays('no.npz', 8, 1))\n"
+    )
+    code, printed, err = gan_jax(capsys, "sweep", file, "--workdir", workdir, "--seeds", "0")
+    assert code == 1
+    assert "failed: one" in err
+    assert "RequestError" in printed
+    code, _, err = gan_jax(capsys, "sweep", workdir)
+    assert code == 1
+    assert "one has failed before and is left alone" in err
+    _, _, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
+    assert "failed: one" in err
+    assert "diverged" not in err
+
+
+def test_seeds_that_have_diverged_are_a_result_and_not_tried_again(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ("--seeds", "0:2", "--grid", "generator_optimizer.learning_rate=1e-3,1e30")
+    code, printed, _ = gan_jax(capsys, "sweep", FILE, "--workdir", workdir, *arguments)
+    assert code == 0
+    code, again, err = gan_jax(capsys, "sweep", workdir, "--retry-failed")
+    assert code == 0
+    assert again == printed
+    assert "diverged, and left alone as that is a result: 2 of 4 runs" in err
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_how_far_a_sweep_is_is_whole_on_a_narrow_terminal(capsys, tmp_path, monkeypatch, width):
+    monkeypatch.setattr(sweep_command, "make_console", lambda: (Console(width=width), False))
+    directory = SweepDirectory(tmp_path / "sweep")
+    names = ["learning_rate=0.001", "loss=[red]"]
+    whole = plan.Sweep(dict.fromkeys(names, tiny(steps=123456)), tuple(range(10)), None)
+    plan.prepare(directory, whole)
+    reason = f"there is no [red]file[/red] named {'x' * 120}"
+    train.note_failures(directory, plan.only(whole, names[:1]), ValueError(reason))
+    code, printed, _ = gan_jax(capsys, "sweep", directory.path, "--status")
+    assert code == 0
+    heading, *lines = printed.splitlines()
+    assert all(name in printed for name in names)
+    assert printed.count("0 of 1234560") == 2
+    column = heading.index("failed")
+    found = "".join(line[column:] for line in lines).replace(" ", "")
+    assert found == f"ValueError: {reason}".replace(" ", "")
+    assert max(map(len, printed.splitlines())) <= max(width, column + 20 + 2)
+
+
+def test_each_setting_of_a_sweep_is_evaluated(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    assert gan_jax(capsys, "sweep", FILE, "--workdir", workdir, "--seeds", "0:2", *GRID)[0] == 0
+    names = plan.read(SweepDirectory(workdir)).settings
+    code, printed, _ = gan_jax(capsys, "evaluate", workdir, "--samples", 50)
+    assert code == 0
+    for name in names:
+        assert f"{workdir / name}\n" in printed
+        for seed in (0, 1):
+            assert (workdir / name / f"seed_{seed}" / "evaluation.jsonl").exists()
+
+
+def test_a_search(capsys, tmp_path):
+    workdir = tmp_path / "sweep"
+    arguments = ["--search", 1, "--draw", "ema_decay=0.1:0.9", "--seeds", "0"]
+    code, _, err = gan_jax(capsys, "sweep", FILE, "--workdir", workdir, *arguments)
+    assert code == 0
+    assert "best frechet_distance" in err
+    (name,) = plan.read(SweepDirectory(workdir)).settings
+    assert name.startswith("ema_decay=0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([FILE, "--grid", "widht=1,2"], "no field 'widht'"),
+        ([FILE, "--grid", "batch_size=a,b"], "Experiment.batch_size = 'a'"),
+        ([FILE, "--grid", "latent_size=10**400", "--dry-run"], "must be below 2^31"),
+        ([FILE, "--grid", "batch_size=4,4"], "two settings are named batch_size=4"),
+        ([FILE, "--seeds", "0:2,1", *GRID], "1 is there twice"),
+        ([FILE, "--draw", "ema_decay=0.1"], "give FIELD=LOW:HIGH"),
+        ([FILE, "--draw", "ema_decay=0:0.5", "--draws", "0"], "from 1 to 10000 draws"),
+        ([FILE, "--draws", "3"], "--draws 3: is for --draw"),
+        ([FILE, "--jobs", "3"], "--jobs 3: is for --launcher local"),
+        ([FILE, "--slurm", "a=1"], "is for --launcher slurm"),
+        ([FILE, "--launcher", "slurm", "--slurm", "a"], "give NAME=VALUE"),
+        ([FILE, "--launcher", "local", "--jobs", "9999"], "--jobs 9999: there are"),
+        ([FILE, "--search", "3"], "say in --grid and --draw what to search"),
+        ([FILE, "--search", "0", *GRID], "at least 1 setting"),
+        ([FILE, "--search", "1", "--dry-run", *GRID], "--dry-run True: is not for --search"),
+        ([FILE, "--status"], "--status: needs the directory of a sweep"),
+        ([FILE_OF_SETTINGS, *GRID], "which --grid and --draw do not change"),
+        ([FILE_OF_SETTINGS, "--search", "3"], "defines no `experiment`"),
+        (["nowhere"], "no sweep in nowhere"),
+        (["nowhere", *GRID], "--grid: needs an experiment's Python file"),
+        (["nowhere.py"], "no experiment file 'nowhere.py'"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused_and_change_nothing(
+    capsys, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = gan_jax(capsys, "sweep", *arguments)
+    assert code == 2
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+MESHES = """
+import os, sys
+from gan_jax import cli, train
+from gan_jax.seeds import make_plan
+def said(strategy, count, batch_size):
+    plan = make_plan(strategy, count, batch_size)
+    print("mesh", dict(plan.mesh.shape), "deterministic" in os.environ["XLA_FLAGS"])
+    return plan
+train.make_plan = said
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
+@pytest.mark.parametrize(
+    ("arguments", "mesh"),
+    [
+        (["--seeds", "0"], {"seed": 1, "data": 1}),
+        (["--seeds", "0:2"], {"seed": 2, "data": 1}),
+        (["--seeds", "0:2", "--strategy", "map"], {"seed": 1, "data": 1}),
+    ],
+)
+def test_no_batch_is_split_over_the_cores_of_a_cpu(tmp_path, arguments, mesh):
+    command = [sys.executable, "-c", MESHES, "sweep", FILE_OF_SETTINGS, "--workdir", tmp_path / "s"]
+    environment = os.environ | {"PYTHONPATH": str(FILE.parents[2]), "XLA_FLAGS": ""}
+    done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == [f"mesh {mesh} True"] * 2

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from gan_jax.common.errors import RequestError
+from gan_jax.data import images
+
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (6, 8, 8), dtype=np.uint8)
+COLOUR = RANDOM.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+
+
+def saved(tmp_path, **arrays):
+    np.savez(tmp_path / "data.npz", **arrays)
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize("pixels", [GREY, GREY[..., None]])
+def test_grey_images(tmp_path, pixels):
+    described = images.arrays(saved(tmp_path, images=pixels), size=8, channels=1)
+    np.testing.assert_array_equal(described.load().sample, GREY[..., None])
+    assert described.load().label is None
+    assert (described.count, described.classes) == (6, 0)
+    repeated = images.arrays(saved(tmp_path, images=pixels), size=8, channels=3)
+    np.testing.assert_array_equal(repeated.load().sample, np.stack([GREY] * 3, axis=3))
+
+
+def test_colour_images_and_labels(tmp_path):
+    path = saved(tmp_path, images=COLOUR, labels=np.array([0, 4, 4, 1, 0, 0], np.uint8))
+    described = images.arrays(path, size=8, channels=3, labels=True)
+    np.testing.assert_array_equal(described.load().sample, COLOUR)
+    assert described.load().label.dtype == np.int32
+    assert described.load().label.tolist() == [0, 4, 4, 1, 0, 0]
+    assert described.load().class_names == ("0", "1", "2", "3", "4")
+
+
+def test_other_sizes_are_scaled(tmp_path):
+    flat = np.full((2, 10, 20, 4), 255, np.uint8)
+    flat[..., :3] = [1, 2, 3]
+    examples = images.arrays(saved(tmp_path, images=flat), size=5, channels=3).load()
+    np.testing.assert_array_equal(examples.sample, np.broadcast_to([1, 2, 3], (2, 5, 5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"pictures": GREY, "y": GREY}, "holds pictures, y, but no 'images'"),
+        ({"images": GREY / 255}, "holds 'images' of type float64, not uint8"),
+        ({"images": GREY[0]}, r"holds 'images' of shape \(8, 8\)"),
+        ({"images": GREY[:0]}, r"holds 'images' of shape \(0, 8, 8\)"),
+        ({"images": COLOUR[..., :2]}, "holds 'images' with 2 channels, not 1, 3 or 4"),
+        ({"images": GREY, "labels": np.arange(5)}, r"shape \(5,\), not integers of shape \(6,\)"),
+        ({"images": GREY, "labels": np.arange(6.0)}, "holds 'labels' of type float64"),
+        ({"images": GREY, "labels": np.arange(6) - 1}, "holds labels from -1 to 4"),
+        ({"images": np.array([None] * 6)}, "cannot be read as .npz"),
+    ],
+)
+def test_wrong_contents_are_named(tmp_path, arrays, found):
+    described = images.arrays(saved(tmp_path, **arrays), size=8, channels=1)
+    with pytest.raises(RequestError, match=found + ".*; right is an .npz with 'images', uint8"):
+        described.load()
+
+
+def test_files_that_are_no_npz(tmp_path):
+    path = saved(tmp_path, images=GREY)
+    whole = path.read_bytes()
+    np.save(tmp_path / "single.npy", GREY)
+    for content in [b"", b"text", whole[:300], whole[:-9], (tmp_path / "single.npy").read_bytes()]:
+        path.write_bytes(content)
+        with pytest.raises(RequestError, match=r"cannot be read as \.npz|is damaged"):
+            images.arrays(path, size=len(content) + 1, channels=1).load()
+    with pytest.raises(RequestError, match=r"dta.npz' is no file.*did you mean 'data.npz'\?"):
+        images.arrays(tmp_path / "dta.npz", size=8, channels=1).load()

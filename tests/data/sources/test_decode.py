@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.data.sources.decode import fit
+
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (12, 12), dtype=np.uint8)
+COLOUR = RANDOM.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+
+
+def test_right_size_keeps_every_byte():
+    assert (fit(Image.fromarray(GREY), 12, 1)[..., 0] == GREY).all()
+    assert (fit(Image.fromarray(COLOUR), 12, 3) == COLOUR).all()
+
+
+def test_grey_is_repeated_for_colour():
+    assert (fit(Image.fromarray(GREY), 12, 3) == GREY[..., None]).all()
+
+
+def test_colour_becomes_luminance():
+    expected = COLOUR @ np.array([0.299, 0.587, 0.114])  # ITU-R 601-2
+    assert abs(fit(Image.fromarray(COLOUR), 12, 1)[..., 0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 31), (31, 12), (12, 13)])
+def test_longer_side_is_cropped_at_the_centre_without_resampling(height, width):
+    image = RANDOM.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    top, left = (height - 12) // 2, (width - 12) // 2
+    assert (fit(Image.fromarray(image), 12, 3) == image[top : top + 12, left : left + 12]).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (96, 64), (64, 96), (16, 16), (24, 16)])
+def test_shorter_side_is_scaled_and_the_centre_kept(width, height):
+    """Against scaling the whole image first, on a smooth one where half a pixel hardly matters."""
+    y, x = np.mgrid[0:height, 0:width]
+    smooth = Image.fromarray((127 + 60 * np.sin(x / 15) + 60 * np.cos(y / 15)).astype(np.uint8))
+    scale = 32 / min(width, height)
+    whole = smooth.resize((round(width * scale), round(height * scale)), Image.Resampling.LANCZOS)
+    left, top = (whole.width - 32) // 2, (whole.height - 32) // 2
+    expected = np.asarray(whole.crop((left, top, left + 32, top + 32))).astype(int)
+    assert abs(fit(smooth, 32, 1)[..., 0] - expected).max() <= 2
+
+
+def test_shrinking_is_antialiased():
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    shrunk = fit(Image.fromarray(checks.astype(np.uint8)), 8, 1)
+    assert abs(shrunk.astype(int) - 127).max() <= 3
+
+
+def test_sixteen_bits_are_scaled_to_eight():
+    deep = np.array([[0, 128, 129, 257], [32768, 65535, 65407, 65406]] * 2, np.uint16)
+    expected = np.round(deep / 257)
+    assert (fit(Image.fromarray(deep), 4, 1)[..., 0] == expected).all()
+
+
+def test_palette_is_resolved():
+    palette = Image.new("P", (2, 2))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putdata([0, 1, 1, 0])
+    assert fit(palette, 2, 3).reshape(4, 3).tolist() == [
+        [255, 0, 0],
+        [0, 0, 255],
+        [0, 0, 255],
+        [255, 0, 0],
+    ]
+
+
+def test_one_bit_is_black_and_white():
+    assert fit(Image.fromarray(GREY > 127), 12, 1)[..., 0].tolist() == ((GREY > 127) * 255).tolist()
+
+
+def test_transparent_parts_are_white():
+    image = Image.fromarray(np.array([[[9, 9, 9, 0], [9, 9, 9, 255]]] * 2, np.uint8), "RGBA")
+    assert fit(image, 2, 3)[0].tolist() == [[255, 255, 255], [9, 9, 9]]
+    assert fit(image.convert("LA"), 2, 1)[0, :, 0].tolist() == [255, 9]
+
+
+def test_a_transparent_palette_colour_is_white():
+    palette = Image.new("P", (2, 2))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putdata([0, 1, 1, 0])
+    palette.info["transparency"] = 1
+    assert fit(palette, 2, 3)[0].tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+def test_cmyk_becomes_colour():
+    assert fit(Image.new("CMYK", (3, 3), (0, 255, 255, 0)), 3, 3)[0, 0].tolist() == [255, 0, 0]

@@ -1,0 +1,120 @@
+import os
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax.common.errors import RequestError
+from gan_jax.runs import checkpoints
+from tests.states import assert_same_bits
+
+STATE = {
+    "weights": jnp.arange(1000.0),
+    "half": jnp.ones(3, jnp.bfloat16),
+    "key": jax.random.key(3),
+    "step": jnp.int32(7),
+    "nothing": None,
+    "pair": (jnp.array([True, False]), {}),
+}
+
+
+def template(state):
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device), state
+    )
+
+
+def saved(directory, *steps, keep=10):
+    with checkpoints.Checkpointer(directory, keep) as saver:
+        for step in steps:
+            saver.save(step, STATE | {"step": jnp.int32(step)})
+    return directory
+
+
+def flip_a_bit(directory):
+    files = [path for path in (directory / "state").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+
+
+def test_every_kind_of_leaf_comes_back_with_its_bits(tmp_path):
+    state = checkpoints.load(saved(tmp_path, 7), 7, template(STATE))
+    assert_same_bits(state, STATE)
+
+
+def test_only_the_newest_stay(tmp_path):
+    assert checkpoints.steps(saved(tmp_path, 1, 5, 9, 13, keep=2)) == [9, 13]
+    assert checkpoints.steps(tmp_path / "nowhere") == []
+
+
+def test_the_state_may_be_donated_while_it_is_saved(tmp_path):
+    state = {"x": jnp.arange(100_000.0)}
+    spend = jax.jit(lambda s: jax.tree.map(lambda x: x * 0 - 1, s), donate_argnums=0)
+    with checkpoints.Checkpointer(tmp_path, 3) as saver:
+        saver.save(1, state)
+        spend(state)
+    loaded = checkpoints.load(tmp_path, 1, template({"x": jnp.zeros(100_000)}))
+    assert_same_bits(loaded, {"x": jnp.arange(100_000.0)})
+
+
+def test_saves_leave_no_files_open_and_no_threads(tmp_path):
+    with checkpoints.Checkpointer(tmp_path, 2) as saver:
+        saver.save(0, STATE)
+        saver.wait()
+        before = len(os.listdir("/proc/self/fd"))
+        for step in range(1, 12):
+            saver.save(step, STATE)
+        saver.wait()
+        assert len(os.listdir("/proc/self/fd")) <= before + 5
+
+
+def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):
+    saved(tmp_path, 1, 2, 3)
+    flip_a_bit(tmp_path / "3")
+    (tmp_path / "4").mkdir()
+    said = []
+    step, state = checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)
+    assert step == 2
+    assert_same_bits(state, STATE | {"step": jnp.int32(2)})
+    assert (tmp_path / "corrupt-3").is_dir() and (tmp_path / "corrupt-4").is_dir()
+    assert len(said) == 2
+    saved(tmp_path, 3)
+    assert checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)[0] == 3
+
+
+def test_changed_names_are_damage_no_other_network(tmp_path):
+    saved(tmp_path, 1, 2)
+    file = tmp_path / "2" / "_CHECKPOINT_METADATA"
+    changed = file.read_text().replace('"weights"', '"weighty"')
+    assert changed != file.read_text()
+    file.write_text(changed)
+    step, _ = checkpoints.load_newest_intact(tmp_path, template(STATE), [].append)
+    assert step == 1
+
+
+def test_with_no_intact_checkpoint_nothing_is_changed(tmp_path):
+    flip_a_bit(saved(tmp_path, 1) / "1")
+    with pytest.raises(checkpoints.DamagedError, match="no intact checkpoint"):
+        checkpoints.load_newest_intact(tmp_path, template(STATE), print)
+    assert checkpoints.steps(tmp_path) == [1]
+
+
+def test_no_checkpoints_is_no_error(tmp_path):
+    assert checkpoints.load_newest_intact(tmp_path, template(STATE), print) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": jnp.zeros(3)}, r"weights: saved float32\[1000\], now float32\[3\]"),
+        ({"weights": jnp.zeros(1000, jnp.bfloat16)}, r"now bfloat16\[1000\]"),
+        ({"another": jnp.zeros(1)}, r"another: saved None, now float32\[1\]"),
+    ],
+)
+def test_another_networks_checkpoint_is_refused_not_called_damaged(tmp_path, change, message):
+    with pytest.raises(RequestError, match=message):
+        checkpoints.load(saved(tmp_path, 1), 1, template(STATE | change))
+    assert checkpoints.steps(tmp_path) == [1]

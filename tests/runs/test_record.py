@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.runs.record import VERSIONED
+from tests.tiny import tiny
+
+
+def test_a_new_or_empty_directory_may_be_claimed(tmp_path):
+    record = runs.make_record(tiny(), None, None)
+    assert runs.claim(runs.RunDirectory(tmp_path / "new"), record) is None
+    assert runs.claim(runs.RunDirectory(tmp_path), record) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_length_of_a_run_may_change(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    runs.write_record(directory, runs.make_record(tiny(), None, None))
+    longer = runs.make_record(tiny(steps=None, epochs=4), None, None)
+    assert runs.claim(directory, longer)["experiment"]["steps"] == 12
+    with pytest.raises(RequestError, match="latent_size: 4 -> 5"):
+        runs.claim(directory, runs.make_record(tiny(latent_size=5), None, None))
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", '{"learning_rate": 3}'])
+def test_a_config_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RequestError, match=r"config\.json"):
+        runs.claim(runs.RunDirectory(tmp_path), runs.make_record(tiny(), None, None))
+    assert (tmp_path / "config.json").read_text() == content
+
+
+def test_records_say_what_ran_and_with_which_versions(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    file = tmp_path / "experiment.py"
+    runs.write_record(directory, runs.make_record(tiny(), file, None))
+    record = json.loads(directory.config.read_text())
+    assert record["file"] == str(file)
+    assert set(VERSIONED) < set(record["versions"])
+    assert runs.experiment_of(record) == tiny()
+
+
+def test_loading_says_what_is_missing(tmp_path):
+    with pytest.raises(RequestError, match=r"no run in .*: there is no such directory"):
+        runs.load(tmp_path / "absent")
+    with pytest.raises(RequestError, match=r"no run in .*: it has no config.json"):
+        runs.load(tmp_path)
+    runs.write_record(runs.RunDirectory(tmp_path), runs.make_record(tiny(), None, None))
+    with pytest.raises(RequestError, match=r"no checkpoint in .*: there is none yet"):
+        runs.load(tmp_path)
+
+
+def test_a_damaged_experiment_is_called_so(tmp_path):
+    record = runs.make_record(tiny(), None, None)
+    record["experiment"]["generator"] = {"width": 3}
+    with pytest.raises(RequestError, match=r"config\.json"):
+        runs.experiment_of(record)

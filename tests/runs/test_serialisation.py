@@ -1,0 +1,147 @@
+import functools
+import json
+import textwrap
+
+import optax
+import pytest
+
+from gan_jax import losses, penalties
+from gan_jax.common.errors import RequestError
+from gan_jax.optimizers import Adam, from_optax
+from gan_jax.runs import serialisation
+from tests.tiny import tiny
+
+
+def through_json(value):
+    return serialisation.decode(json.loads(json.dumps(serialisation.encode(value))))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"loss": losses.Minimax(0.1), "penalties": (penalties.R1(0.3), penalties.R1(2.0))},
+        {"generator_optimizer": from_optax(optax.rmsprop, learning_rate=1e-3)},
+        {
+            "discriminator_optimizer": Adam(
+                schedule=from_optax(optax.cosine_decay_schedule, init_value=1.0, decay_steps=100)
+            )
+        },
+        {
+            "generator_optimizer": from_optax(
+                optax.chain,
+                from_optax(optax.clip_by_global_norm, 1.0),
+                Adam(
+                    schedule=from_optax(
+                        optax.piecewise_constant_schedule,
+                        init_value=1.0,
+                        boundaries_and_scales={10: 0.5},
+                    )
+                ),
+            )
+        },
+        {"steps": None, "epochs": 7, "ema_decay": 0.1 + 0.2},
+    ],
+)
+def test_experiments_survive_json(changes):
+    assert through_json(tiny(**changes)) == tiny(**changes)
+
+
+def test_what_cannot_be_found_again_is_refused():
+    with pytest.raises(RequestError, match="define it by name at the top level"):
+        serialisation.encode(from_optax(lambda: None))
+    with pytest.raises(RequestError, match="define it by name at the top level"):
+        serialisation.encode(functools.partial(print, end=""))
+
+
+def test_a_field_that_is_gone_is_named():
+    encoded = serialisation.encode(losses.Minimax()) | {"smoothness": 3}
+    with pytest.raises(RequestError, match=r"gan_jax.losses:Minimax no longer takes.*smoothness"):
+        serialisation.decode(encoded)
+
+
+def test_a_class_that_is_gone_is_named():
+    with pytest.raises(RequestError, match=r"gan_jax\.losses:Maximin is not there any more"):
+        serialisation.decode({"class": "gan_jax.losses:Maximin"})
+
+
+def test_differences_name_the_fields():
+    old = serialisation.encode(tiny())
+    new = serialisation.encode(tiny(seed=3, loss=losses.Minimax(), penalties=(penalties.R1(),)))
+    found = serialisation.differences(old, new)
+    assert "seed: 0 -> 3" in found
+    assert "loss.class: 'gan_jax.losses:NonSaturating' -> 'gan_jax.losses:Minimax'" in found
+    assert any(line.startswith("penalties: [] -> ") for line in found)
+    assert len(found) == 3
+    assert serialisation.differences(old, old) == []
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def test_one_experiment_file_can_start_from_another(tmp_path):
+    write(tmp_path, "base_of_two.py", "from tests.tiny import tiny\nexperiment = tiny()\n")
+    path = write(
+        tmp_path,
+        "second_of_two.py",
+        """
+        import dataclasses
+        from base_of_two import experiment as base
+        experiment = dataclasses.replace(base, seed=5)
+        """,
+    )
+    assert serialisation.load_experiment(path) == tiny(seed=5)
+
+
+def test_classes_of_the_experiment_file_survive_json(tmp_path):
+    path = write(
+        tmp_path,
+        "with_own_loss.py",
+        """
+        import dataclasses
+        from gan_jax.losses import Minimax
+        from tests.tiny import tiny
+
+        @dataclasses.dataclass(frozen=True)
+        class Mine(Minimax):
+            strength: float = 2.0
+
+        experiment = tiny(loss=Mine(strength=3.0))
+        """,
+    )
+    experiment = serialisation.load_experiment(path)
+    assert through_json(experiment) == experiment
+    assert through_json(experiment).loss.strength == 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("nothing.py", "x = 1", "must define `experiment = Experiment"),
+        ("number.py", "experiment = 3", "it has int"),
+        ("raises.py", "x = 1\n1 / 0", "line 2 raises ZeroDivisionError: division by zero"),
+        ("syntax.py", "x = (", "line 1 raises SyntaxError"),
+        ("leaves.py", "raise SystemExit(3)", "raises SystemExit: 3"),
+        ("json.py", "x = 1", "rename it"),
+        ("two-words.py", "x = 1", "rename it"),
+        (
+            "wrong.py",
+            "from tests.tiny import tiny\n\nexperiment = tiny(batch_size=-3)",
+            "line 3: Experiment.batch_size = -3: must be at least 1",
+        ),
+    ],
+)
+def test_wrong_experiment_files_are_named(tmp_path, name, text, message):
+    with pytest.raises(RequestError) as error:
+        serialisation.load_experiment(write(tmp_path, name, text))
+    assert message in str(error.value)
+    assert name in str(error.value)
+
+
+def test_a_missing_file_names_the_nearest(tmp_path):
+    write(tmp_path, "quickstart.py", "")
+    with pytest.raises(RequestError, match=r"did you mean .*quickstart.py"):
+        serialisation.load_experiment(tmp_path / "quickstat.py")

@@ -1,0 +1,83 @@
+import flax.linen as nn
+import pytest
+
+from gan_jax import losses
+from gan_jax.augmentation import Adaptive
+from gan_jax.common.errors import RequestError
+from gan_jax.data import images
+from gan_jax.networks import conditions, dcgan, resnet
+from gan_jax.training.preflight import check_classes, check_shapes
+from tests.tiny import tiny
+
+
+class TwoAxes(nn.Module):
+    """A discriminator that forgets to drop its last axis."""
+
+    @nn.compact
+    def __call__(self, sample, condition=None, *, training):
+        return nn.Dense(1)(sample.reshape(len(sample), -1))
+
+
+def test_networks_that_do_not_fit_are_named():
+
+    with pytest.raises(RequestError, match=r"generator makes samples of shape \(12, 12, 1\)"):
+        check_shapes(tiny(generator=dcgan.Generator(width=2, image_size=12)))
+
+
+def test_a_discriminator_must_return_one_logit_for_each_sample():
+    with pytest.raises(RequestError, match=r"logits of shape \[batch\].*returns \[2, 1\]"):
+        check_shapes(tiny(discriminator=TwoAxes()))
+
+
+class Hasty:
+    """A loss with a misspelled attribute, or one number for the whole batch."""
+
+    margin = 1.0
+
+    def discriminator(self, real_logits, fake_logits):
+        return self.margn - real_logits
+
+    def generator(self, real_logits, fake_logits):
+        return -fake_logits
+
+
+def test_an_error_in_ones_own_code_is_placed():
+    with pytest.raises(RequestError, match=r"test_shapes\.py, line \d+\): AttributeError.*'margn'"):
+        check_shapes(tiny(loss=Hasty()))
+
+
+def test_a_loss_must_return_one_number_for_each_example(monkeypatch):
+    monkeypatch.setattr(Hasty, "discriminator", lambda self, real, fake: (fake - real).mean())
+    with pytest.raises(RequestError, match=r"loss\.discriminator must return \[batch\].* \[\]"):
+        check_shapes(tiny(loss=Hasty()))
+
+
+@pytest.mark.parametrize("loss", [losses.Wasserstein(), losses.TopK(losses.RelativisticPairing())])
+def test_adaptive_augmentation_needs_signs_that_mean_something(loss):
+    with pytest.raises(
+        RequestError, match=r"signs of logits, which mean nothing with .*without Adaptive"
+    ):
+        check_shapes(tiny(loss=loss, augmentations=(Adaptive(),)))
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_networks_must_know_all_classes(player):
+    data = images.mnist_sample(split="test", size=8, labels=True)
+    networks = {
+        "generator": conditions.Generator(dcgan.Generator(width=2, image_size=8), 10),
+        "discriminator": conditions.Discriminator(dcgan.Discriminator(width=2), 10),
+    }
+    check_classes(tiny(data=data, **networks))
+    networks[player] = networks[player].clone(classes=9)
+    with pytest.raises(RequestError, match=rf"{player}\.classes = 9: the data have 10 classes"):
+        check_classes(tiny(data=data, **networks))
+
+
+def test_a_discriminator_that_tells_classes_needs_a_loss_for_it():
+    networks = {
+        "generator": resnet.Generator(width=2, image_size=28, image_channels=1, classes=10),
+        "discriminator": resnet.Discriminator(width=2, classes=10, condition_by="classifier"),
+    }
+    data = images.mnist_sample(split="test", labels=True)
+    with pytest.raises(RequestError, match=r"take the Verdict .* losses\.AuxiliaryClassifier"):
+        check_shapes(tiny(data=data, **networks))

@@ -1,0 +1,320 @@
+"""Training end to end: resumed equals uninterrupted, whatever interrupts it."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import losses, runs
+from gan_jax.common.errors import RequestError
+from gan_jax.data.images import _load, arrays
+from gan_jax.runs import checkpoints
+from gan_jax.training.loop import DivergedError, Outcome, run_steps
+from gan_jax.training.parallel_seeds import make_plan
+from gan_jax.training.train import train
+from tests.states import assert_same_bits
+from tests.tiny import init, tiny, tiny_points, update
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "tests" / "tiny_experiment.py"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run of 12 steps in one go."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert train(tiny(), workdir) is Outcome.FINISHED
+    return workdir
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Checks that two finished runs hold the same state, metrics and pictures."""
+    assert_same_bits(runs.load(first).state, runs.load(second).state)
+    assert (first / "metrics.jsonl").read_bytes() == (second / "metrics.jsonl").read_bytes()
+    pictures = sorted(path.name for path in (first / "samples").iterdir())
+    assert pictures == sorted(path.name for path in (second / "samples").iterdir())
+    for name in pictures:
+        assert (first / "samples" / name).read_bytes() == (second / "samples" / name).read_bytes()
+
+
+def start(workdir: Path, *arguments: str, steps: int = 400) -> subprocess.Popen:
+    """Starts `gan-jax train` on the tiny experiment in a process of its own."""
+    command = [sys.executable, "-m", "gan_jax", "train", str(FILE), "--workdir", str(workdir)]
+    return subprocess.Popen(
+        [*command, "--steps", str(steps), "--save-every", "7", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen) -> tuple[int, str]:
+    """Waits for the end; returns exit code and messages."""
+    _, messages = process.communicate(timeout=240)
+    return process.returncode, messages
+
+
+def wait_for(condition, process, seconds=240):
+    """Waits until the condition holds; fails if the process ends or time runs out before."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, end(process)
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_a_run_leaves_what_it_promises(uninterrupted):
+    lines = (uninterrupted / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [3, 6, 9, 12]
+    assert all(row["seed"] == 0 for row in rows)
+    assert {"discriminator_loss", "generator_loss", "accuracy_real"} <= set(rows[0])
+    assert checkpoints.steps(uninterrupted / "checkpoints") == [5, 10, 12]
+    names = {path.name for path in (uninterrupted / "samples").iterdir()}
+    assert names == {"step_0.png", "step_6.png", "step_12.png", "final.png", "film_strip.png"}
+    record = json.loads((uninterrupted / "config.json").read_text())
+    assert runs.experiment_of(record) == tiny()
+    assert record["versions"]["jax"] == jax.__version__
+
+
+def test_the_loop_does_what_the_update_says(uninterrupted):
+    experiment = tiny()
+    state = init(experiment, 0)
+    for step in range(12):
+        state, metrics = update(experiment, state, experiment.data.batch(0, step, 16))
+    trained = runs.load(uninterrupted).state
+    for a, b in zip(
+        jax.tree.leaves(state.generator.params),
+        jax.tree.leaves(trained.generator.params),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    last = json.loads((uninterrupted / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["generator_loss"] == pytest.approx(float(metrics["generator_loss"]), rel=1e-3)
+
+
+def test_steps_do_not_depend_on_how_calls_group_them():
+    experiment, plan = tiny(), make_plan("map", 1, 16)
+    pool = {"sample": experiment.data.load().sample, "label": None}
+    positions = np.stack([experiment.data.indices(0, step, 16) for step in range(6)])
+
+    def trained(*groups):
+        states = plan.stack([init(experiment, 0)])
+        step = 0
+        for count in groups:
+            padded = np.zeros((1, 6, 16), np.int32)
+            padded[0, :count] = positions[step : step + count]
+            states, _ = run_steps(
+                experiment, plan, states, plan.numbers([experiment]), pool, padded, count
+            )
+            step += count
+        return states
+
+    whole = trained(6)
+    assert_same_bits(whole, trained(1, 1, 1, 1, 1, 1))
+    assert_same_bits(whole, trained(4, 2))
+
+
+def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
+    assert train(tiny(steps=6), tmp_path / "run") is Outcome.FINISHED
+    assert train(tiny(steps=12), tmp_path / "run") is Outcome.FINISHED
+    assert_same_bits(runs.load(uninterrupted).state, runs.load(tmp_path / "run").state)
+
+
+def test_a_finished_run_stays_as_it_is(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    for steps in (12, 6):
+        assert train(tiny(steps=steps), copy) is Outcome.FINISHED
+    assert_same_run(uninterrupted, copy)
+    assert (copy / "config.json").read_bytes() == (uninterrupted / "config.json").read_bytes()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_its_steps_done_again(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    files = [p for p in (copy / "checkpoints" / "12").rglob("*") if p.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    assert train(tiny(), copy) is Outcome.FINISHED
+    assert (copy / "checkpoints" / "corrupt-12").is_dir()
+    assert_same_run(uninterrupted, copy)
+
+
+def test_streamed_and_resident_data_train_alike(uninterrupted, tmp_path):
+    assert train(tiny(device_memory_share=0.0), tmp_path / "run") is Outcome.FINISHED
+    resident, streamed = runs.load(uninterrupted).state, runs.load(tmp_path / "run").state
+    assert_same_bits(resident, streamed)
+
+
+def test_another_experiment_in_the_same_directory_is_refused(uninterrupted):
+    before = sorted(uninterrupted.rglob("*"))
+    with pytest.raises(RequestError) as error:
+        train(tiny(batch_size=8, loss=losses.Minimax()), uninterrupted)
+    assert "batch_size: 16 -> 8" in str(error.value)
+    assert "loss.class" in str(error.value)
+    assert sorted(uninterrupted.rglob("*")) == before
+
+
+def test_data_that_have_changed_under_a_run_are_refused(tmp_path):
+    file = tmp_path / "images.npz"
+    pixels = np.zeros((8, 8, 8), np.uint8)
+
+    def go_on(steps, images):
+        np.savez(file, images=images)
+        _load.cache_clear()  # as a new process would
+        train(tiny(data=arrays(file, 8, 1), batch_size=4, steps=steps), tmp_path / "run")
+
+    go_on(2, pixels)
+    go_on(3, pixels)
+    with pytest.raises(RequestError, match=r"examples of the data: '8 images.*' -> '9 images"):
+        go_on(4, np.concatenate([pixels, pixels[:1]]))
+    with pytest.raises(RequestError, match="examples of the data"):
+        go_on(4, pixels + np.uint8(1))
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == 3
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(RequestError, match=r"holds something else than a run \(thesis.txt\)"):
+        train(tiny(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_nothing_is_made_when_the_request_is_wrong(tmp_path):
+    with pytest.raises(RequestError, match="batch_size must be between 1 and"):
+        train(tiny(batch_size=5000), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_divergence_stops_the_run_before_it_is_saved(tmp_path):
+    from gan_jax.optimizers import Adam
+
+    wild = tiny(generator_optimizer=Adam(1e38), discriminator_optimizer=Adam(1e38))
+    with pytest.raises(DivergedError, match="diverged at step"):
+        train(wild, tmp_path / "run")
+    for step in checkpoints.steps(tmp_path / "run" / "checkpoints"):
+        state = runs.load(tmp_path / "run", step).state
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.generator.params))
+
+
+def test_two_processes_cannot_train_in_one_directory(tmp_path):
+    import filelock
+
+    (tmp_path / "run").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(RequestError, match="another process is training"),
+    ):
+        train(tiny(), tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert end(start(whole))[0] == 0
+    moments = random.Random(os.urandom(8))
+    for step in sorted(moments.sample(range(20, 380), 2)):
+        process = start(killed)
+        wait_for(
+            lambda step=step: max(checkpoints.steps(killed / "checkpoints"), default=0) >= step,
+            process,
+        )
+        time.sleep(moments.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        assert end(process)[0] == -signal.SIGKILL
+    assert end(start(killed))[0] == 0
+    assert_same_run(whole, killed)
+
+
+def test_killed_before_the_first_interval_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    assert train(tiny(), copy) is Outcome.FINISHED
+    for step in checkpoints.steps(copy / "checkpoints"):
+        shutil.rmtree(copy / "checkpoints" / str(step))
+    with checkpoints.Checkpointer(copy / "checkpoints", 3) as saver:
+        saver.save(0, init(tiny(), 0))
+    assert train(tiny(), copy) is Outcome.FINISHED
+    assert_same_run(uninterrupted, copy)
+
+
+def test_lost_checkpoints_are_no_reason_to_start_over_silently(uninterrupted, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(uninterrupted, copy)
+    shutil.rmtree(copy / "checkpoints")
+    with pytest.raises(RequestError, match="its checkpoints are gone"):
+        train(tiny(), copy)
+    assert (copy / "metrics.jsonl").read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
+
+
+def test_sigterm_saves_and_exits_75(tmp_path):
+    process = start(tmp_path / "run", steps=100_000)
+    wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
+    process.terminate()
+    code, message = end(process)
+    assert code == 75
+    (step,) = [int(line.split()[3]) for line in message.splitlines() if "stopped at step" in line]
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == step
+    code, message = end(start(tmp_path / "run", steps=step + 3))
+    assert code == 0
+    assert f"resuming {tmp_path / 'run'} at step {step}" in message
+
+
+@pytest.mark.slow
+def test_a_batch_of_all_devices_equals_one_device(tmp_path):
+    networks = (
+        "generator=dcgan.Generator(width=8, image_size=8), discriminator=dcgan.Discriminator(8)"
+    )
+    script = (
+        "from pathlib import Path; from gan_jax.runtime import devices; "
+        "from gan_jax.training.train import train; "
+        "from gan_jax.networks import dcgan; from tests.tiny import tiny; "
+        f"train(tiny(steps=10, {networks}), Path({str(tmp_path)!r}) / devices_asked)"
+    )
+    for count in ("1", "8"):
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+        }
+        command = [sys.executable, "-c", script.replace("devices_asked", repr(count))]
+        subprocess.run(command, check=True, env=environment, cwd=ROOT)
+    record = json.loads((tmp_path / "8" / "config.json").read_text())
+    assert len(record["devices"]) == 8
+    one, eight = (runs.load(tmp_path / count).state for count in ("1", "8"))
+    for player in ("generator", "discriminator"):
+        for part in ("params", "variables"):  # with the statistics of BatchNorm
+            few, many = (
+                np.concatenate(
+                    [np.ravel(leaf) for leaf in jax.tree.leaves(getattr(getattr(s, player), part))]
+                    or [np.zeros(1)]
+                )
+                for s in (one, eight)
+            )
+            assert np.linalg.norm(few - many) <= 1e-6 * np.linalg.norm(few), (player, part)
+
+
+def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
+    for steps in (5, 6):
+        train(tiny_points(steps=steps, save_every=3, log_every=2), tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    assert "has lost" not in capsys.readouterr().err
+    metrics.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
+    train(tiny_points(steps=8, save_every=3, log_every=2), tmp_path / "run")
+    assert (
+        "metrics.jsonl has lost 1 of the 3 lines of every 2 steps up to step 6"
+        in capsys.readouterr().err
+    )
