@@ -143,7 +143,7 @@ def test_real_examples_reach_no_gradient_of_the_generator_and_metrics_count_righ
     new, metrics = update(experiment, state, batch)
     new_other, _ = update(experiment, state, other)
     jax.tree.map(np.testing.assert_array_equal, new.generator, new_other.generator)
-    real_logits, fake_logits = gan.forward(experiment, state, batch, 0).verdicts
+    real_logits, fake_logits = gan.forward_pass(experiment, state, batch, 0).outputs
     assert float(metrics["accuracy_real"]) == pytest.approx(float((real_logits > 0).mean()))
     assert float(metrics["accuracy_fake"]) == pytest.approx(float((fake_logits < 0).mean()))
     assert set(metrics) == {
