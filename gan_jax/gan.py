@@ -1,4 +1,4 @@
-"""The algorithm: the train state of two players, how it starts, and one update of it."""
+"""The algorithm: the train state of both players, its initialisation, and one update."""
 
 import enum
 import functools
@@ -23,7 +23,7 @@ Index = Int[Array, ""] | int
 
 @flax.struct.dataclass
 class Player:
-    """One player: parameters, other variables (BatchNorm's statistics), optimizer state."""
+    """A network in training: parameters, other variables (BatchNorm's statistics), optimizer."""
 
     params: PyTree
     variables: PyTree
@@ -32,16 +32,16 @@ class Player:
 
 @flax.struct.dataclass
 class GANState:
-    """All that training changes, arrays only (or, in a template, their shapes).
+    """All that training changes: arrays only (or, in a template, their shapes).
 
     Attributes:
         step: updates done, int32 [].
-        key: key(seed), from which every random draw is derived (another after a guard's return).
-        generator: one player.
-        discriminator: the other.
+        key: key(seed), from which every random draw is derived; a guard that goes back replaces it.
+        generator: the generator.
+        discriminator: the discriminator.
         ema: moving average of the generator's (params, variables); None where it is off.
-        statistics: averages of what the discriminator says, see `gan_jax.statistics`.
-        guard: what the experiment's guard remembers, see `gan_jax.guard`; None without one.
+        statistics: moving averages of the discriminator's logits, see `gan_jax.statistics`.
+        guard: state of the experiment's guard, see `gan_jax.guard`; None without one.
     """
 
     step: PyTree
@@ -54,7 +54,7 @@ class GANState:
 
 
 class Stream(enum.IntEnum):
-    """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream).
+    """The use of a random key; every key is fold_in(fold_in(key(seed), step), stream).
 
     The streams of the n-th forward pass of a step are n * PASSES_APART further on.
     """
@@ -75,7 +75,7 @@ PASSES_APART = 8
 def stream_key(
     key: PRNGKeyArray, step: Index, stream: Stream, pass_index: Index = 0
 ) -> PRNGKeyArray:
-    """Returns the random key of one use at one step."""
+    """Returns the random key of a stream in one forward pass of a step."""
     return jax.random.fold_in(jax.random.fold_in(key, step), stream + PASSES_APART * pass_index)
 
 
@@ -177,15 +177,13 @@ class ForwardPass(NamedTuple):
             generator's and the discriminator's parameters. Each player pulls back its own loss, so
             that one pass serves both.
         fake: the generated samples.
-        generator_variables: the generator's other variables after the pass.
-        discriminator_variables: the discriminator's.
+        variables: the generator's and the discriminator's other variables after the pass.
     """
 
     outputs: tuple[DiscriminatorOutput, DiscriminatorOutput]
     pullback: Callable[[Any], tuple[PyTree, PyTree]]
     fake: Float[Array, "batch ..."]
-    generator_variables: PyTree
-    discriminator_variables: PyTree
+    variables: tuple[PyTree, PyTree]
 
 
 def forward_pass(
@@ -214,11 +212,11 @@ def forward_pass(
                 experiment, state, discriminator, sample, condition, key(stream), dtype
             )
             outputs.append(output)
-        return tuple(outputs), (fake, generator.variables, discriminator.variables)
+        return tuple(outputs), (fake, (generator.variables, discriminator.variables))
 
     params = state.generator.params, state.discriminator.params
-    outputs, pullback, (fake, *variables) = jax.vjp(discriminate_both, *params, has_aux=True)
-    return ForwardPass(outputs, pullback, fake, *variables)
+    outputs, pullback, (fake, variables) = jax.vjp(discriminate_both, *params, has_aux=True)
+    return ForwardPass(outputs, pullback, fake, variables)
 
 
 def update_discriminator(
@@ -242,9 +240,8 @@ def update_discriminator(
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
         metrics |= means
     metrics["gradient_norm_discriminator"] = optax.tree.norm(gradient)
-    variables, optimizer = forward.discriminator_variables, experiment.discriminator_optimizer
-    new = state.discriminator.replace(variables=variables)
-    return _descend(experiment, state, new, optimizer, gradient), metrics
+    new = state.discriminator.replace(variables=forward.variables[1])
+    return _descend(experiment, state, new, experiment.discriminator_optimizer, gradient), metrics
 
 
 def update_generator(
@@ -254,7 +251,7 @@ def update_generator(
     loss, cotangents = _mean_loss(experiment.loss.generator, forward.outputs)
     gradient, _ = forward.pullback(cotangents)
     metrics = {"generator_loss": loss, "gradient_norm_generator": optax.tree.norm(gradient)}
-    new = state.generator.replace(variables=forward.generator_variables)
+    new = state.generator.replace(variables=forward.variables[0])
     return _descend(experiment, state, new, experiment.generator_optimizer, gradient), metrics
 
 
@@ -324,7 +321,7 @@ def generate(
     """Samples in inference mode, from the averaged generator where there is one.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: a trained state.
         latent: one latent for each sample.
         condition: what the generator is conditioned on, if anything.
