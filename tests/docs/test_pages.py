@@ -20,6 +20,7 @@ PAGES = [
     ROOT / "benchmarks" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "howto").glob("*.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
 # Files that the pages already call by the names that they are about to get.
 TO_COME = {
@@ -46,10 +47,7 @@ def text_of(page):
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
-TEXTS = {
-    str(page.relative_to(ROOT)): text_of(page)
-    for page in [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
-}
+TEXTS = {str(page.relative_to(ROOT)): text_of(page) for page in PAGES}
 
 
 def blocks(language):
@@ -140,7 +138,7 @@ def test_what_is_to_come_is_not_there_yet():
 def test_links_lead_somewhere():
     wrong = []
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
             if target.startswith("http"):
                 continue
             path, _, anchor = target.partition("#")
