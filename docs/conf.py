@@ -3,6 +3,7 @@
 `-D nb_execution_mode=off` leaves the notebooks unexecuted, which takes seconds instead of minutes.
 """
 
+import os
 import re
 import sys
 import types
@@ -34,6 +35,7 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1800
 nb_merge_streams = True
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what XLA says of its cache of programs
 
 # Reference: a page for every module, found by importing the package. Docstrings are plain text with
 # single backticks around code.
