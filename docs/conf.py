@@ -43,6 +43,7 @@ autosummary_generate = True
 autodoc_member_order = "bysource"
 toc_object_entries_show_parents = "hide"
 default_role = "code"
+highlight_language = "text"
 smartquotes = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
