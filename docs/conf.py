@@ -53,11 +53,11 @@ sys.modules["gan_jax.__main__"] = types.ModuleType("gan_jax.__main__")
 
 
 def plain_text(app, what, name, obj, options, lines):
-    """Keeps `*` and `|` of a docstring's formulas from being read as markup."""
+    """Keeps `*` and `|` of formulas from being read as markup, and links names of the package."""
     for number, line in enumerate(lines):
         parts = re.split(r"(`[^`]*`)", line)
         parts[::2] = [re.sub(r"(?<!\\)([*|])", r"\\\1", part) for part in parts[::2]]
-        lines[number] = "".join(parts)
+        lines[number] = re.sub(r"`(gan_jax\.[\w.]+)`", r":py:obj:`\1`", "".join(parts))
 
 
 def short_signature(app, what, name, obj, options, signature, annotation):
