@@ -25,7 +25,7 @@ Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _FromFile(Command):
+class _FileForm(Command):
     """Options of the forms that are given an experiment's file."""
 
     FIELDS_REQUIRED: ClassVar[bool] = False
@@ -68,7 +68,7 @@ class _FromFile(Command):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Trainer(Command):
+class _TrainingForm(Command):
     """Options of the forms that train what is left of a sweep."""
 
     strategy: Strategy = "auto"
@@ -87,27 +87,26 @@ class _Trainer(Command):
         self,
         directory: "SweepDirectory",
         sweep: "Sweep",
-        train: "Callable[[Sweep], Result | None]",
+        trainer: "Callable[[Sweep], Result | None]",
     ) -> int:
         """Trains what is left, and prints how far the sweep is then.
 
         Args:
             directory: where the sweep is.
             sweep: what it is.
-            train: what `_launcher` has made.
+            trainer: what `_trainer` has made.
         """
-        from gan_jax.sweeps import overview
-        from gan_jax.sweeps import train as training
+        from gan_jax.sweeps import overview, train
 
         if self.retry_failed:
-            training.forget_failures(directory, sweep)
-            states = [training.progress(directory, sweep, name) for name in sweep.configurations]
+            train.forget_failures(directory, sweep)
+            states = [train.progress(directory, sweep, name) for name in sweep.configurations]
             if diverged := sum(state.diverged for state in states):
                 count = len(states) * len(sweep.seeds)
                 announce(f"{diverged} of {count} runs have diverged and are not trained again")
-        for name in training.failures(directory, sweep):
+        for name in train.failures(directory, sweep):
             announce(f"{name} failed before and is skipped; --retry-failed trains it again")
-        result = train(sweep)
+        result = trainer(sweep)
         if result is None:
             return FINISHED
         overview.show_status(directory, sweep)
@@ -117,10 +116,9 @@ class _Trainer(Command):
             announce(f"compare them: gan-jax compare {directory.path}")
         return _exit_code(result)
 
-    def _launcher(self, directory: "SweepDirectory") -> "Callable[[Sweep], Result | None]":
+    def _trainer(self, directory: "SweepDirectory") -> "Callable[[Sweep], Result | None]":
         """Makes the function that trains a sweep; it returns None if SLURM is to train it."""
-        from gan_jax.sweeps import launch
-        from gan_jax.sweeps import train as training
+        from gan_jax.sweeps import launch, train
 
         if self.launcher == "slurm":
             executor = launch.slurm(directory, dict(map(_parameter, self.slurm)))
@@ -137,11 +135,11 @@ class _Trainer(Command):
             return lambda sweep: launch.train_locally(
                 directory, sweep, cores, self.strategy, announce
             )
-        return lambda sweep: training.train_sweep(directory, sweep, self.strategy, announce)
+        return lambda sweep: train.train_sweep(directory, sweep, self.strategy, announce)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NewSweep(_Trainer, _FromFile):
+class NewSweep(_TrainingForm, _FileForm):
     """Train many configurations of an experiment, each with several seeds. Run it again to resume.
 
     Each configuration is a directory of seeds in the directory of the sweep. Configurations that
@@ -177,12 +175,12 @@ class NewSweep(_Trainer, _FromFile):
         if self.dry_run:
             overview.show_plan(directory, sweep, with_failed=self.retry_failed)
             return FINISHED
-        train = self._launcher(directory)
+        trainer = self._trainer(directory)
         # Taking the lock makes the directory, and a request that is refused must not leave one.
         if not directory.plan.exists():
             plan.prepare(directory, sweep)
         with plan.driving(directory):
-            return self._train(directory, plan.prepare(directory, sweep), train)
+            return self._train(directory, plan.prepare(directory, sweep), trainer)
 
     def _configurations(self) -> "Configurations":
         from gan_jax.sweeps import grid
@@ -201,7 +199,7 @@ class NewSweep(_Trainer, _FromFile):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Search(_FromFile):
+class Search(_FileForm):
     """Let Optuna choose configurations from --grid and --draw, one after another.
 
     They are scored by the mean of the experiment's best_metric over seeds. Run it again to resume.
@@ -239,7 +237,7 @@ class Search(_FromFile):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ResumedSweep(_Trainer):
+class ResumedSweep(_TrainingForm):
     """Train what is left of a sweep."""
 
     USAGE: ClassVar[str] = "sweep DIR"
@@ -261,10 +259,10 @@ class ResumedSweep(_Trainer):
         from gan_jax.sweeps import plan
 
         directory, sweep = _read(self.directory, self.only)
-        train = self._launcher(directory)
+        trainer = self._trainer(directory)
         # While a process trains some of the configurations, others may train the rest.
         with contextlib.nullcontext() if self.only else plan.driving(directory):
-            return self._train(directory, sweep, train)
+            return self._train(directory, sweep, trainer)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,7 @@ SURE = 0.97  # accuracy on real examples and on fakes of a discriminator that al
 GAP = 6.0  # between mean logits of real examples and fakes: odds of 400 to 1
 OVERFITTED = 0.5  # least r_v, see `discriminator_overfitting`
 TOLD_APART = 1.0  # least gap between logits of training examples and samples; below, r_v is noise
-LEAST_DIAGNOSTICS = (
-    5  # diagnostics of samples; with fewer, a generator is too young to have collapsed
-)
+LEAST_DIAGNOSTICS = 5  # of samples; with fewer, a generator is too young to have collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
 RARE = 0.2  # fraction of a class among samples, relative to equal fractions
 TOO_MANY_RARE = 0.3  # fraction of classes that are rare

@@ -13,9 +13,18 @@ from gan_jax import runs
 from gan_jax.data import images
 from gan_jax.optimizers import Adam
 from gan_jax.runs import checkpoints
+from gan_jax.runtime import devices
 from gan_jax.sweeps import plan
-from gan_jax.sweeps import train as sweep_training
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
+from gan_jax.sweeps.train import (
+    STATES_FRACTION,
+    failures,
+    forget_failures,
+    jobs,
+    note_failures,
+    progress,
+    train_sweep,
+)
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
 from tests.tiny import init, tiny, tiny_points
@@ -33,7 +42,7 @@ def directory(tmp_path):
 def trained(directory, whole, strategy="map"):
     """Trains what is left; returns how it ended, and what was said."""
     said = []
-    return sweep_training.train_sweep(directory, whole, strategy, said.append), said
+    return train_sweep(directory, whole, strategy, said.append), said
 
 
 def prepared(directory, seeds=(0, 1), **changes):
@@ -45,7 +54,7 @@ def test_configurations_that_share_a_program_train_together_with_the_bits_that_t
     directory, tmp_path
 ):
     whole = prepared(directory)
-    assert [list(job) for job in sweep_training.jobs(directory, whole)] == [
+    assert [list(job) for job in jobs(directory, whole)] == [
         ["slow", "fast"],
         ["other"],
     ]
@@ -70,12 +79,9 @@ def test_what_is_finished_is_skipped_and_more_configurations_and_seeds_are_added
     assert list(whole.configurations) == ["slow", "other"]
     assert whole.seeds == (0, 1)
     trained(directory, whole)
-    assert all(
-        sweep_training.progress(directory, whole, name).finished == 2
-        for name in whole.configurations
-    )
+    assert all(progress(directory, whole, name).finished == 2 for name in whole.configurations)
     assert config.stat().st_mtime_ns == before
-    assert sweep_training.jobs(directory, whole) == []
+    assert jobs(directory, whole) == []
     assert trained(directory, whole)[1] == []
 
 
@@ -114,21 +120,21 @@ def test_a_configuration_that_fails_does_not_stop_the_others_and_is_tried_again_
     note = json.loads(directory.configuration("broken").failure.read_text())
     assert note["reason"].startswith("RequestError")
     assert "Traceback" in note["traceback"]
-    assert sweep_training.progress(directory, whole, "other").finished == 2
+    assert progress(directory, whole, "other").finished == 2
     np.savez(file, images=np.zeros((20, 8, 8, 1), np.uint8))
     assert trained(directory, whole) == (result, [])
-    sweep_training.forget_failures(directory, whole)
+    forget_failures(directory, whole)
     assert trained(directory, whole)[0] == (False, (), False)
-    assert sweep_training.progress(directory, whole, "broken").finished == 2
+    assert progress(directory, whole, "broken").finished == 2
 
 
 def test_a_damaged_note_of_a_failure_is_still_one(directory):
     whole = prepared(directory)
-    sweep_training.note_failures(directory, plan.only(whole, ["slow"]), ValueError("no luck"))
-    assert sweep_training.progress(directory, whole, "slow").failure == "ValueError: no luck"
+    note_failures(directory, plan.only(whole, ["slow"]), ValueError("no luck"))
+    assert progress(directory, whole, "slow").failure == "ValueError: no luck"
     directory.configuration("slow").failure.write_text("{")
-    assert "is damaged" in sweep_training.progress(directory, whole, "slow").failure
-    assert sweep_training.failures(directory, whole) == ("slow",)
+    assert "is damaged" in progress(directory, whole, "slow").failure
+    assert failures(directory, whole) == ("slow",)
 
 
 def test_a_run_that_another_process_trains_is_left_alone_and_has_not_failed(directory):
@@ -137,7 +143,7 @@ def test_a_run_that_another_process_trains_is_left_alone_and_has_not_failed(dire
     run.path.mkdir(parents=True)
     with filelock.FileLock(run.lock):
         result, _ = trained(directory, whole)
-        state = sweep_training.progress(directory, whole, "other")
+        state = progress(directory, whole, "other")
     assert result == (True, (), False)
     assert (state.finished, state.training) == (1, 1)
 
@@ -149,7 +155,7 @@ def test_seeds_that_have_diverged_are_over(directory):
             run = directory.configuration(name).of_seed(seed)
             run.path.mkdir(parents=True)
             run.divergence.write_text('{"step": 1, "reason": "nan"}')
-    assert sweep_training.jobs(directory, whole) == []
+    assert jobs(directory, whole) == []
     assert trained(directory, whole)[0].all_diverged
     assert not trained(directory, whole)[0].failed
 
@@ -178,9 +184,9 @@ def test_jobs_hold_as_many_runs_as_memory_allows(directory, monkeypatch):
         (3, [1, 1, 1]),
         (1, [1, 1, 1]),
     ):
-        memory = (runs_that_fit + 0.5) * size / sweep_training.STATES_FRACTION
-        monkeypatch.setattr(sweep_training.devices, "memory_bytes", lambda memory=memory: memory)
-        assert [len(job) for job in sweep_training.jobs(directory, whole)] == expected
+        memory = (runs_that_fit + 0.5) * size / STATES_FRACTION
+        monkeypatch.setattr(devices, "memory_bytes", lambda memory=memory: memory)
+        assert [len(job) for job in jobs(directory, whole)] == expected
 
 
 def test_the_configurations_of_a_sweep_are_directories_to_compare(directory, tmp_path):
