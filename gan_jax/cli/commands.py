@@ -112,7 +112,8 @@ class Sample:
     truncation: float | None = None
     """Draw normal latents within plus and minus this number only: better, less varied samples."""
     out: Path | None = None
-    """.png for a grid, .npz for samples with their latents; samples.png if not given."""
+    """.png for a page, .npz for samples with their latents, for images also a new folder;
+    samples.png if not given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Score:
     run: Positional[Path]
     """Run directory."""
     images: Positional[tuple[Path, ...]]
-    """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
+    """PNG or JPEG files or folders; scaled and cropped to the size that the run was trained on."""
     seed: int | None = None
     """Which seed of the run; its only one if not given."""
     step: str = "latest"

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import functools
-import io
 import logging
 import os
 import signal
@@ -154,15 +153,10 @@ def _sweep(command: Any) -> int:
 def _sample(command: Sample) -> int:
     import numpy as np
 
-    from gan_jax import runs
+    from gan_jax import runs, sampling
     from gan_jax.runtime import devices
-    from gan_jax.sampling import samples, sheets
 
     out = command.out or Path("samples.png")
-    if out.suffix not in (".png", ".npz"):
-        raise RequestError(f"--out {out}: must end in .png or .npz")
-    if not out.parent.is_dir():
-        raise RequestError(f"--out {out}: there is no folder {out.parent}")
     if command.count < 1 or not 0 <= command.key < 2**32:
         given = f"--count {command.count} --key {command.key}"
         raise RequestError(f"{given}: the count is at least 1, the key from 0 to 2^32 - 1")
@@ -170,28 +164,22 @@ def _sample(command: Sample) -> int:
     devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
     experiment, count = run.experiment, command.count
+    sampling.check_file(experiment, out)
     if command.label is None:
-        labels = samples.take_turns(experiment, count)
+        labels = sampling.take_turns(experiment, count)
     else:
-        labels = samples.of_class(experiment, command.label, count)
+        labels = sampling.of_class(experiment, command.label, count)
     if command.interpolate:
         if command.truncation is not None:
             raise RequestError("--interpolate walks between whole latents: leave --truncation out")
         columns = 8
-        latents = samples.interpolate(experiment, command.key, count, columns)
+        latents = sampling.interpolate(experiment, command.key, count, columns)
         labels = None if labels is None else np.repeat(labels, columns)  # a path has one class
     else:
-        columns = max(1, round(count**0.5))
-        latents = samples.draw_latents(experiment, command.key, count, command.truncation)
-    drawn = samples.from_latents(experiment, run.state, latents, command.raw, labels)
-    if out.suffix == ".npz":
-        buffer = io.BytesIO()
-        arrays = {"samples": drawn, "latents": np.asarray(latents)}
-        arrays |= {} if labels is None else {"labels": labels}
-        np.savez(buffer, **arrays)
-        write_atomically(out, buffer.getvalue())
-    else:
-        sheets.save_png(sheets.page(run.experiment, drawn, columns), out)
+        columns = None
+        latents = sampling.draw_latents(experiment, command.key, count, command.truncation)
+    drawn = sampling.from_latents(experiment, run.state, latents, command.raw, labels)
+    sampling.save(experiment, drawn, out, columns=columns, latents=latents, labels=labels)
     print(f"{len(drawn)} samples of step {run.state.step} in {out}")
     return FINISHED
 
@@ -207,17 +195,16 @@ def _score(command: Score) -> int:
     step = _step(command.step)
     devices.configure()
     run = runs.load(runs.one_seed(command.run, command.seed), step)
-    images = run.experiment.data.read_files(command.images)
+    files = run.experiment.data.read(command.images)
     if not gives_log_odds(run.experiment.loss):
         loss = type(run.experiment.loss).__name__
         print(
             f"the loss is {loss}: the sigmoid of a logit orders images, and is no probability",
             file=sys.stderr,
         )
-    for path, p in zip(
-        command.images, samples.probability_real(run.experiment, run.state, images), strict=True
-    ):
-        print(f"{p:.4f}  {path}")
+    probabilities = samples.probability_real(run.experiment, run.state, files.samples)
+    for name, p in zip(files.names, probabilities, strict=True):
+        print(f"{p:.4f}  {name}")
     return FINISHED
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
@@ -16,10 +15,9 @@ from gan_jax.evaluation.evaluator import Evaluator, bundled_network
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Stored
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import serialisation
-from gan_jax.sampling.sheets import to_pixels
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Evaluation:
 
     Attributes:
         facts: what the values hold for, a line each.
-        rows: one metric of one set of samples each; see `evaluation.lines`.
+        rows: one metric of one set of samples each; see `evaluation.rows`.
     """
 
     facts: tuple[str, ...]
@@ -53,7 +51,7 @@ def evaluate_runs(
         count: how many samples of each.
         step: which checkpoint.
         network: instead of the experiment's own.
-        key: which random latents, see `samples.draw`.
+        key: which random latents, see `sampling.draw`.
         announce: is told what is left out, and why.
 
     Raises:
@@ -117,9 +115,9 @@ def evaluate_data(
     Raises:
         RequestError: images are missing or not what the network takes, or there is only one.
     """
-    pixels = [_pixels(text, size, channels) for text in (first, second)]
+    stored = [_stored(text, size, channels) for text in (first, second)]
     network = network or bundled_network(images.from_text(second, size, channels))
-    compared = [reference(each, network) for each in pixels]
+    compared = [reference(each, network) for each in stored]
     sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show; and images have no known modes.
@@ -218,24 +216,24 @@ def _features_line(network: FeatureNetwork) -> str:
     return f"features {network.name}, sha256 {network.sha256()[:12]}"
 
 
-def _pixels(text: str, size: int, channels: int) -> UInt8[np.ndarray, "count size size channels"]:
+def _stored(text: str, size: int, channels: int) -> Stored:
     path = Path(text).expanduser()
     if runs.RunDirectory(path).config.exists():
         raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
-    if path.suffix == ".npz" and path.is_file():
-        drawn = _drawn(path)
-        if drawn is not None:
-            if drawn.shape[1:] != (size, size, channels):
-                found = "x".join(map(str, drawn.shape[1:]))
-                raise RequestError(f"{text} holds samples of {found}, not {size}x{size}x{channels}")
-            return to_pixels(drawn)
-    return images.from_text(text, size, channels).load().sample
+    data = images.from_text(text, size, channels)
+    drawn = _drawn(path) if path.suffix == ".npz" and path.is_file() else None
+    if drawn is None:
+        return data.load().sample
+    if drawn.shape[1:] != data.sample_shape:
+        found, wanted = ("x".join(map(str, of)) for of in (drawn.shape[1:], data.sample_shape))
+        raise RequestError(f"{text} holds samples of {found}, not {wanted}")
+    return data.to_stored(drawn)
 
 
 def _drawn(path: Path) -> np.ndarray | None:
-    """Samples that `gan-jax sample` wrote, in [-1, 1]; None in a file of something else."""
+    """Samples that `gan-jax sample` wrote; None where the file holds something else."""
     try:
         with np.load(path) as file:
             return file.get("samples")
     except (OSError, ValueError):
-        return None  # `images.from_text` says what is wrong with it
+        return None  # loading it as images says what is wrong with it

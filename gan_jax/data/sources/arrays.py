@@ -28,6 +28,8 @@ class MnistSample(Source):
 
     split: Literal["train", "test"] = "train"
 
+    is_mnist = True
+
     def __post_init__(self):
         check_types(self)
 
@@ -75,7 +77,7 @@ class Arrays(Source):
         if not path.is_file():
             names = os.listdir(path.parent) if path.parent.is_dir() else ()
             hint = nearest(path.name, names)
-            raise RequestError(f"path: {str(path)!r} is no file; an .npz is wanted{hint}")
+            raise RequestError(f"path: {str(path)!r} is not a file; an .npz is wanted{hint}")
         try:
             with open(path, "rb") as file, np.load(file) as arrays:
                 found = {name: arrays[name] for name in arrays if name in ("images", "labels")}

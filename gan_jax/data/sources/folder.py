@@ -48,7 +48,7 @@ class Folder(Source):
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where they lie in sub-folders, their labels."""
         root = self._root()
-        files = _image_files(root)
+        files = image_files(root)
         if not files:
             raise RequestError(
                 f"path: there is no image in {str(root)!r}; right is a folder with "
@@ -126,8 +126,14 @@ def _refusal(note: str) -> RequestError:
     )
 
 
-def _image_files(root: Path) -> list[str]:
-    """Returns the paths of all images below a folder, relative to it, with '/', sorted."""
+def image_files(root: Path) -> list[str]:
+    """Returns the paths of all images below a folder, relative to it, with '/', sorted.
+
+    Hidden files and folders are left out.
+
+    Raises:
+        RequestError: a folder cannot be read.
+    """
     files = []
     seen = set()
     try:

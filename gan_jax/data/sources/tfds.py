@@ -38,6 +38,11 @@ class Tfds(Source):
         check_types(self)
         check_not_empty(self, "name split data_dir")
 
+    @property
+    def is_mnist(self) -> bool:
+        """Whether the data set is MNIST, in whichever version."""
+        return self.name.partition(":")[0] == "mnist"
+
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where the data set has one class for each, their labels."""
         builder = self._prepared()
