@@ -146,7 +146,7 @@ class Dataset(Protocol):
         """Describes other examples of the same kind that are not trained on, if there are any.
 
         Raises:
-            RequestError: this cannot be known, as the data cannot be had.
+            RequestError: this cannot be known, as the data are missing.
         """
 
     def features(self) -> Optional["FeatureNetwork"]:

@@ -229,7 +229,7 @@ def tfds(
     """Describes an image data set of tensorflow-datasets.
 
     MNIST and Fashion-MNIST are downloaded and prepared when first used, without TensorFlow; any
-    other is read where it is prepared, in the ArrayRecord format.
+    other must have been prepared in the ArrayRecord format.
 
     Args:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
@@ -241,8 +241,8 @@ def tfds(
             the environment variable TFDS_DATA_DIR sets.
 
     Raises:
-        RequestError: An argument has the wrong type or value. An unknown name or split, and data
-            that is neither there nor can be had, are reported when the data is loaded.
+        RequestError: An argument has the wrong type or value. An unknown name or split, and
+            missing data that cannot be downloaded, are reported when the data are loaded.
     """
     return Images(Tfds(name, split, _text(data_dir)), size, channels, labels)
 
@@ -257,16 +257,16 @@ def folder(
     """Describes the PNG and JPEG images of a folder, with one sub-folder per class.
 
     Args:
-        path: the folder; where images lie in it directly, none of them has a label.
+        path: the folder; if it holds images itself, none of them has a label.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
-        corrupt: what is done about a file that cannot be read as an image: 'skip' leaves it out
+        corrupt: what to do about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
 
     Raises:
         RequestError: An argument has the wrong type or value. A folder that is missing or holds no
-            images is reported when the data is loaded.
+            images is reported when the data are loaded.
     """
     return Images(Folder(_text(path), corrupt), size, channels, labels)
 
@@ -283,7 +283,7 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
 
     Raises:
         RequestError: An argument has the wrong type or value. A file that is missing or wrong is
-            reported when the data is loaded.
+            reported when the data are loaded.
     """
     return Images(Arrays(_text(path)), size, channels, labels)
 
@@ -292,7 +292,7 @@ def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images
     """Describes random triples of grey images as the channels of one: stacked MNIST.
 
     Args:
-        images: of which they are made, `mnist_sample()` for example.
+        images: what the triples are made of, `mnist_sample()` for example.
         count: how many triples.
         labels: whether batches carry the combination of the three classes as their condition.
 
@@ -309,15 +309,15 @@ def from_text(text: str, size: int, channels: int, labels: bool = False) -> Imag
 
     Args:
         text: 'mnist_sample', a folder, an .npz file, or the name of a data set of
-            tensorflow-datasets. A folder that is there goes before a data set of the same name,
-            and what starts with '/', '.' or '~' is always a path.
+            tensorflow-datasets. An existing folder takes precedence over a data set of the same
+            name, and what starts with '/', '.' or '~' is always a path.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
 
     Raises:
         RequestError: The text is none of these, or names a folder that holds training and test
-            images in sub-folders. What is missing is reported when the data is loaded.
+            images in sub-folders. What is missing is reported when the data are loaded.
     """
     path = Path(text).expanduser()
     if text == "mnist_sample":

@@ -1,4 +1,4 @@
-"""From a trained state to its scores against the data that it was trained on."""
+"""Scores of a trained state against the data that it was trained on."""
 
 import dataclasses
 from collections.abc import Collection, Iterator
@@ -17,7 +17,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.sampling import samples
 
-CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples that are in memory at a time
+CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,11 +38,11 @@ class Evaluator:
 
     @classmethod
     def of(cls, experiment: Experiment, network: FeatureNetwork | None = None) -> Self:
-        """Prepares the references, from the cache where they are there.
+        """Prepares the references, from the cache if it has them.
 
         Args:
             experiment: what the run is.
-            network: instead of the experiment's own.
+            network: replaces the experiment's own.
 
         Raises:
             RequestError: there is no network, or it does not take these data, or data are missing.
@@ -72,9 +72,9 @@ class Evaluator:
         Args:
             state: a trained state.
             count: how many samples.
-            key: which random latents, see `sampling.draw`.
-            raw: take the generator's own parameters, not their moving average.
-            names: which metrics; all if None. Those that lack something are left out.
+            key: seed of the latents, see `sampling.draw`.
+            raw: use the generator's own parameters, not their moving average.
+            names: which metrics; all if None. Those that cannot be measured are left out.
 
         Raises:
             RequestError: fewer than two samples, or samples that are not finite.
@@ -94,14 +94,14 @@ class Evaluator:
         return measure.measure(sides)
 
     def unavailable(self, count: int) -> dict[str, str]:
-        """Metrics that cannot be measured on `count` samples, with what they lack."""
+        """Returns the metrics that `count` samples do not allow, with what they lack."""
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
         return measure.unavailable(self._sides(like_samples))
 
     def _sides(self, generated: FeatureSet) -> Sides:
         data, probabilities = self.experiment.data, generated.kept.probabilities
         intended = None
-        # Only where the network's classes can be those of the data.
+        # Only if the network's classes can be those of the data.
         if data.labels and probabilities is not None and probabilities.shape[1] == data.classes:
             intended = np.arange(len(generated.kept.features)) % data.classes
         return Sides(generated, self.training, self.held_out, intended)
@@ -123,7 +123,7 @@ class Evaluator:
 
 
 def network_of(experiment: Experiment) -> FeatureNetwork:
-    """The experiment's feature network, or else the one that the package has for its data.
+    """Returns the experiment's feature network, or else the one bundled for its data.
 
     Raises:
         RequestError: there is none.
@@ -132,7 +132,7 @@ def network_of(experiment: Experiment) -> FeatureNetwork:
 
 
 def bundled_network(data: Dataset) -> FeatureNetwork:
-    """The network that the package has for a data set.
+    """Returns the feature network that the package bundles for a data set.
 
     Raises:
         RequestError: there is none; says how to get a network.

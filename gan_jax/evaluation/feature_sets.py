@@ -31,12 +31,12 @@ class FeatureSet:
         return self.moments.count
 
     def first(self, count: int) -> Extracted:
-        """Features and probabilities of at most `count` samples."""
+        """Returns features and probabilities of at most `count` samples."""
         return first(self.kept, count)
 
 
 def first(extracted: Extracted, count: int) -> Extracted:
-    """The first `count` rows of what was extracted."""
+    """Returns the first `count` rows of what was extracted."""
     return Extracted(*(None if array is None else array[:count] for array in extracted))
 
 

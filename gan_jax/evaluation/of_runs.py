@@ -1,4 +1,4 @@
-"""Scores of finished or running runs, and of any two sets of images."""
+"""Evaluation of finished or running runs, and of any two sets of images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Evaluation:
     """What was measured of the runs of one experiment, or of two sets of images.
 
     Attributes:
-        facts: what the values hold for, a line each.
+        facts: what was measured and with what, one line each.
         rows: one metric of one set of samples each; see `evaluation.rows`.
     """
 
@@ -41,29 +41,29 @@ def evaluate_runs(
     key: int = 0,
     announce: Callable[[str], None] = print,
 ) -> Evaluation:
-    """Measures runs that differ only in their seed, and adds the rows to each evaluation.jsonl.
+    """Measures runs that differ only in their seed, and adds rows to the evaluation.jsonl of each.
 
-    Measured are the generator's moving average ("ema", where there is one), its own parameters
-    ("raw"), and held-out real examples in the place of samples ("real"): the floor.
+    Three sets of samples are measured: those of the generator's moving average ("ema", if there is
+    one), those of its own parameters ("raw"), and held-out real examples ("real") as the floor.
 
     Args:
         paths: run directories.
         count: how many samples of each.
         step: which checkpoint.
-        network: instead of the experiment's own.
-        key: which random latents, see `sampling.draw`.
+        network: replaces the experiment's own.
+        key: seed of the latents, see `sampling.draw`.
         announce: is told what is left out, and why.
 
     Raises:
-        RequestError: no run, or no such checkpoint; the runs differ in more than the seed; the data
-            have changed; samples that are not finite.
+        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
+            the data have changed; samples are not finite.
     """
     opened = _open(_going(paths, announce), step)
     evaluator = Evaluator.of(opened[0].experiment, network)
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    lacking.pop("good_share", None)  # which nobody expects of data whose modes are not known
+    lacking.pop("good_share", None)  # which nobody expects of data with unknown modes
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
@@ -106,10 +106,10 @@ def evaluate_data(
     Args:
         first: folder, .npz file or data set, see `images.from_text`; or an .npz file that
             `gan-jax sample` wrote.
-        second: likewise; takes the place of both training and held-out examples.
+        second: likewise; stands for both training and held-out examples.
         size: height and width to which both are scaled and cropped, in pixels.
         channels: 1 for grey, 3 for colour.
-        network: whose features are compared; if None, the one that the package has for the second.
+        network: whose features are compared; if None, the one bundled for the second.
         announce: is told what is left out, and why.
 
     Raises:
@@ -135,7 +135,7 @@ def evaluate_data(
 
 
 def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]:
-    """Leaves out, and says so, those of several seeds that have diverged."""
+    """Leaves out the runs that have diverged, if there are others, and announces it."""
     diverged = [path for path in paths if runs.RunDirectory(path).divergence.exists()]
     if len(paths) == 1 or not diverged:
         return list(paths)

@@ -18,7 +18,7 @@ from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.features.network import Extracted, FeatureNetwork, Stored
 from gan_jax.metrics.frechet import Moments
 
-ORDER_SEED = 0  # of the permutation whose first examples stand for all of them
+ORDER_SEED = 0  # of the permutation that decides which examples are kept
 CHUNK = 1024  # examples gathered at a time
 VERSION = 1  # of how the statistics are computed and written; a new one makes old files unused
 

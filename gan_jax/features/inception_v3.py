@@ -1,4 +1,4 @@
-"""Inception-v3's features: those of the Fréchet inception distance and of the Inception score."""
+"""Inception-v3, whose features the Fréchet inception distance and the Inception score use."""
 
 import functools
 import hashlib
@@ -52,7 +52,7 @@ class Inception:
 
     @property
     def name(self) -> str:
-        """'inception-v3-fid', whatever the weights: `sha256` tells them apart."""
+        """'inception-v3-fid', whatever the weights, which `sha256` distinguishes."""
         return "inception-v3-fid"
 
     def sha256(self) -> str:
@@ -97,7 +97,7 @@ def inception(path: str | os.PathLike[str]) -> Inception:
 
 
 def download(out: Path) -> None:
-    """Downloads the published weights, 91 MB, unless they are there already; says so on stderr.
+    """Downloads the published weights, 91 MB, unless the file holds them; reports on stderr.
 
     Raises:
         RequestError: `out` does not end in .pth or its folder is missing, the server cannot be
@@ -112,7 +112,7 @@ def download(out: Path) -> None:
         return
     print(f"Downloading the weights of Inception-v3 from {URL}", file=sys.stderr)
     try:
-        # An opener of its own: urllib's shared one keeps the proxies that it was first used with.
+        # A new opener, as urllib's shared one keeps the proxies that it was first used with.
         with urllib.request.build_opener().open(URL, timeout=TIMEOUT) as answer:
             chunks = -(-(answer.length or 0) // CHUNK)
             content = b"".join(announced(_chunks(answer), chunks, "Downloading, MiB"))
@@ -146,7 +146,7 @@ def _variables(content: bytes, path: str) -> PyTree:
     if not _is_published(content):
         _logger.warning(
             "%s does not hold the published weights of Inception-v3: its sha256 is %s and should "
-            "begin with %s; distances and scores do not compare with others'",
+            "begin with %s; distances and scores cannot be compared with published ones",
             path,
             hashlib.sha256(content).hexdigest(),
             SHA256_START,

@@ -19,20 +19,20 @@ from gan_jax.metrics import classes
 from gan_jax.sampling import samples
 
 COUNT = samples.BATCH  # examples of each kind at most; as many as one call generates anyway
-MOST_CLASSES = 100  # whose fractions so few samples tell, and a line of metrics can hold
-SEED = 0  # of the choice of real examples: the same in every run, so that runs compare
+MOST_CLASSES = 100  # for whose fractions so few samples, and a line of metrics, are enough
+SEED = 0  # of the choice of real examples, the same in every run, so that runs can be compared
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnostics:
-    """Computes named numbers that describe a state, with both networks in inference mode.
+    """Computes named figures of a state, with both networks in inference mode.
 
     Attributes:
         experiment: what the run is.
         training: prepared examples that the discriminator learns from.
-        held_out: prepared real examples that it does not, if there are any.
+        held_out: prepared real examples that it does not learn from, if there are any.
     """
 
     experiment: Experiment
@@ -79,7 +79,7 @@ class Diagnostics:
             real_distance = _mean_distance(self.training["sample"])
             figures["distance_ratio"] = _mean_distance(drawn) / real_distance
         figures = {name: float(value) for name, value in figures.items()}
-        # A data set of equal images has no distances to compare with.
+        # In a data set of equal examples there is no distance to compare with.
         finite = {name: value for name, value in figures.items() if math.isfinite(value)}
         return finite | self._class_fractions(drawn)
 
@@ -109,7 +109,7 @@ def _judge(experiment, state, sample, condition, sign):
 def _mean_distance(sample: Float[Array, "count ..."]) -> Float[Array, ""]:
     """Mean Euclidean distance between two different samples."""
     flat = sample.reshape(len(sample), -1)
-    flat -= flat.mean(0)  # distances stay, and squares lose fewer digits
+    flat -= flat.mean(0)  # keeps distances, and the squares lose fewer digits
     squares = jnp.square(flat).sum(1)
     products = jnp.matmul(flat, flat.T, precision="highest")
     squared = jnp.maximum(squares[:, None] + squares - 2 * products, 0)
