@@ -281,7 +281,7 @@ def _evaluate(command: Evaluate) -> int:
             *command.data, command.size, command.channels, network, announce
         )
         if command.out:
-            rows.record(command.out, evaluation.rows)
+            rows.record_rows(command.out, evaluation.rows)
         terminal.show(evaluation)
         return FINISHED
     failed = []

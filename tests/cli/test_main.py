@@ -141,6 +141,18 @@ def test_npz_holds_samples_and_the_latents_that_made_them(capsys, run, tmp_path)
     np.testing.assert_array_equal(drawn, again)
 
 
+def test_a_folder_has_an_image_for_each_sample_and_all_are_scored(capsys, run, tmp_path):
+    out = tmp_path / "drawn"
+    assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
+    names = [str(out / f"{number}.png") for number in range(5)]
+    assert sorted(map(str, out.iterdir())) == names
+    code, printed, _ = gan_jax(capsys, "score", run, out)
+    assert code == 0
+    assert [line.split()[1] for line in printed.splitlines()] == names
+    code, _, err = gan_jax(capsys, "sample", run, "--out", out)
+    assert code == 2 and "is a folder with files in it" in err
+
+
 def test_an_earlier_checkpoint_is_sampled_where_asked_for(capsys, run, tmp_path):
     code, out, _ = gan_jax(capsys, "sample", run, "--step", 5, "--out", tmp_path / "x.npz")
     assert code == 0
