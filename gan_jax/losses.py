@@ -213,7 +213,7 @@ class TopK:
 
     def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
         """Returns the loss of the best fakes, scaled to keep their mean, and 0 for others."""
-        logits = getattr(fake_logits, "logits", fake_logits)  # of a verdict, those
+        logits = getattr(fake_logits, "logits", fake_logits)  # with or without label losses
         count = max(round(self.share * len(logits)), 1)
         rank = jnp.argsort(jnp.argsort(-logits))
         best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)
@@ -225,7 +225,7 @@ class AuxiliaryClassifier:
     """The discriminator also tells the class, and the generator wants its fakes to be told.
 
     Odena, Olah, Shlens (2017), equations 2 and 3: L_S is `loss`, L_C the cross-entropy of the
-    class. For discriminators that return a `networks.conditions.Verdict`.
+    class. For discriminators that return `networks.conditions.AuxiliaryClassifierOutput`.
 
     Attributes:
         loss: of both players on the logits.
@@ -262,10 +262,10 @@ def allows_any_offset(loss: Any) -> bool:
     return any(getattr(each, "any_offset", False) for each in nested(loss, "loss"))
 
 
-def _label_losses(verdict: Any) -> Logits:
-    if not hasattr(verdict, "label_losses"):
+def _label_losses(output: Any) -> Logits:
+    if not hasattr(output, "label_losses"):
         raise RequestError(
             "AuxiliaryClassifier needs a discriminator that tells classes, "
             'resnet.Discriminator(classes=10, condition_by="classifier") for example'
         )
-    return verdict.label_losses
+    return output.label_losses

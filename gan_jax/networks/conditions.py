@@ -1,4 +1,4 @@
-"""Labels for networks that know of none, and what a discriminator says that tells classes."""
+"""Wrappers that give labels to unconditional networks, and the auxiliary classifier's output."""
 
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_object, check_types
 
 
-class Verdict(NamedTuple):
-    """What a discriminator returns that also tells classes, for `losses.AuxiliaryClassifier`.
+class AuxiliaryClassifierOutput(NamedTuple):
+    """The output of a discriminator that also classifies, for `losses.AuxiliaryClassifier`.
 
     Attributes:
         logits: [batch].

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
-from gan_jax.networks.conditions import Verdict, check_condition, label_losses
+from gan_jax.networks.conditions import AuxiliaryClassifierOutput, check_condition, label_losses
 from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral
 
 # Glorot's with a gain of the root of two, for layers that a ReLU follows or precedes.
@@ -115,7 +115,7 @@ class Discriminator(nn.Module):
         *,
         training: bool,
     ) -> Any:
-        """Maps images in [-1, 1], and labels if any, to logits [batch] or a `Verdict`."""
+        """Maps images in [-1, 1], and labels if any, to logits, with label losses or not."""
         check_condition(condition, self.classes)
 
         def convolved(x):
@@ -154,7 +154,7 @@ class Discriminator(nn.Module):
         of_classes = functools.partial(dense, self.classes)
         layer = Spectral(of_classes, self.spectral, name="classes")
         class_logits = layer(features, training=training)
-        return Verdict(logits, label_losses(class_logits, condition))
+        return AuxiliaryClassifierOutput(logits, label_losses(class_logits, condition))
 
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:

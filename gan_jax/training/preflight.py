@@ -80,10 +80,10 @@ def _check_networks(experiment: Experiment) -> None:
     if fake.shape != (batch, *shape):
         made = fake.shape[1:]
         raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
-    verdict = jax.eval_shape(
-        lambda s, sample: gan.verdict(experiment, s, sample, condition), state, fake
+    output = jax.eval_shape(
+        lambda s, sample: gan.discriminator_output(experiment, s, sample, condition), state, fake
     )
-    logits = gan.logits_of(verdict)
+    logits = gan.logits_of(output)
     if logits.shape != (batch,):
         raise RequestError(
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
@@ -107,12 +107,12 @@ def _check_networks(experiment: Experiment) -> None:
         )
     for player in ("discriminator", "generator"):
         try:
-            losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
+            losses = jax.eval_shape(getattr(experiment.loss, player), output, output)
         except TypeError as error:
-            if logits is verdict:
+            if logits is output:
                 raise
             raise RequestError(
-                f"loss = {experiment.loss!r}: must take the {type(verdict).__name__} that the "
+                f"loss = {experiment.loss!r}: must take the {type(output).__name__} that the "
                 "discriminator returns, as losses.AuxiliaryClassifier(...) does"
             ) from error
         shape = getattr(losses, "shape", None)
