@@ -12,6 +12,11 @@ from gan_jax.losses import NonSaturating
 from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
 
+# Of gan_jax.data.dataset.Dataset.
+DATA_METHODS = (
+    "load fingerprint indices gather prepare to_stored page cells write read held_out features"
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -97,7 +102,7 @@ class Experiment:
         for field, (methods, right) in {
             "generator": ("init apply", "a Linen module"),
             "discriminator": ("init apply", "a Linen module"),
-            "data": ("load fingerprint indices gather prepare", "what gan_jax.data.images makes"),
+            "data": (DATA_METHODS, "what gan_jax.data.images makes"),
             "loss": ("discriminator generator", "losses.NonSaturating(), for example"),
             "generator_optimizer": optimizer,
             "discriminator_optimizer": optimizer,

@@ -1,17 +1,15 @@
 """`gan-jax sample`: draws samples from a trained generator."""
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
 from gan_jax.cli.parsing import Command
-from gan_jax.cli.shared import check_key, check_out, check_range, checkpoint_step
+from gan_jax.cli.shared import check_key, check_range, checkpoint_step
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
-from gan_jax.common.files import write_atomically
 
 COLUMNS = 8  # samples from one end of a path to the other
 
@@ -42,44 +40,39 @@ class Sample(Command):
     """Draw each number of a normal latent from within plus and minus this bound: better but less
     varied samples."""
     out: Path = Path("samples.png")
-    """.png for a grid of samples, .npz for samples with their latents."""
+    """.png for a page of samples, .npz for samples with their latents, or a new folder for one file
+    each."""
 
     def run(self) -> int:
         """Draws the samples and writes them; see `gan_jax.sampling`."""
-        check_out(self.out, ".png", ".npz")
         check_range("--count", self.count, 1)
         check_key("--key", self.key)
         step = checkpoint_step(self.step)
         import numpy as np
 
-        from gan_jax import runs
+        from gan_jax import runs, sampling
         from gan_jax.runtime import devices
-        from gan_jax.sampling import samples, sheets
 
         devices.configure()
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
+        sampling.check_file(run.experiment, self.out)
         if self.label is None:
-            labels = samples.take_turns(run.experiment, self.count)
+            labels = sampling.take_turns(run.experiment, self.count)
         else:
-            labels = samples.of_class(run.experiment, self.label, self.count)
+            labels = sampling.of_class(run.experiment, self.label, self.count)
         if self.interpolate:
             if self.truncation is not None:
                 raise RequestError("--interpolate uses untruncated latents: leave --truncation out")
             columns = COLUMNS
-            latents = samples.interpolate(run.experiment, self.key, self.count, columns)
+            latents = sampling.interpolate(run.experiment, self.key, self.count, columns)
             labels = None if labels is None else np.repeat(labels, columns)  # a path has one class
         else:
-            columns = max(1, round(self.count**0.5))
-            latents = samples.draw_latents(run.experiment, self.key, self.count, self.truncation)
-        drawn = samples.from_latents(run.experiment, run.state, latents, self.raw, labels)
-        if self.out.suffix == ".npz":
-            buffer = io.BytesIO()
-            arrays = {"samples": drawn, "latents": np.asarray(latents)}
-            arrays |= {} if labels is None else {"labels": labels}
-            np.savez(buffer, **arrays)
-            write_atomically(self.out, buffer.getvalue())
-        else:
-            sheets.save_png(sheets.page(run.experiment, drawn, columns), self.out)
+            columns = None
+            latents = sampling.draw_latents(run.experiment, self.key, self.count, self.truncation)
+        drawn = sampling.from_latents(run.experiment, run.state, latents, self.raw, labels)
+        sampling.save(
+            run.experiment, drawn, self.out, columns=columns, latents=latents, labels=labels
+        )
         print(f"{len(drawn)} samples of step {run.state.step} in {self.out}")
         return FINISHED
 

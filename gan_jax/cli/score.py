@@ -22,7 +22,7 @@ class Score(Command):
     directory: Annotated[Positional[Path], arg(metavar="RUN")]
     """Run directory."""
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")]
-    """PNG or JPEG files; scaled and cropped to the size that the run was trained on."""
+    """PNG or JPEG files, or folders of them; scaled and cropped to the size of the run's images."""
     seed: int | None = None
     """Which seed of the run; may be left out if it has only one."""
     step: str = "latest"
@@ -33,21 +33,20 @@ class Score(Command):
         if not self.images:
             raise RequestError("give at least one image file to score")
         step = checkpoint_step(self.step)
-        from gan_jax import runs
+        from gan_jax import runs, sampling
         from gan_jax.losses import gives_log_odds
         from gan_jax.runtime import devices
-        from gan_jax.sampling import samples
 
         devices.configure()
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
-        images = run.experiment.data.read_files(self.images)
+        files = run.experiment.data.read(self.images)
         if not gives_log_odds(run.experiment.loss):
             loss = type(run.experiment.loss).__name__
             meaning = "the sigmoid of a logit ranks images, but is not a probability"
             print(f"the loss is {loss}: {meaning}", file=sys.stderr)
-        probabilities = samples.probability_real(run.experiment, run.state, images)
-        for path, probability in zip(self.images, probabilities, strict=True):
-            print(f"{probability:.4f}  {path}")
+        probabilities = sampling.probability_real(run.experiment, run.state, files.samples)
+        for name, probability in zip(files.names, probabilities, strict=True):
+            print(f"{probability:.4f}  {name}")
         return FINISHED
 
 

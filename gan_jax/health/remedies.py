@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_jax import gan
+from gan_jax.augmentation import DiffAugment
+from gan_jax.common.errors import RequestError
 from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
 from gan_jax.losses import allows_any_offset
@@ -89,8 +91,17 @@ def _may_augment(experiment: Experiment) -> bool:
 
 
 def _may_adapt(experiment: Experiment) -> bool:
-    of_images = len(experiment.data.sample_shape) == 3
-    return of_images and _may_augment(experiment) and not allows_any_offset(experiment.loss)
+    allowed = _may_augment(experiment) and not allows_any_offset(experiment.loss)
+    return allowed and _takes_samples(DiffAugment(), experiment)
+
+
+def _takes_samples(augmentation: DiffAugment, experiment: Experiment) -> bool:
+    _, samples, _ = gan.blank_inputs(experiment, 1)
+    try:
+        jax.eval_shape(lambda key: augmentation(samples, key, None), jax.random.key(0))
+    except RequestError:
+        return False
+    return True
 
 
 R1_LINE = Addition("penalties=(penalties.R1(1.0),)", _may_have_r1, STRONGER_R1.why)

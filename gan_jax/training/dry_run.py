@@ -63,9 +63,8 @@ def _memory(experiment: Experiment) -> list[str]:
     state = runs.abstract_state(experiment, devices.split_seeds(plan.mesh), seeds=1)
     size = experiment.examples_per_step
     label = jax.ShapeDtypeStruct((size,), jnp.int32) if experiment.data.labels else None
-    sample = jax.ShapeDtypeStruct(
-        (size, *experiment.data.sample_shape), experiment.data.stored_dtype
-    )
+    stored = experiment.data.stored
+    sample = jax.ShapeDtypeStruct((size, *stored.shape), stored.dtype)
     pool = {"sample": sample, "label": label}
     positions = jax.ShapeDtypeStruct((1, 1, size), jnp.int32)
     count = jax.ShapeDtypeStruct((), jnp.int32)

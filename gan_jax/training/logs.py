@@ -95,7 +95,7 @@ class Display:
     ) -> None:
         """Shows where the run is; a bar on a terminal, else a line now and then."""
         figures = (
-            f"epoch {epoch:.1f} · {images_per_second:.0f} images/s · "
+            f"epoch {epoch:.1f} · {images_per_second:.0f} examples/s · "
             f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f} · "
             f"D right on real {values['accuracy_real']:.0%} fake {values['accuracy_fake']:.0%}"
         )

@@ -21,7 +21,7 @@ from tests.command_line import gan_jax
         (["photos", "--out", "x.npz"], "photos/train"),
         (["flat", "--out", "x.npz"], "no labels: in a folder, each class is a sub-folder"),
         (["./nowhere", "--out", "x.npz"], "there is no folder"),
-        (["Phtos", "--out", "x.npz"], "'Phtos' is no data set: give mnist_sample, a folder"),
+        (["Phtos", "--out", "x.npz"], "'Phtos' is not a data set: give mnist_sample, a folder"),
     ],
 )
 def test_features_of_wrong_data_are_refused(capsys, tmp_path, monkeypatch, arguments, message):

@@ -117,3 +117,15 @@ def test_options_of_sampling_that_mean_nothing_are_refused(capsys, run, tmp_path
     code, _, said = gan_jax(capsys, "sample", run, "--out", out, *options)
     assert code == 2 and message in said
     assert not out.exists()
+
+
+def test_a_folder_has_an_image_for_each_sample_and_all_are_scored(capsys, run, tmp_path):
+    out = tmp_path / "drawn"
+    assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
+    names = [str(out / f"{number}.png") for number in range(5)]
+    assert sorted(map(str, out.iterdir())) == names
+    code, printed, _ = gan_jax(capsys, "score", run, out)
+    assert code == 0
+    assert [line.split()[1] for line in printed.splitlines()] == names
+    code, _, err = gan_jax(capsys, "sample", run, "--out", out)
+    assert code == 2 and "is a folder with files in it" in err

@@ -8,10 +8,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from gan_jax.commands import COMMANDS
-from gan_jax.experiment import Experiment
 from gan_jax.parsing import parse
+
+from gan_jax.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

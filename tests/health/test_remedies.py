@@ -14,7 +14,7 @@ from gan_jax.health.remedies import MISSING, REMEDIES, Addition, Remedy, _value,
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from gan_jax.training.preflight import check_shapes
-from tests.tiny import tiny
+from tests.tiny import tiny, tiny_points
 
 # Each of its values can be improved, so that every remedy applies.
 POOR = tiny(
@@ -117,3 +117,12 @@ def test_r1_is_advised_only_where_examples_are_judged_apart():
 
 def test_a_balanced_run_needs_no_advice():
     assert advice(tiny(), "balanced") == []
+
+
+def test_augmentations_of_images_are_advised_for_images_alone():
+    def advised(experiment):
+        advice_lines = advice(experiment, "discriminator overfitting")
+        return any("DiffAugment" in line for line in advice_lines)
+
+    assert advised(tiny())
+    assert not advised(tiny_points())
