@@ -5,8 +5,6 @@
 
 import os
 import re
-import sys
-import types
 
 project = "gan_jax"
 author = "The gan_jax authors"
@@ -48,8 +46,6 @@ smartquotes = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # fields are what a class is given
-# Importing this one would run the command.
-sys.modules["gan_jax.__main__"] = types.ModuleType("gan_jax.__main__")
 
 
 def plain_text(app, what, name, obj, options, lines):

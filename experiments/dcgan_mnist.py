@@ -13,7 +13,7 @@ Measured at commit fee028d with --evaluate-every 1172 --evaluate-samples 10000, 
 of steps in all. 10,000 samples, features mnist-cnn 69b1b8f3e3a0, against the 60,000 training
 images: after 10, 20, 30, 40 and 50 epochs the Frechet distance is 11.8, 13.6, 7.97, 5.01 and 4.64,
 the classifier score ratio 0.355, 0.302, 0.518, 0.628 and 0.627. One seed; two others were followed
-over three epochs, see README.md.
+over three epochs, see docs/results.md.
 """
 
 from gan_jax import features

@@ -2,15 +2,16 @@
 
 import ast
 import dataclasses
+import importlib
 import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
-from gan_jax.commands import COMMANDS
-from gan_jax.parsing import parse
 
+from gan_jax.cli.main import COMMANDS
+from gan_jax.cli.parsing import parse
 from gan_jax.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
@@ -22,19 +23,6 @@ PAGES = [
     *sorted((ROOT / "docs" / "howto").glob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
-# Files that the pages already call by the names that they are about to get.
-TO_COME = {
-    "experiments/conditional_mnist_acgan.py": "experiments/cmnist_acgan.py",
-    "experiments/conditional_mnist_concatenation.py": "experiments/cmnist_concatenation.py",
-    "experiments/conditional_mnist_projection.py": "experiments/cmnist_projection.py",
-    "gan_jax/cli/": "gan_jax/cli.py",
-    "gan_jax/common/traced_fields.py": "gan_jax/traced.py",
-    "gan_jax/data/sources/": "gan_jax/data/",
-    "gan_jax/evaluation/measure.py": "gan_jax/evaluation/measurement.py",
-    "gan_jax/features/": "gan_jax/metrics/features.py",
-    "gan_jax/runtime/devices.py": "gan_jax/devices.py",
-    "tests/training/test_parallel_seeds.py": "tests/test_seeds.py",
-}
 IN_THE_REPOSITORY = re.compile(
     r"(experiments|gan_jax|benchmarks|docs|tests|notebooks)/[\w/.*]*|[\w*]+\.(py|toml|cff)|\.ci/\w+"
 )
@@ -73,6 +61,11 @@ def commands():
                     yield name, words[1:]
 
 
+def forms(name):
+    """The forms of a command, see `gan_jax.cli.parsing.Command`."""
+    return importlib.import_module(f"gan_jax.cli.{name}").FORMS
+
+
 COMMAND_LINES = list(commands())
 PYTHON = blocks("python")
 
@@ -91,13 +84,15 @@ def test_there_is_something_to_check():
 )
 def test_commands_parse(words, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert parse([TO_COME.get(word, word) for word in words])
+    name, *rest = words
+    assert parse(name, forms(name), rest)
 
 
 def test_options_in_sentences_exist():
     fields = {field.name for field in dataclasses.fields(Experiment)} | {"help"}
-    for command in COMMANDS.values():
-        fields |= {field.name for field in dataclasses.fields(command)}
+    for name in COMMANDS:
+        for form in forms(name):
+            fields |= {field.name for field in dataclasses.fields(form)}
     wrong = [
         (name, code)
         for name, code in inline()
@@ -122,17 +117,12 @@ def test_files_exist():
         folders = ("experiments", "benchmarks", "gan_jax", "tests")
         if "/" not in code and any(exists(ROOT / folder / code) for folder in folders):
             continue
-        if code not in TO_COME and f"experiments/{code}" not in TO_COME:
-            missing.append((name, code))
+        missing.append((name, code))
     assert not missing
 
 
 def exists(path):
     return any(path.parent.glob(path.name)) if "*" in path.name else path.exists()
-
-
-def test_what_is_to_come_is_not_there_yet():
-    assert not [new for new in TO_COME if (ROOT / new).exists()], "take it out of TO_COME"
 
 
 def test_links_lead_somewhere():
