@@ -139,7 +139,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         The state at step t + 1, and metrics: of the discriminator's last pass its mean loss, its
         accuracy on real examples and on fakes (in [0, 1]), its mean logits on both and the mean of
         each penalty; of the generator's pass its mean loss; the global norm of each gradient; with
-        a guard the counts `skipped` and `returns`.
+        a guard the counts `skipped` and `rollbacks`.
     """
     before = state
     *early_batches, batch = _split(batch, experiment.discriminator_steps)

@@ -202,7 +202,8 @@ def diverging(history: History) -> Finding | None:
         seen.append(f"training ended {history.end}")
     skipped = history.series("skipped")
     if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
-        returns = history.series("returns").values[-1]
+        # Runs of earlier versions recorded rollbacks as "returns".
+        returns = (history.series("rollbacks") or history.series("returns")).values[-1]
         seen.append(
             f"the guard skipped {rate:.0%} of the steps ({_span(skipped.recent)}), and has gone "
             f"back {returns:g} times"

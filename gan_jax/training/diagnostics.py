@@ -90,7 +90,7 @@ class Diagnostics:
         probabilities = self.experiment.features.extract(to_pixels(drawn)).probabilities
         if probabilities is None or probabilities.shape[1] > MOST_CLASSES:
             return {}
-        shares = classes.class_shares(probabilities.argmax(1), probabilities.shape[1])
+        shares = classes.class_fractions(probabilities.argmax(1), probabilities.shape[1])
         return {f"class_share_{number}": float(share) for number, share in enumerate(shares)}
 
 

@@ -6,7 +6,7 @@ import pytest
 from gan_jax import gan, losses, penalties
 from gan_jax.common.errors import RequestError
 from gan_jax.networks import resnet
-from gan_jax.networks.conditions import Verdict
+from gan_jax.networks.conditions import DiscriminatorOutput
 from gan_jax.training.preflight import check_shapes
 from tests.tiny import init, tiny, update
 
@@ -103,10 +103,10 @@ def test_an_auxiliary_classifier_trains_both_players():
     new, metrics = update(experiment, state, batch)
     assert all(np.isfinite(float(value)) for value in metrics.values())
     verdict = gan.verdict(experiment, new, batch["sample"], batch["condition"])
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, DiscriminatorOutput)
     logits = gan.discriminate(experiment, new, batch["sample"], batch["condition"])
     np.testing.assert_array_equal(logits, verdict.logits)
-    with pytest.raises(RequestError, match="needs a discriminator that tells classes"):
+    with pytest.raises(RequestError, match="needs a discriminator that also classifies"):
         check_shapes(
             conditional(
                 discriminator=resnet.Discriminator(4, classes=10),

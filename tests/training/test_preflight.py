@@ -79,5 +79,7 @@ def test_a_discriminator_that_tells_classes_needs_a_loss_for_it():
         "discriminator": resnet.Discriminator(width=2, classes=10, condition_by="classifier"),
     }
     data = images.mnist_sample(split="test", labels=True)
-    with pytest.raises(RequestError, match=r"take the Verdict .* losses\.AuxiliaryClassifier"):
+    with pytest.raises(
+        RequestError, match=r"take the DiscriminatorOutput .* losses\.AuxiliaryClassifier"
+    ):
         check_shapes(tiny(data=data, **networks))
