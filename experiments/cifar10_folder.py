@@ -1,13 +1,13 @@
-"""RGB pictures of 32 x 32 from a folder of PNG or JPEG files, CIFAR-10 for example.
+"""DCGAN on 32 x 32 RGB images from a folder of PNG or JPEG files, for example CIFAR-10.
 
     gan-jax train experiments/cifar10_folder.py --data.source.path path/to/cifar10/train
 
-The folder holds a sub-folder for each class; any other folder of images will do. The DCGAN is the
-reference's, with the learning rate, b1 and batch size of Radford, Metz, Chintala (2016): Adam 2e-4,
-b1 = 0.5, batches of 128. Their latents, initialisers, slope 0.2 and BatchNorm in the discriminator
-are not taken; the moving average is an addition.
+The folder has a sub-folder for each class; any other folder of images will do. The networks are
+those of the reference, dcgan_mnist.py; learning rate, b1 and batch size are those of Radford, Metz,
+Chintala (2016): Adam 2e-4, b1 = 0.5, batches of 128. Their latents, initialisers, slope of 0.2 and
+BatchNorm in the discriminator are not used; the moving average is an addition.
 
-Measured: not yet.
+Not measured yet.
 """
 
 from gan_jax.data import images

@@ -1,16 +1,16 @@
-"""Digits by their label: the discriminator tells the class, too (Odena et al., 2017).
+"""Class-conditional digits with AC-GAN: the discriminator also classifies (Odena et al., 2017).
 
     gan-jax train experiments/conditional_mnist_acgan.py
     gan-jax sample runs/conditional_mnist_acgan --label 7
 
-Else as in conditional_mnist_projection.py.
+Everything else is as in conditional_mnist_projection.py.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
 NVIDIA H200): Frechet distance 1.47 (0.796 to 2.15), classifier score ratio 0.865 (0.782 to 0.948),
-all ten classes; means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the
-10,000 training images (the ratio: 2,000 samples against 2,000 held-out images). The quickstart,
-without labels, has 0.785 and 0.876 (its docstring). On two x86 cores a seed has 6.2 minutes of
-steps (`benchmarks/recipes.py`, commit ba85daa).
+all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
+69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against 2,000 held-out
+images). The quickstart, without labels, has 0.785 and 0.876 (see its docstring). On two x86 cores
+the steps of one seed take 6.2 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses

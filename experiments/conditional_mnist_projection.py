@@ -1,19 +1,19 @@
-"""Digits by their label: conditional BatchNorm against a projection discriminator.
+"""Class-conditional digits with conditional BatchNorm and a projection discriminator.
 
     gan-jax train experiments/conditional_mnist_projection.py
     gan-jax sample runs/conditional_mnist_projection --label 7
 
-Miyato and Koyama (2018): residual networks, hinge loss, spectral normalisation in the
+Miyato and Koyama (2018): residual networks, hinge loss, and spectral normalisation in the
 discriminator; the generator learns from the better three quarters of its fakes (Sinha et al.,
-2020). Small enough for a CPU.
+2020). It is small enough for a CPU.
 
 Measured at commit 80dca5f with --seeds 0:5 --evaluate-samples 10000 (Python 3.12, JAX 0.12.0.1, two
-x86 cores): Frechet distance 0.194 (0.144 to 0.244), classifier score ratio 1.00 (0.999 to 1.01),
-means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the 10,000 training
-images (the ratio: 2,000 samples against 2,000 held-out images). One seed alone takes 520 s,
-compilation and evaluation included (commit e7d0113). With --seeds 0:4 on one NVIDIA H200 (JAX
-0.11.2) 0.175 (0.146 to 0.204) and 1.00 (0.999 to 1.01). The quickstart, without labels, has 0.785
-and 0.876 (its docstring).
+x86 cores): Frechet distance 0.194 (0.144 to 0.244), classifier score ratio 1.00 (0.999 to 1.01).
+These are means with 95 % intervals over seeds, with features mnist-cnn 69b1b8f3e3a0, against the
+10,000 training images (the ratio: 2,000 samples against 2,000 held-out images). One seed alone
+takes 520 s, including compilation and evaluation (commit e7d0113). With --seeds 0:4 on one NVIDIA
+H200 (JAX 0.11.2), they are 0.175 (0.146 to 0.204) and 1.00 (0.999 to 1.01). The quickstart, without
+labels, has 0.785 and 0.876 (see its docstring).
 """
 
 from gan_jax import features
@@ -37,7 +37,7 @@ experiment = Experiment(
     generator=resnet.Generator(width=32, image_size=28, image_channels=1, classes=10),
     discriminator=resnet.Discriminator(width=32, classes=10),
     data=images.mnist_sample(labels=True),
-    loss=TopK(Hinge(), share=0.75),
+    loss=TopK(Hinge(), fraction=0.75),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
     latent_size=32,

@@ -1,8 +1,8 @@
-"""The reference recipe in its 3-channel form, the grey digit in each channel.
+"""The reference recipe with three channels, each of which has the same grey digit.
 
     gan-jax train experiments/dcgan_mnist_rgb.py
 
-Measured: not yet.
+Not measured yet.
 """
 
 import dataclasses
@@ -16,5 +16,5 @@ experiment = dataclasses.replace(
     reference,
     generator=dcgan.Generator(image_channels=3),
     data=images.tfds("mnist", channels=3),
-    features=None,  # the reference's network takes grey digits only
+    features=None,  # the reference's feature network takes only grey digits
 )

@@ -1,12 +1,12 @@
-"""The Dirac-GAN: a generator of one point against a linear discriminator (Mescheder et al., 2018).
+"""The Dirac-GAN: a generator of one point and a linear discriminator (Mescheder et al., 2018).
 
     gan-jax train experiments/dirac.py
 
-The data lie at the origin, the generator makes the point theta, the discriminator says psi * x,
-and both start at 1; the solution is (0, 0). With R1 they reach it. Without a penalty zero-sum
-losses circle around it or drift outwards, and the non-saturating loss, which this file has, comes
-nearer slowly (their sections 2 and 4). `tests/test_dirac.py` follows the trajectories of losses and
-penalties. The point has two coordinates, which move alike.
+All data are at the origin, the generator makes the point theta, and the discriminator's logit is
+psi * x. Both parameters start at 1; the solution is (0, 0), which training with R1 reaches. Without
+a penalty, zero-sum losses circle around it or drift outwards, and the non-saturating loss, which
+this file uses, approaches it slowly (their sections 2 and 4). `tests/test_dirac.py` follows the
+trajectories with various losses and penalties. The point has two coordinates, which move alike.
 
 Measured at commit 80dca5f (Python 3.12, JAX 0.12.0.1, two x86 cores; nothing here is random): after
 500 steps theta is 5e-10 and psi -5e-10; with --penalties.0.gamma 0 they are 0.22 and 0.30.
@@ -26,7 +26,7 @@ from gan_jax.penalties import R1
 
 
 class Generator(nn.Module):
-    """Makes the point theta whatever the latent."""
+    """Makes the point theta, whatever the latent."""
 
     @nn.compact
     def __call__(
@@ -38,13 +38,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Says psi * x, without a constant."""
+    """A linear function psi * x, without a bias."""
 
     @nn.compact
     def __call__(
         self, sample: Float[Array, "batch 2"], condition: Any = None, *, training: bool
     ) -> Float[Array, " batch"]:
-        """Returns the logit of each point."""
+        """Returns the logit psi * x of each point x."""
         psi = self.param("psi", nn.initializers.ones_init(), (2,), jnp.float32)
         return sample @ psi
 

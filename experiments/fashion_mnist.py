@@ -1,8 +1,8 @@
-"""The reference recipe on Fashion-MNIST: 60,000 pictures of clothes.
+"""The reference recipe on Fashion-MNIST, 60,000 images of clothes.
 
     gan-jax train experiments/fashion_mnist.py
 
-Measured: not yet.
+Not measured yet.
 """
 
 import dataclasses
@@ -11,5 +11,5 @@ from dcgan_mnist import experiment as reference
 
 from gan_jax.data import images
 
-# The reference's feature network knows digits only.
+# The reference's feature network was trained on digits only.
 experiment = dataclasses.replace(reference, data=images.tfds("fashion_mnist"), features=None)

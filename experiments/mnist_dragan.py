@@ -1,16 +1,16 @@
-"""A gradient penalty around the data (Kodali et al., 2017), with relativistic average judgements.
+"""DRAGAN, a gradient penalty around the data (Kodali et al., 2017), with a relativistic loss.
 
     gan-jax train experiments/mnist_dragan.py
 
-Loss of Jolicoeur-Martineau (2019); weight 10 as in both papers; else the quickstart without
-BatchNorm in the discriminator.
+The loss is the relativistic average one of Jolicoeur-Martineau (2019); the penalty's weight is 10,
+as in both papers. Everything else is as in the quickstart, without BatchNorm in the discriminator.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
 NVIDIA H200): Frechet distance 1.58 (1.44 to 1.71), classifier score ratio 0.812 (0.807 to 0.817),
-all ten classes; means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the
-10,000 training images (the ratio: 2,000 samples against 2,000 held-out images). The quickstart has
-0.785 and 0.876 (its docstring). On two x86 cores a seed has 3.5 minutes of steps
-(`benchmarks/recipes.py`, commit ba85daa).
+all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
+69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against 2,000 held-out
+images). The quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of one
+seed take 3.5 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses

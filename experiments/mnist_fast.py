@@ -1,20 +1,20 @@
-"""The reference's digits in a small part of its time: the quickstart's recipe, smaller and faster.
+"""The reference's digits in a fraction of its time: the quickstart's recipe, smaller and faster.
 
     gan-jax train experiments/mnist_fast.py --seeds 0:5
 
-All 60,000 digits; three quarters of the quickstart's width, two thirds of its steps, and twice its
-learning rates: of four settings, with two seeds each, the one with the smallest distances (0.90
-and 1.01; with the quickstart's rates 0.95 and 1.47; with its width, rates and 2,800 steps 1.38 and
-1.51; with the double rates there 1.18 and 1.22). The schedule ends at STEPS: to train longer
-change STEPS, not --steps.
+This trains on all 60,000 digits, with three quarters of the quickstart's width, two thirds of its
+steps, and twice its learning rates. Of four configurations with two seeds each, it had the smallest
+distances (0.90 and 1.01; with the quickstart's learning rates 0.95 and 1.47; with its width and
+rates and 2,800 steps 1.38 and 1.51; with twice the rates there 1.18 and 1.22). The schedule ends at
+STEPS: to train longer, change STEPS, not --steps.
 
 Measured at commit 076997d with the command above, seeds 0 to 4 (Python 3.12, JAX 0.12.0.1, two x86
-cores): 86 s of steps a seed on an idle machine (4,000 of 21.5 ms, commit 61819ac), a fifty-second
-part of the reference's. 10,000 samples of each at the end, features mnist-cnn 69b1b8f3e3a0,
-against the 60,000 training images, means with 95 % intervals over seeds: Frechet distance 0.984
-(0.919 to 1.05), classifier score ratio 0.860 (0.859 to 0.862), all ten classes. After 1,000 steps
-they are 2.51 (2.23 to 2.78) and 0.786 (0.772 to 0.801), where the reference has 4.64 and 0.627
-after all its 50 epochs. `benchmarks/fast.py` sets the two beside each other.
+cores): the steps of one seed take 86 s on an idle machine (4,000 of 21.5 ms, commit 61819ac), a
+fifty-second of the reference's time. With 10,000 samples per seed at the end and features mnist-cnn
+69b1b8f3e3a0, against the 60,000 training images, means with 95 % intervals over seeds: Frechet
+distance 0.984 (0.919 to 1.05), classifier score ratio 0.860 (0.859 to 0.862), all ten classes.
+After 1,000 steps they are 2.51 (2.23 to 2.78) and 0.786 (0.772 to 0.801); the reference has 4.64
+and 0.627 after all its 50 epochs. `benchmarks/fast.py` compares the two.
 """
 
 import dataclasses

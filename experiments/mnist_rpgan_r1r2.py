@@ -1,16 +1,16 @@
-"""The modern baseline at a small size: relativistic pairing with R1 and R2 (Huang et al., 2024).
+"""R3GAN's recipe at a small size: relativistic pairing with R1 and R2 (Huang et al., 2024).
 
     gan-jax train experiments/mnist_rpgan_r1r2.py
 
-Both penalties fall to a tenth over the run; else the quickstart without BatchNorm in the
-discriminator.
+The weights of both penalties fall to a tenth over the run. Everything else is as in the quickstart,
+without BatchNorm in the discriminator.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
 NVIDIA H200): Frechet distance 1.85 (1.40 to 2.29), classifier score ratio 0.790 (0.776 to 0.805),
-all ten classes; means with 95 % intervals over seeds, features mnist-cnn 69b1b8f3e3a0, against the
-10,000 training images (the ratio: 2,000 samples against 2,000 held-out images). The quickstart has
-0.785 and 0.876 (its docstring). On two x86 cores a seed has 3.8 minutes of steps
-(`benchmarks/recipes.py`, commit ba85daa).
+all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
+69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against 2,000 held-out
+images). The quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of one
+seed take 3.8 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses

@@ -1,13 +1,14 @@
-"""The modern baseline R3GAN on CIFAR-10: for a GPU.
+"""R3GAN, a modern baseline, on CIFAR-10; needs a GPU.
 
     gan-jax train experiments/r3gan_cifar10.py
 
-Huang et al. (2024): networks without normalisation, relativistic pairing with R1 and R2 that fall
-over the run, Adam without momentum, a moving average with a half-life in images. Not theirs:
-fewer parameters, an augmentation that does not change over the run, a learning rate that starts at
-theirs and falls to 0, a constant b2, a half-life of 500,000 images, 51 million images in all.
+Huang et al. (2024): networks without normalisation, relativistic pairing with R1 and R2 whose
+weights fall over the run, Adam without momentum, and a moving average whose half-life is given in
+images. It differs from the paper in that it has fewer parameters, an augmentation that does not
+change over the run, a learning rate that starts at theirs and falls to 0, a constant b2, a
+half-life of 500,000 images, and 51 million images in all.
 
-Measured: not yet; it needs a GPU, and was run in shrunken form only.
+Not measured yet: it needs a GPU, and was only run in a smaller form.
 """
 
 from gan_jax.augmentation import DiffAugment

@@ -1,11 +1,12 @@
-"""Self-attention, spectral normalisation of both players, two time scales, bfloat16: for a GPU.
+"""SAGAN on CIFAR-10, with self-attention and two learning rates, in bfloat16; needs a GPU.
 
     gan-jax train experiments/sagan_cifar10.py
 
-Zhang et al. (2019) at 32 x 32: attention on maps of 16 x 16, learning rates 1e-4 and 4e-4, one
-discriminator step; networks and latents of sngan_cifar10.py.
+Zhang et al. (2019) at 32 x 32: self-attention on maps of 16 x 16, spectral normalisation of both
+players, learning rates of 1e-4 (generator) and 4e-4 (discriminator), and one discriminator step.
+Networks and latents are those of sngan_cifar10.py.
 
-Measured: not yet; it needs a GPU, and was run in shrunken form only.
+Not measured yet: it needs a GPU, and was only run in a smaller form.
 """
 
 import dataclasses

@@ -1,11 +1,12 @@
-"""SNGAN on CIFAR-10 with the recipe of the mimicry library: for a GPU.
+"""SNGAN on CIFAR-10 with the recipe of the mimicry library; needs a GPU.
 
     gan-jax train experiments/sngan_cifar10.py
 
-Miyato et al. (2018): residual networks, hinge loss, Adam 2e-4 without momentum and with b2 = 0.9,
-batch 64, five discriminator steps, learning rates that fall linearly to 0 over 100,000 steps.
+Miyato et al. (2018): residual networks, hinge loss, Adam with a learning rate of 2e-4, no momentum
+and b2 = 0.9, batches of 64, five discriminator steps per generator step, and learning rates that
+fall linearly to 0 over 100,000 steps.
 
-Measured: not yet; it needs a GPU, and was run in shrunken form only.
+Not measured yet: it needs a GPU, and was only run in a smaller form.
 """
 
 from gan_jax.data import images
@@ -19,7 +20,7 @@ STEPS, DISCRIMINATOR_STEPS = 100_000, 5
 
 
 def adam(updates: int) -> Adam:
-    """The optimizer of a player that is updated so often."""
+    """Returns the optimizer of a player that is updated this many times."""
     return Adam(
         2e-4, b1=0.0, b2=0.9, eps=1e-7, form="keras", schedule=Schedule("linear", steps=updates)
     )

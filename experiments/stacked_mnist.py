@@ -1,17 +1,18 @@
-"""Three digits in one picture: 1,000 modes (Metz et al., 2017, section 3.3.1).
+"""Stacked MNIST: three digits in the channels of one image, 1,000 modes (Metz et al., 2017, 3.3.1).
 
     gan-jax train experiments/stacked_mnist.py
 
-Relativistic pairing with R1 and R2 (Sun, Fang, Schwing, 2020; Huang et al., 2024). `mode_count`
-says how many of the 1,000 combinations the bundled classifier sees in the samples.
+Relativistic pairing with R1 and R2 (Sun, Fang, Schwing, 2020; Huang et al., 2024). The metric
+`mode_count` is the number of the 1,000 combinations that the bundled classifier sees in the
+samples.
 
 Measured with --seeds 0:2 (commit 349b79e with these STEPS, Python 3.12, JAX 0.12.0.1, two x86
-cores; 95 minutes for both by `seconds.json`, in two thirds of which they stood still or had
-tests beside them): all 1,000 modes in 10,000 samples of either seed, features
-stacked_mnist:combinations caea0e9d. The classifier score is half of real pictures' (ratio 0.506
+cores; 95 minutes for both according to `seconds.json`, during two thirds of which they were paused
+or tests ran beside them): all 1,000 modes in 10,000 samples of either seed, with features
+stacked_mnist:combinations caea0e9d. The classifier score is half that of real images (ratio 0.506
 and 0.493): many digits are doubtful. With 10,000 STEPS it is a third, with 999 and 991 modes
-(commit b41c291), and 995, 997 and 1,000 modes with --seeds 0:3 on one NVIDIA H200 (commit
-80dca5f, JAX 0.11.2). On two x86 cores a seed alone has 19 minutes of steps
+(commit b41c291), and there are 995, 997 and 1,000 modes with --seeds 0:3 on one NVIDIA H200 (commit
+80dca5f, JAX 0.11.2). On two x86 cores the steps of one seed alone take 19 minutes
 (`benchmarks/recipes.py`, commit ba85daa).
 """
 
@@ -27,7 +28,7 @@ from gan_jax.penalties import R1, R2
 
 
 def combinations(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the three digits side by side, and the probability of each combination."""
+    """Returns the concatenated features of the three digits, and each combination's probability."""
     digits = [
         features.mnist().extract(np.ascontiguousarray(pixels[..., i, None])) for i in range(3)
     ]

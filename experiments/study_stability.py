@@ -1,20 +1,21 @@
-"""Which loss needs which penalty? Losses times penalties on 25 Gaussians.
+"""Which loss needs which penalty? All combinations of both on 25 Gaussians.
 
     gan-jax sweep experiments/study_stability.py --seeds 0:8 --workdir runs/study
     gan-jax compare runs/study
 
-All with the networks and optimizers of toy_grid.py, for fewer steps, with penalties of constant
-weight, as PENALTIES says. They were found by sweeps for relativistic pairing with R1, so that this
-combination has an advantage; nothing was tuned for another one.
+All experiments have the networks and optimizers of toy_grid.py, fewer steps, and penalties of the
+constant weights in PENALTIES. Networks and optimizers were found by sweeps with relativistic
+pairing and R1, so that this combination has an advantage; nothing was tuned for any other.
 
 Measured at commit fee028d with the first command (seeds 0 to 7, Python 3.12, JAX 0.12.0.1, two x86
-cores with other work on them): 13 minutes. 10,000 samples of each at the end, features nearest-mode
-a5115f027928, means over seeds; docs/study_points.csv has them with their intervals. Modes found, of
-25: without a penalty 7.4 to 13.6, of Wasserstein 0.9; with any of the three penalties 24.4 to 25 of
-non-saturating, hinge and relativistic pairing, 14.5 to 15.6 of least squares and 19.8 to 20.6 of
-Wasserstein. Share of good samples: 0.44 to 0.61 without a penalty and 0.58 to 0.73 with one, none
-shown to differ from the best (p at least 0.5) but for Wasserstein's, 0.04 and 0.06 to 0.10.
-notebooks/03_what_helps.ipynb shows the whole.
+cores with other work on them): 13 minutes. The figures are means over seeds, of 10,000 samples per
+run at the end, with features nearest-mode a5115f027928; docs/study_points.csv has them with their
+intervals. Modes found, of 25: without a penalty 7.4 to 13.6, and 0.9 with Wasserstein; with any of
+the three penalties 24.4 to 25 with the non-saturating and hinge losses and relativistic pairing,
+14.5 to 15.6 with least squares and 19.8 to 20.6 with Wasserstein. Fraction of good samples
+(`good_share`): 0.44 to 0.61 without a penalty and 0.58 to 0.73 with one, none of them shown to
+differ from the best (p at least 0.5); only with Wasserstein it is 0.04 and 0.06 to 0.10.
+notebooks/03_what_helps.ipynb shows all of it.
 """
 
 import dataclasses
@@ -55,7 +56,7 @@ PENALTIES = {
 
 
 def combined(experiment: Experiment, choices: dict) -> Iterator[tuple[str, Experiment]]:
-    """Yields an experiment with every combination of a loss and one of the choices of penalties."""
+    """Yields an experiment with every combination of a loss and a choice of penalties."""
     for loss_name, loss in LOSSES.items():
         for penalty_name, chosen in choices.items():
             changed = dataclasses.replace(experiment, loss=loss, penalties=chosen)
@@ -63,5 +64,5 @@ def combined(experiment: Experiment, choices: dict) -> Iterator[tuple[str, Exper
 
 
 def experiments() -> Iterator[tuple[str, Experiment]]:
-    """Yields the study."""
+    """Yields the names and experiments of the study."""
     return combined(common, PENALTIES)

@@ -2,12 +2,13 @@
 
     gan-jax train experiments/toy_ring.py --seeds 0:8
 
-Logistic loss with R1, two hidden layers of 128 units in both players, Adam without momentum.
+Non-saturating loss with R1, two hidden layers of 128 units in both players, and Adam without
+momentum.
 
 Measured at commit 547b57c with seeds 0 to 7 in one program (Python 3.12, JAX 0.12.0.1, two x86
-cores with other work on them): 1 min 17 s for all eight. By eye, in the last picture of 1,024
-samples, there are samples at all eight modes in each of the eight seeds, and some on the lines
-between neighbours. No score was computed.
+cores with other work on them): 1 min 17 s for all eight. By eye, the last picture of 1,024 samples
+shows samples at all eight modes in each of the eight seeds, and some on the lines between
+neighbouring modes. No score was computed.
 """
 
 from gan_jax.data import points

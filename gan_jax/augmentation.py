@@ -1,11 +1,13 @@
-"""Augmentations of what the discriminator sees, real and fake alike, differentiable throughout.
+"""Differentiable augmentations of all samples that the discriminator sees, real and fake.
 
-An augmentation is a function, or a frozen dataclass that is called like one,
-`augmentation(sample, key, state)`: samples in, samples of the same shape out, and `state` is the
-`gan.GANState`, whose `step` and `statistics` tell how far training is. One that has a method
-`next_probability`, see `Adaptive`, says what `statistics.augmentation` is at the next step. The
-generator's gradient goes through it, so that the generator never learns to make augmented samples
-(Zhao et al., 2020, section 3.2).
+An augmentation is a function, or a frozen dataclass with a `__call__` method, with the signature
+`augmentation(sample, key, state)`. It maps samples [batch, ...] to samples of the same shape.
+`state` is the `gan.GANState`, whose `step` and `statistics` tell how far training has come. The
+generator's gradient flows through the augmentation, so that the generator does not learn to make
+augmented samples (Zhao et al., 2020, section 3.2).
+
+An augmentation with a method `next_probability` (see `Adaptive`) determines the value of
+`statistics.augmentation` at the next step.
 """
 
 import dataclasses
@@ -24,16 +26,17 @@ Images = Float[Array, "batch height width channels"]
 
 @dataclasses.dataclass(frozen=True)
 class DiffAugment:
-    """Random colour, translation and cutout of images: DiffAugment.
+    """DiffAugment: random colour changes, translation and cutout of images.
 
-    Zhao et al. (2020), with the ranges of their appendix A: brightness moves by up to 0.5,
-    saturation is multiplied by 0 to 2, contrast by 0.5 to 1.5. What is moved in or cut out is 0,
-    which is grey.
+    Zhao et al. (2020), with the ranges of their appendix A: brightness shifts by up to 0.5,
+    saturation is multiplied by 0 to 2 and contrast by 0.5 to 1.5. Pixels that are moved in or cut
+    out are 0, which is grey.
 
     Attributes:
-        colour: whether colours change.
-        translation: how far an image moves at most, as a share of its height and width; 0 is off.
-        cutout: side of the square that is cut out, as a share likewise; 0 is off.
+        colour: whether to change brightness, saturation and contrast.
+        translation: largest shift, as a fraction of height and width, in [0, 1); 0 is off.
+        cutout: side of the square that is cut out, as a fraction of height and width, in [0, 1); 0
+            is off.
     """
 
     colour: bool = True
@@ -45,7 +48,11 @@ class DiffAugment:
         check_bounds(self, "translation cutout", at_least=0, below=1)
 
     def __call__(self, sample: Images, key: PRNGKeyArray, state: Any) -> Images:
-        """Augments images in [-1, 1]; each in a way of its own."""
+        """Augments images in [-1, 1], each independently of the others.
+
+        Raises:
+            RequestError: the samples are not images [batch, height, width, channels].
+        """
         if sample.ndim != 4:
             shape = list(sample.shape[1:])
             raise RequestError(f"DiffAugment takes images [height, width, channels], not {shape}")
@@ -61,17 +68,17 @@ class DiffAugment:
 
 @dataclasses.dataclass(frozen=True)
 class Adaptive:
-    """Augments with a probability that follows how far the discriminator overfits: ADA.
+    """Adaptive augmentation (ADA): augments more often the more the discriminator overfits.
 
     Karras et al. (2020a), equation 1: the probability rises while the mean sign of the logits of
-    real examples is above `target`, and falls while it is below; their augmentations are geometric
-    and colour transformations, here any other one will do. It is for losses for which the sign of a
-    logit means something, see `gan_jax.losses`: not Wasserstein, not the relativistic ones.
+    real examples is above `target`, and falls while it is below. The paper augments with geometric
+    and colour transformations; here any augmentation can be wrapped. The loss must give the sign of
+    a logit a meaning (see `gan_jax.losses`): Wasserstein and the relativistic losses do not.
 
     Attributes:
-        augmentation: what is done, `DiffAugment()` for example.
-        target: of the mean sign, between -1 and 1.
-        images: real examples after which the probability may have gone from 0 to 1.
+        augmentation: the wrapped augmentation, for example `DiffAugment()`.
+        target: target of the mean sign, in [-1, 1).
+        images: number of real examples in which the probability moves from 0 to 1 at most.
     """
 
     augmentation: Any = DiffAugment()
@@ -83,34 +90,36 @@ class Adaptive:
         check_object("Adaptive", "augmentation", self.augmentation, "__call__", "DiffAugment()")
         if hasattr(self.augmentation, "next_probability"):
             raise RequestError(
-                "Adaptive.augmentation is adaptive itself: give it what that augments"
+                "Adaptive.augmentation is itself adaptive: give the augmentation that it wraps"
             )
         check_bounds(self, "target", at_least=-1, below=1)
         check_bounds(self, "images", at_least=1)
 
     def __call__(self, sample: Sample, key: PRNGKeyArray, state: Any) -> Sample:
-        """Augments each sample with the probability that the state holds."""
+        """Augments each sample with probability `state.statistics.augmentation`."""
         which_key, key = jax.random.split(key)
         shape = (len(sample), *[1] * (sample.ndim - 1))
         chosen = jax.random.uniform(which_key, shape) < state.statistics.augmentation
         return jnp.where(chosen, self.augmentation(sample, key, state), sample)
 
     def next_probability(self, statistics: Any, examples: int) -> Float[Array, ""]:
-        """Returns the probability after a step that has seen so many real examples."""
+        """Returns the probability, in [0, 1], after a step on this number of real examples."""
         direction = jnp.sign(statistics.sign_real - self.target)
         return jnp.clip(statistics.augmentation + direction * examples / self.images, 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class InstanceNoise:
-    """Normal noise on all that the discriminator sees, which fades as training goes on.
+    """Instance noise: adds normal noise to the discriminator's inputs, which may decay to 0.
 
     Sonderby et al. (2017), section 3.4; Arjovsky and Bottou (2017), section 3: two distributions
-    that lie apart overlap once both are blurred, so that the discriminator has a gradient to give.
+    with separate supports overlap once both are blurred, so that the discriminator has useful
+    gradients.
 
     Attributes:
-        deviation: standard deviation of the noise at the first step, in units of the samples.
-        steps: over which it falls linearly to 0; None never.
+        deviation: standard deviation of the noise at the first step, in units of the samples, at
+            least 0.
+        steps: number of steps over which the deviation falls linearly to 0; None keeps it constant.
     """
 
     deviation: float = 0.1
@@ -122,7 +131,7 @@ class InstanceNoise:
         check_bounds(self, "steps", at_least=1)
 
     def __call__(self, sample: Sample, key: PRNGKeyArray, state: Any) -> Sample:
-        """Adds the noise of this step."""
+        """Adds noise with the deviation of the current step."""
         left = 1.0 if self.steps is None else jnp.maximum(1 - state.step / self.steps, 0)
         return sample + self.deviation * left * jax.random.normal(key, sample.shape, sample.dtype)
 
@@ -136,9 +145,9 @@ def _recoloured(images: Images, key: PRNGKeyArray) -> Images:
     return mean + (contrast + 0.5) * (images - mean)
 
 
-def _translated(images: Images, key: PRNGKeyArray, share: float) -> Images:
+def _translated(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
     _, height, width, channels = images.shape
-    down, right = round(height * share), round(width * share)
+    down, right = round(height * fraction), round(width * fraction)
     padded = jnp.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
     beyond = jnp.array([2 * down + 1, 2 * right + 1])
     corners = jax.random.randint(key, (len(images), 2), 0, beyond)
@@ -149,12 +158,12 @@ def _translated(images: Images, key: PRNGKeyArray, share: float) -> Images:
     return jax.vmap(cropped)(padded, corners)
 
 
-def _cut_out(images: Images, key: PRNGKeyArray, share: float) -> Images:
-    # Centres lie anywhere in the image, so that a part of a square may lie outside of it.
+def _cut_out(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
+    # The square's centre may be any pixel, so that part of the square may lie outside the image.
     inside = True
     for axis, axis_key in zip((1, 2), jax.random.split(key), strict=True):
         size = images.shape[axis]
-        side = round(size * share)
+        side = round(size * fraction)
         beyond = size + 1 - side % 2
         first = jax.random.randint(axis_key, (len(images), 1), 0, beyond) - side // 2
         places = jnp.arange(size)

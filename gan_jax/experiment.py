@@ -118,7 +118,7 @@ class Experiment:
                 "Experiment", "guard", self.guard, "start rate checked", "guard.Guard() or None"
             )
         if self.features is not None:
-            right = "metrics.features.mnist() or metrics.features.function(f), for example"
+            right = "features.mnist() or features.function(f), for example"
             check_object("Experiment", "features", self.features, "sha256 extract", right)
         counts = "steps epochs discriminator_steps log_every sample_every save_every evaluate_every"
         check_bounds(self, f"{counts} latent_size batch_size keep_checkpoints", at_least=1)

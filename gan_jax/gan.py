@@ -135,7 +135,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         The state at step t + 1, and scalar metrics. Of the discriminator's last step: its mean
         loss, its accuracy on real examples and on fakes (in [0, 1]), the mean logits of both, and
         the mean of each penalty. Of the generator's step: its mean loss. Of both: the global norm
-        of the gradient. With a guard: the counts `skipped` and `returns`.
+        of the gradient. With a guard: the counts `skipped` and `rollbacks`.
     """
     before, steps = state, experiment.discriminator_steps
     simultaneous = experiment.update_order == "simultaneous"

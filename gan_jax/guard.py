@@ -1,4 +1,4 @@
-"""What happens when a step does not give finite numbers: it is skipped, and in the end undone."""
+"""Guarding training against steps that are not finite: skipping them, and rolling back."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -10,17 +10,17 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 
-PARTS = ("generator", "discriminator", "ema")  # of a state, that a snapshot holds
+PARTS = ("generator", "discriminator", "ema")  # the fields of a GANState that a snapshot holds
 
 
 class Watch(NamedTuple):
-    """What a guard remembers, a part of the train state.
+    """The guard's part of the train state.
 
     Attributes:
-        skipped: steps that were skipped, int32 [].
-        in_a_row: those of them since the last one that was not, int32 [].
-        returns: how often training has gone back to a snapshot, int32 [].
-        snapshot: where it goes back to next: both players and the average.
+        skipped: number of skipped steps, int32 [].
+        in_a_row: number of skipped steps since the last accepted one, int32 [].
+        returns: number of rollbacks to a snapshot, int32 []; checkpoints have it by this name.
+        snapshot: what the next rollback restores: both players and the moving average.
     """
 
     skipped: Int[Array, ""]
@@ -31,24 +31,25 @@ class Watch(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Guard:
-    """Skips steps that are not finite; after many in a row goes back to a snapshot.
+    """Skips steps that are not finite, and after many in a row rolls back to a snapshot.
 
-    A step is skipped if a loss is not finite, or any parameter, statistic or optimizer state would
-    not be after it: both players stay as they were, and the next step draws other latents. After
-    `after` skipped steps in a row both players and the average are again what they were at the
-    newest snapshot, with random draws of their own from there on and smaller learning rates. A
-    state becomes a snapshot only once a finite step has been made from it: one that is finite
-    itself may be about to fail.
+    A step is skipped if a metric such as a loss is not finite, or if any parameter, statistic or
+    optimizer state would not be finite after it: both players stay as they were, and the next step
+    draws other latents. After `after` skipped steps in a row, both players and the moving average
+    are restored from the newest snapshot; training then goes on with fresh random draws and smaller
+    learning rates. A state becomes a snapshot only after a finite step from it, since a finite
+    state may be about to diverge.
 
-    The count of steps goes on; optimizers come back with their own counts, so that schedules of
-    learning rates are behind by the steps that were undone. The snapshot is a part of the state: it
-    doubles memory and checkpoints, and makes a return independent of when a run is saved or
-    stopped. The metrics `skipped` and `returns` count.
+    A rollback does not reset the step count, but restores the optimizers' own counts, so that
+    learning-rate schedules lag by the steps that were undone. The snapshot is part of the train
+    state: it doubles memory and the size of checkpoints, and makes a rollback independent of when a
+    run is saved or stopped. The metrics `skipped` and `rollbacks` count both.
 
     Attributes:
-        after: steps in a row, at least 1.
-        every: steps from one state that becomes a snapshot to the next.
-        learning_rate: factor of both players' learning rates at each return, above 0 and at most 1.
+        after: skipped steps in a row before a rollback, at least 1.
+        every: number of steps between snapshots, at least 1.
+        learning_rate: factor by which each rollback multiplies both players' learning rates, in
+            (0, 1].
     """
 
     after: int = 10
@@ -63,48 +64,48 @@ class Guard:
             raise RequestError(f"{wrong}: must be above 0 and at most 1")
 
     def start(self, state: Any) -> Watch:
-        """The first snapshot is the state that training starts from."""
+        """Returns the guard's state at the start of training, with `state` as its snapshot."""
         counts = (jnp.zeros((), jnp.int32) for _ in range(3))
         return Watch(*counts, snapshot(state))
 
     def rate(self, watch: Watch) -> Float[Array, ""]:
-        """The factor of the learning rates so far."""
+        """Returns the factor of the learning rates after the rollbacks so far, in (0, 1]."""
         return self.learning_rate**watch.returns
 
     def checked(self, old: Any, new: Any, metrics: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Accepts a step or not.
+        """Accepts or skips a step, and rolls back where that is due.
 
         Args:
             old: the `gan.GANState` before the step.
-            new: the one that the update proposes.
-            metrics: of the update.
+            new: the state that the update proposes.
+            metrics: the metrics of the update.
 
         Returns:
-            The state to go on from, and the metrics with the counts.
+            The state to continue from, and the metrics with `skipped` and `rollbacks` added.
         """
         watch = old.guard
         finite = all_finite((*_parts(new), new.statistics, metrics))
         in_a_row = jnp.where(finite, 0, watch.in_a_row + 1)
-        back = in_a_row >= self.after
+        rolls_back = in_a_row >= self.after
         kept = _where(finite, _parts(new), _parts(old))
         due = finite & (old.step % self.every == 0)
         watched = Watch(
             skipped=watch.skipped + ~finite,
-            in_a_row=jnp.where(back, 0, in_a_row),
-            returns=watch.returns + back,
+            in_a_row=jnp.where(rolls_back, 0, in_a_row),
+            returns=watch.returns + rolls_back,
             snapshot=_where(due, _parts(old), watch.snapshot),
         )
         state = new.replace(
-            **dict(zip(PARTS, _where(back, watch.snapshot, kept), strict=True)),
-            key=jnp.where(back, jax.random.fold_in(old.key, watched.returns), old.key),
+            **dict(zip(PARTS, _where(rolls_back, watch.snapshot, kept), strict=True)),
+            key=jnp.where(rolls_back, jax.random.fold_in(old.key, watched.returns), old.key),
             statistics=_where(finite, new.statistics, old.statistics),
             guard=watched,
         )
-        return state, metrics | {"skipped": watched.skipped, "returns": watched.returns}
+        return state, metrics | {"skipped": watched.skipped, "rollbacks": watched.returns}
 
 
 def all_finite(tree: Any) -> Bool[Array, ""]:
-    """Whether there is no NaN and no infinity among the numbers of a tree."""
+    """Whether all numbers in a tree are finite, neither NaN nor infinite, as a bool []."""
     return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
@@ -113,7 +114,7 @@ def _where(condition: Bool[Array, ""], first: Any, second: Any) -> Any:
 
 
 def snapshot(state: Any) -> tuple[Any, ...]:
-    """Copies of what comes back, as training gives the arrays of a state to the next step."""
+    """Returns copies of the parts that a rollback restores; training donates the originals."""
     return jax.tree.map(jnp.copy, _parts(state))
 
 

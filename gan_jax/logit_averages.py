@@ -1,4 +1,4 @@
-"""What training remembers of the discriminator's opinion, for the remedies that adapt to it."""
+"""Moving averages of the discriminator's logits, for penalties and augmentations that adapt."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ DECAY = 0.99  # of the averages (Tseng et al., 2021, for the logits)
 
 
 class Statistics(NamedTuple):
-    """Moving averages over the steps, float32 [].
+    """Exponential moving averages over the steps, each float32 [].
 
     Attributes:
-        logit_real: of the mean logit of real examples.
-        logit_fake: of the mean logit of fakes.
-        sign_real: of the mean sign of the logits of real examples: near 1 where the discriminator
-            has learnt them by heart (Karras et al., 2020a, equation 1: r_t).
-        augmentation: the probability with which `augmentation.Adaptive` augments, from 0 to 1.
+        logit_real: average of the mean logit of real examples.
+        logit_fake: average of the mean logit of fakes.
+        sign_real: average of the mean sign of the logits of real examples, in [-1, 1]; near 1 where
+            the discriminator overfits (Karras et al., 2020a, equation 1: r_t).
+        augmentation: probability with which `augmentation.Adaptive` augments, in [0, 1].
     """
 
     logit_real: Float[Array, ""]
@@ -26,8 +26,17 @@ class Statistics(NamedTuple):
 
 
 def start() -> Statistics:
-    """Before the first step: nothing is known, and nothing is augmented."""
+    """Returns the averages before the first step, all 0."""
     return Statistics(*(jnp.zeros((), jnp.float32) for _ in Statistics._fields))
+
+
+def warmed_up(decay: float, step: Int[Array, ""]) -> Float[Array, ""]:
+    """Returns the decay of a moving average at a step, which counts from 0.
+
+    It grows from 0.1 as (1 + step) / (10 + step) until it reaches `decay`, so that what the average
+    starts from is soon forgotten; that of `tf.train.ExponentialMovingAverage` with `num_updates`.
+    """
+    return jnp.minimum(decay, (1 + step) / (10 + step))
 
 
 def moved(
@@ -36,11 +45,8 @@ def moved(
     real_logits: Float[Array, " batch"],
     fake_logits: Float[Array, " batch"],
 ) -> Statistics:
-    """Moves the averages towards what the discriminator says at this step.
-
-    The decay grows from 0.1 as (1 + step) / (10 + step), so that the start is soon forgotten.
-    """
-    decay = jnp.minimum(DECAY, (1 + step) / (10 + step))
+    """Moves the averages of the logits towards those of one step; `augmentation` is kept."""
+    decay = warmed_up(DECAY, step)
 
     def towards(old, new):
         return (new + decay * (old - new)).astype(jnp.float32)

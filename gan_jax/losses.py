@@ -1,12 +1,16 @@
-"""Losses: pairs of functions of the discriminator's logits, one value for each example.
+"""Losses of the discriminator and the generator, as functions of logits.
 
-A loss is a frozen dataclass with the methods `discriminator(real_logits, fake_logits)` and
-`generator(real_logits, fake_logits)`; each returns `[batch]` and the player minimises its mean.
-The probability of being real is D(x) = sigmoid(logit) for cross-entropy; `LeastSquares` and `Hinge`
-keep the sign only, and for `Wasserstein` and the relativistic losses a logit means something beside
-another one only: a constant may be added to all of them. What reads logits as probabilities, or
-their signs, asks a class for `log_odds = True` and `any_offset = True`. To add a loss, add such a
-class here or in any file of your own.
+A loss is a frozen dataclass with two methods, `discriminator(real_logits, fake_logits)` and
+`generator(real_logits, fake_logits)`. Each takes logits of shape [batch] and returns losses of
+shape [batch]; the player minimises their mean. To add a loss, write such a class here or in a file
+of your own.
+
+What a logit means depends on the loss, and a class says so in two attributes:
+
+- `log_odds = True`: the probability of being real is D(x) = sigmoid(logit). So it is for the
+  cross-entropy losses; for `LeastSquares` and `Hinge` only the sign of a logit has a meaning.
+- `any_offset = True`: only differences of logits have a meaning, as for `Wasserstein` and the
+  relativistic losses: adding a constant to all logits changes nothing.
 """
 
 import dataclasses
@@ -26,11 +30,11 @@ softplus = jax.nn.softplus  # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoi
 
 @dataclasses.dataclass(frozen=True)
 class _CrossEntropy:
-    """The discriminator's side of `NonSaturating` and `Minimax`.
+    """The discriminator's loss of `NonSaturating` and `Minimax`.
 
     Attributes:
-        label_smoothing: the discriminator's target for real examples is 1 - label_smoothing;
-            one-sided, the target for fakes stays 0 (Salimans et al., 2016, section 3.4).
+        label_smoothing: how far the target for real examples lies below 1, in [0, 1). Smoothing is
+            one-sided: the target for fakes stays 0 (Salimans et al., 2016, section 3.4).
     """
 
     label_smoothing: float = 0.0
@@ -42,7 +46,7 @@ class _CrossEntropy:
         check_bounds(self, "label_smoothing", at_least=0, below=1)
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Cross-entropy of each pair: real against 1 - label_smoothing, fake against 0."""
+        """Returns the cross-entropy of each pair: targets 1 - label_smoothing (real), 0 (fake)."""
         target = 1 - self.label_smoothing
         real = target * softplus(-real_logits) + self.label_smoothing * softplus(real_logits)
         return real + softplus(fake_logits)
@@ -50,13 +54,14 @@ class _CrossEntropy:
 
 @dataclasses.dataclass(frozen=True)
 class NonSaturating(_CrossEntropy):
-    """The generator maximises log D(G(z)): strong gradients where the fakes are poor.
+    """The generator maximises log D(G(z)), which has strong gradients where the fakes are poor.
 
-    Goodfellow et al. (2014), section 3. In terms of logits it is softplus, and so also known as the
-    logistic loss (Karras et al., 2019).
+    Goodfellow et al. (2014), section 3. As a function of the logits it is a softplus, and is also
+    known as the logistic loss (Karras et al., 2019).
 
     Attributes:
-        label_smoothing: how far the target for real examples lies below 1, in [0, 1).
+        label_smoothing: how far the target for real examples lies below 1, in [0, 1); the target
+            for fakes stays 0 (Salimans et al., 2016, section 3.4).
     """
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
@@ -66,13 +71,14 @@ class NonSaturating(_CrossEntropy):
 
 @dataclasses.dataclass(frozen=True)
 class Minimax(_CrossEntropy):
-    """The objective as first published: the generator minimises log(1 - D(G(z))).
+    """The original minimax objective: the generator minimises log(1 - D(G(z))).
 
-    Goodfellow et al. (2014), equation 1. Its gradient vanishes where the discriminator is sure of
-    the fakes, which is what `NonSaturating` mends.
+    Goodfellow et al. (2014), equation 1. Its gradient vanishes where the discriminator confidently
+    rejects the fakes; `NonSaturating` avoids that.
 
     Attributes:
-        label_smoothing: how far the target for real examples lies below 1, in [0, 1).
+        label_smoothing: how far the target for real examples lies below 1, in [0, 1); the target
+            for fakes stays 0 (Salimans et al., 2016, section 3.4).
     """
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
@@ -82,16 +88,17 @@ class Minimax(_CrossEntropy):
 
 @dataclasses.dataclass(frozen=True)
 class LeastSquares:
-    """The discriminator regresses a and b, and the generator wants c: no sigmoid to saturate.
+    """Least-squares GAN: both players regress the logits to targets, so nothing saturates.
 
-    Mao et al. (2017), equation 2, with a = -1, b = 1, c = 0 as in their equation 8, for which the
-    generator minimises a Pearson chi-squared divergence, and logits have the sign that they have
-    with other losses. Equation 9 is LeastSquares(0.0, 1.0, 1.0); half-way is a logit of 0.5 then.
+    Mao et al. (2017), equation 2. The defaults a = -1, b = 1, c = 0 are those of their equation 8,
+    with which the generator minimises a Pearson chi-squared divergence; as with the other losses,
+    a positive logit then means real. Equation 9 is `LeastSquares(0.0, 1.0, 1.0)`, with which the
+    boundary between fake and real is a logit of 0.5.
 
     Attributes:
-        fake_target: a, what the discriminator should say of fakes.
-        real_target: b, what it should say of real examples.
-        generator_target: c, what the generator wants it to say of fakes.
+        fake_target: a, the discriminator's target for fakes.
+        real_target: b, the discriminator's target for real examples.
+        generator_target: c, the generator's target for its fakes.
     """
 
     fake_target: float = -1.0
@@ -102,74 +109,75 @@ class LeastSquares:
         check_types(self)
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2 of each pair."""
+        """Returns (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2 for each pair, where D is the logit."""
         real = jnp.square(real_logits - self.real_target)
         return 0.5 * real + 0.5 * jnp.square(fake_logits - self.fake_target)
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns (D(G(z)) - c)^2 / 2 of each fake."""
+        """Returns (D(G(z)) - c)^2 / 2 for each fake, where D is the logit."""
         return 0.5 * jnp.square(fake_logits - self.generator_target)
 
 
 @dataclasses.dataclass(frozen=True)
 class Hinge:
-    """The discriminator learns from what lies within its margin only.
+    """Hinge loss: the discriminator ignores examples on the right side of its margin.
 
     Lim and Ye (2017); Miyato et al. (2018), equations 16 and 17.
     """
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns max(0, 1 - D(x)) + max(0, 1 + D(G(z))) of each pair."""
+        """Returns max(0, 1 - D(x)) + max(0, 1 + D(G(z))) for each pair, where D is the logit."""
         return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns -D(G(z)) of each fake."""
+        """Returns -D(G(z)) for each fake, where D is the logit."""
         return -fake_logits
 
 
 @dataclasses.dataclass(frozen=True)
 class Wasserstein:
-    """A critic whose mean difference estimates the Wasserstein distance.
+    """Wasserstein loss: the critic's mean difference estimates the Wasserstein distance.
 
-    Arjovsky, Chintala, Bottou (2017), equations 2 and 3. That holds for a critic whose slope is
-    bounded only: add `penalties.GradientPenalty` (or clip its weights, as they did).
-    """
-
-    any_offset = True  # a constant may be added to all logits
-
-    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns D(G(z)) - D(x) of each pair."""
-        return fake_logits - real_logits
-
-    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns -D(G(z)) of each fake."""
-        return -fake_logits
-
-
-@dataclasses.dataclass(frozen=True)
-class RelativisticPairing:
-    """Each fake is judged against the real example beside it: RpGAN.
-
-    Jolicoeur-Martineau (2019), with the logistic loss: RSGAN there. Its landscape has no basins in
-    which modes are lost (Sun, Fang, Schwing, 2020).
+    Arjovsky, Chintala, Bottou (2017), equations 2 and 3. This holds only for a critic whose slope
+    is bounded: add `penalties.GradientPenalty`, or clip the critic's weights as they did
+    (`optimizers.clip_weights`).
     """
 
     any_offset = True
 
     def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns -log sigmoid(D(x) - D(G(z))) of each pair."""
+        """Returns D(G(z)) - D(x) for each pair, where D is the critic's output."""
+        return fake_logits - real_logits
+
+    def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -D(G(z)) for each fake, where D is the critic's output."""
+        return -fake_logits
+
+
+@dataclasses.dataclass(frozen=True)
+class RelativisticPairing:
+    """Relativistic pairing GAN (RpGAN): each fake is compared with one real example.
+
+    Jolicoeur-Martineau (2019), with the logistic loss, there called RSGAN. Its loss landscape has
+    no bad basins in which modes are lost (Sun, Fang, Schwing, 2020).
+    """
+
+    any_offset = True
+
+    def discriminator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
+        """Returns -log sigmoid(D(x) - D(G(z))) for each pair, where D is the logit."""
         return softplus(fake_logits - real_logits)
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns -log sigmoid(D(G(z)) - D(x)) of each pair."""
+        """Returns -log sigmoid(D(G(z)) - D(x)) for each pair, where D is the logit."""
         return softplus(real_logits - fake_logits)
 
 
 @dataclasses.dataclass(frozen=True)
 class RelativisticAverage:
-    """Each example is judged against the mean of the other kind: RaGAN.
+    """Relativistic average GAN (RaGAN): each logit is compared with the mean of the other kind.
 
-    Jolicoeur-Martineau (2019), with the logistic loss: RaSGAN there.
+    Jolicoeur-Martineau (2019), with the logistic loss, there called RaSGAN.
     """
 
     any_offset = True
@@ -180,41 +188,41 @@ class RelativisticAverage:
         return real + softplus(fake_logits - real_logits.mean())
 
     def generator(self, real_logits: Logits, fake_logits: Logits) -> Logits:
-        """Returns the same with real and fake exchanged."""
+        """Returns the discriminator's loss with real and fake exchanged."""
         return self.discriminator(fake_logits, real_logits)
 
 
 @dataclasses.dataclass(frozen=True)
 class TopK:
-    """The generator learns from its best fakes only, those with the largest logits.
+    """Wraps a loss so that the generator learns only from its fakes with the largest logits.
 
-    Sinha et al. (2020), section 3: the gradient of the poorest ones leads away from the data. Their
-    share falls slowly from 1 to 0.5; here it is the same throughout.
+    Sinha et al. (2020), section 3: the gradients of the poorest fakes point away from the data. In
+    the paper the fraction that is kept decays from 1 to 0.5 over training; here it is constant.
 
     Attributes:
-        loss: of both players.
-        share: of the fakes that count, above 0 and at most 1.
+        loss: the wrapped loss; the discriminator's part of it is unchanged.
+        fraction: fraction of the fakes in each batch that is kept, in (0, 1].
     """
 
     loss: Any = NonSaturating()
-    share: float = 0.5
+    fraction: float = 0.5
 
     def __post_init__(self) -> None:
         check_types(self)
         check_object("TopK", "loss", self.loss, "discriminator generator", "NonSaturating()")
         if isinstance(self.loss, TopK):
-            raise RequestError("TopK.loss is a TopK itself: give one of them the smaller share")
-        if not 0 < self.share <= 1:
-            raise RequestError(f"TopK.share = {self.share!r}: must be above 0 and at most 1")
+            raise RequestError("TopK.loss is itself a TopK: use one, with the smaller fraction")
+        if not 0 < self.fraction <= 1:
+            raise RequestError(f"TopK.fraction = {self.fraction!r}: must be above 0 and at most 1")
 
     def discriminator(self, real_logits: Any, fake_logits: Any) -> Logits:
-        """Returns what the loss returns."""
+        """Returns the wrapped loss's discriminator loss."""
         return self.loss.discriminator(real_logits, fake_logits)
 
     def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
-        """Returns the loss of the best fakes, scaled to keep their mean, and 0 for others."""
-        logits = getattr(fake_logits, "logits", fake_logits)  # with or without label losses
-        count = max(round(self.share * len(logits)), 1)
+        """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0."""
+        logits = getattr(fake_logits, "logits", fake_logits)  # may be a whole AuxiliaryClassifierOutput
+        count = max(round(self.fraction * len(logits)), 1)
         rank = jnp.argsort(jnp.argsort(-logits))
         best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)
         return jnp.where(rank < count, best, 0)
@@ -222,14 +230,15 @@ class TopK:
 
 @dataclasses.dataclass(frozen=True)
 class AuxiliaryClassifier:
-    """The discriminator also tells the class, and the generator wants its fakes to be told.
+    """Wraps a loss so that both players also minimise the cross-entropy of the class: AC-GAN.
 
     Odena, Olah, Shlens (2017), equations 2 and 3: L_S is `loss`, L_C the cross-entropy of the
-    class. For discriminators that return `networks.conditions.AuxiliaryClassifierOutput`.
+    class, of real examples and fakes for the discriminator, and of fakes for the generator. The
+    discriminator must return a `networks.conditions.AuxiliaryClassifierOutput`.
 
     Attributes:
-        loss: of both players on the logits.
-        weight: of the cross-entropy, in the losses of both players, at least 0.
+        loss: the wrapped loss, of the logits.
+        weight: weight of the cross-entropy in the losses of both players, at least 0.
     """
 
     loss: Any = NonSaturating()
@@ -242,30 +251,33 @@ class AuxiliaryClassifier:
         check_bounds(self, "weight", at_least=0)
 
     def discriminator(self, real: Any, fake: Any) -> Logits:
-        """Returns the loss of the logits, and the cross-entropies of both kinds of examples."""
+        """Returns the loss of the logits plus the weighted cross-entropies of real and fake."""
         label_losses = _label_losses(real) + _label_losses(fake)
         return self.loss.discriminator(real.logits, fake.logits) + self.weight * label_losses
 
     def generator(self, real: Any, fake: Any) -> Logits:
-        """Returns the loss of the logits, and the cross-entropy of the fakes."""
+        """Returns the loss of the logits plus the weighted cross-entropies of the fakes."""
         label_losses = _label_losses(fake)
         return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
 
 
 def gives_log_odds(loss: Any) -> bool:
-    """Whether the sigmoid of a logit is the probability of being real."""
+    """Whether a loss, or one it wraps, makes sigmoid(logit) the probability of being real."""
     return any(getattr(each, "log_odds", False) for each in nested(loss, "loss"))
 
 
 def allows_any_offset(loss: Any) -> bool:
-    """Whether a constant may be added to all logits, so that their signs mean nothing."""
+    """Whether a loss, or one it wraps, ignores a constant added to all logits.
+
+    The sign of a logit then has no meaning.
+    """
     return any(getattr(each, "any_offset", False) for each in nested(loss, "loss"))
 
 
 def _label_losses(output: Any) -> Logits:
     if not hasattr(output, "label_losses"):
         raise RequestError(
-            "AuxiliaryClassifier needs a discriminator that tells classes, "
-            'resnet.Discriminator(classes=10, condition_by="classifier") for example'
+            "AuxiliaryClassifier needs a discriminator that also classifies, for example "
+            'resnet.Discriminator(classes=10, condition_by="classifier")'
         )
     return output.label_losses

@@ -1,4 +1,4 @@
-"""Optimizers as values: hashable descriptions from which optax transformations are built."""
+"""Optimizers as hashable descriptions, from which optax transformations are built."""
 
 import dataclasses
 import inspect
@@ -17,15 +17,15 @@ from gan_jax.common.validation import check_bounds, check_object, check_schedule
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A factor that rises linearly from 0 to 1, stays, and falls in a given shape.
+    """A factor in [0, 1]: linear warm-up to 1, a plateau, then decay in the given shape.
 
     Attributes:
-        shape: of the fall: "linear", "cosine" (half a period; Loshchilov and Hutter, 2017, equation
-            5 without restarts), or "constant", which is none.
-        steps: at which the fall ends.
-        warm_up: steps over which the factor rises; the first step has 1 / warm_up.
-        hold: step at which the fall begins; at the end of the warm-up if that is later.
-        end: the factor to which it falls, at least 0 and below 1.
+        shape: shape of the decay: "linear", "cosine" (half a period; Loshchilov and Hutter, 2017,
+            equation 5 without restarts), or "constant" for no decay.
+        steps: step at which the decay ends; only for a shape that decays.
+        warm_up: number of steps of the warm-up; the factor at the first step is 1 / warm_up.
+        hold: step at which the decay begins, or the end of the warm-up if that is later.
+        end: factor at the end of the decay and after it, in [0, 1).
     """
 
     shape: Literal["constant", "linear", "cosine"] = "constant"
@@ -42,26 +42,26 @@ class Schedule:
         if self.shape != "constant" and (self.steps is None or self.steps <= start):
             raise RequestError(
                 f"Schedule.steps = {self.steps}: must be above {start}, where the {self.shape} "
-                "fall begins"
+                "decay begins"
             )
         for name in ("steps", "hold", "end") if self.shape == "constant" else ():
             if value := getattr(self, name):
                 raise RequestError(
-                    f"Schedule.{name} = {value}: is for a shape that falls; give one, "
-                    "shape='linear' or 'cosine'"
+                    f"Schedule.{name} = {value}: needs a shape that decays; give shape='linear' or "
+                    "shape='cosine'"
                 )
 
     def build(self) -> Callable[[Any], Any]:
-        """Returns the factor as a function of the step, 0 at the first one."""
+        """Returns a function from the step, which counts from 0, to the factor."""
         start = max(self.warm_up, self.hold)
 
         def factor(step):
-            rising = jnp.minimum((step + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
+            warm = jnp.minimum((step + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
             if self.shape == "constant":
-                return rising
-            fallen = jnp.clip((step - start) / (self.steps - start), 0, 1)
-            left = 1 - fallen if self.shape == "linear" else (1 + jnp.cos(jnp.pi * fallen)) / 2
-            return rising * (self.end + (1 - self.end) * left)
+                return warm
+            decayed = jnp.clip((step - start) / (self.steps - start), 0, 1)
+            left = 1 - decayed if self.shape == "linear" else (1 + jnp.cos(jnp.pi * decayed)) / 2
+            return warm * (self.end + (1 - self.end) * left)
 
         return factor
 
@@ -71,17 +71,18 @@ class Adam:
     """Adam (Kingma and Ba, 2015).
 
     Attributes:
-        learning_rate: step size alpha.
-        b1: decay of the first moment, in [0, 1).
-        b2: decay of the second moment, in [0, 1).
-        eps: added to the root of the second moment; 1e-8 in the paper, 1e-7 in Keras.
+        learning_rate: step size alpha, at least 0.
+        b1: decay rate of the first moment, in [0, 1).
+        b2: decay rate of the second moment, in [0, 1).
+        eps: added to the square root of the second moment, at least 0; 1e-8 in the paper, 1e-7 in
+            Keras.
         form: where eps is added. "paper": after the bias correction of the second moment, as in
             algorithm 1, `optax.adam` and PyTorch. "keras": before it, as in the reformulation at
-            the end of section 2 and in Keras; at step t, eps then counts as eps / sqrt(1 - b2^t)
-            does in algorithm 1: 32 times as much at the first update and 10 times at the tenth
-            (b2 = 0.999), which matters where gradients are as small as 1e-6.
-        schedule: a `Schedule`, or `from_optax` of one of optax, whose value at each of this
-            player's updates multiplies the learning rate.
+            the end of section 2 and in Keras. In the latter, eps acts at update t like
+            eps / sqrt(1 - b2^t) in algorithm 1: 32 times as large at the first update and 10 times
+            at the tenth (b2 = 0.999), which matters where gradients are as small as 1e-6.
+        schedule: a `Schedule`, or `from_optax` of an optax schedule. The learning rate is
+            multiplied by its value, which is a function of the number of this player's updates.
     """
 
     learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)
@@ -100,7 +101,7 @@ class Adam:
         check_schedule("Adam", self.schedule, right)
 
     def build(self) -> optax.GradientTransformation:
-        """Returns the optax transformation."""
+        """Returns the optax gradient transformation."""
         scale = self._keras_scale() if self.form == "keras" else self._paper_scale()
         parts = [scale, optax.scale_by_learning_rate(self.learning_rate)]
         if self.schedule != Schedule():
@@ -120,13 +121,13 @@ class Adam:
 
 @dataclasses.dataclass(frozen=True)
 class FromOptax:
-    """Any function of optax with its arguments: a transformation, or a schedule for one.
+    """A call of an optax function, deferred until it is built: a transformation or a schedule.
 
-    `from_optax` writes it more briefly. Arguments that are descriptions themselves (anything with
-    a `build` method, `Adam` too) are built first.
+    `from_optax` is the short way to write it. Arguments that are descriptions themselves (anything
+    with a `build` method, such as `Adam`) are built first.
 
     Attributes:
-        function: the function, `optax.rmsprop` for example.
+        function: the function, for example `optax.rmsprop`.
         positional: its positional arguments.
         arguments: its keyword arguments.
     """
@@ -142,41 +143,41 @@ class FromOptax:
             raise RequestError(f"from_optax({self.function!r}, ...): {error}") from error
 
     def __hash__(self) -> int:
-        # By value, as a frozen dataclass does; arguments may be dictionaries, which have no hash.
+        # By value, as for any frozen dataclass; the arguments are a dictionary, which has no hash.
         return hash((self.function, repr(self.positional), repr(sorted(self.arguments.items()))))
 
     def build(self) -> Any:
-        """Calls the function with its arguments."""
+        """Calls the function with its arguments and returns the result."""
         arguments = {name: _built(value) for name, value in self.arguments.items()}
         return self.function(*map(_built, self.positional), **arguments)
 
 
 def from_optax(function: Callable[..., Any], *positional: Any, **arguments: Any) -> FromOptax:
-    """Describes `function(*positional, **arguments)`.
+    """Describes the optimizer or schedule `function(*positional, **arguments)`.
 
-    `from_optax(optax.rmsprop, learning_rate=1e-4)`, or with the gradient clipped before Adam:
+    For example `from_optax(optax.rmsprop, learning_rate=1e-4)`, or Adam with clipped gradients:
     `from_optax(optax.chain, from_optax(optax.clip_by_global_norm, 1.0), Adam(1e-4))`.
 
     Raises:
-        RequestError: the function does not take these arguments.
+        RequestError: the function does not accept these arguments.
     """
     return FromOptax(function, positional, arguments)
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
-    """Holds every parameter within [-bound, bound]: the last of a chain of transformations.
+    """Clips every parameter to [-bound, bound]; goes last in a chain of transformations.
 
     Arjovsky, Chintala, Bottou (2017), algorithm 1, with a bound of 0.01:
     `from_optax(optax.chain, from_optax(optax.rmsprop, 5e-5), from_optax(clip_weights, 0.01))`.
 
-    With a guard whose learning rates have fallen, a weight that starts outside comes closer at each
-    step, and one that is within stays there.
+    Where a guard has reduced the learning rates, updates are scaled after clipping: a weight that
+    starts outside the bounds then moves closer at each step, and one within them stays within.
 
     Args:
-        bound: largest absolute value, above 0.
+        bound: largest absolute value of a parameter, above 0 and finite.
 
     Raises:
-        RequestError: the bound is not above 0, or infinite.
+        RequestError: the bound is not above 0 and finite.
     """
     if not 0 < bound < math.inf:
         raise RequestError(f"clip_weights: bound = {bound!r}: must be above 0, and finite")

@@ -1,11 +1,14 @@
-"""Penalties: functions of a discriminator closure, added to the discriminator's loss.
+"""Penalties that are added to the discriminator's loss, as functions of its logits.
 
-A penalty is a function, or a frozen dataclass that is called like one,
-`penalty(logits_fn, real, fake, key)`, and returns `[batch]`; `logits_fn` maps samples to logits
-with the discriminator's parameters and the condition closed over, in training mode with the dropout
-masks and augmentations of the real pass. Samples are of any rank. A penalty with
-`needs_state = True` is called with the `gan.GANState` besides, whose `step` and `statistics` tell
-how far training is.
+A penalty is a function, or a frozen dataclass with a `__call__` method, with the signature
+`penalty(logits_fn, real, fake, key)`. It returns one value per example, of shape [batch].
+`logits_fn` maps samples [batch, ...] of any rank to logits [batch]; it closes over the
+discriminator's parameters and the condition, and runs in training mode with the same dropout masks
+and augmentations as the pass over the real examples.
+
+A penalty with the attribute `needs_state = True` gets the `gan.GANState` as a fifth argument, whose
+`step` and `statistics` tell how far training has come. One with `needs_single_examples = True` is
+refused for discriminators in which a logit depends on the other examples of its batch.
 """
 
 import dataclasses
@@ -20,21 +23,21 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.traced_fields import TRACED
 from gan_jax.common.validation import check_bounds, check_object, check_schedule, check_types
 
-SMALLEST_SQUARE = 1e-12  # of a slope, in float32
+SMALLEST_SQUARE = 1e-12  # of a gradient norm, in float32
 
 Sample = Float[Array, "batch ..."]
-Each = Float[Array, " batch"]  # a value for each sample
+Each = Float[Array, " batch"]  # one value per example
 LogitsOf = Callable[[Sample], Each]
 
 
 @dataclasses.dataclass(frozen=True)
 class _OfGradients:
-    """What penalties on the logit's gradient have in common.
+    """Base of the penalties on the gradient of a logit with respect to its sample.
 
     Attributes:
         gamma: the penalty's weight, at least 0.
-        needs_single_examples: the logit of a sample must not depend on the others of its batch, as
-            BatchNorm would have it.
+        needs_single_examples: the logit of a sample must not depend on the rest of its batch, as it
+            does with BatchNorm.
     """
 
     gamma: float = dataclasses.field(default=10.0, metadata=TRACED)
@@ -48,10 +51,10 @@ class _OfGradients:
 
 @dataclasses.dataclass(frozen=True)
 class R1(_OfGradients):
-    """Half of gamma times the squared gradient norm of the logit at the real examples.
+    """Penalises the squared gradient norm of the logit at the real examples.
 
-    Mescheder, Geiger, Nowozin (2018), equation 9. It makes the training of an unregularised GAN
-    converge locally where the data lie on a manifold of lower dimension.
+    Mescheder, Geiger, Nowozin (2018), equation 9. With it, training converges locally even where
+    the data lie on a manifold of lower dimension, as that of an unregularised GAN does not.
 
     Attributes:
         gamma: the penalty's weight, at least 0.
@@ -64,10 +67,10 @@ class R1(_OfGradients):
 
 @dataclasses.dataclass(frozen=True)
 class R2(_OfGradients):
-    """The same as R1 at the fakes.
+    """Penalises the squared gradient norm of the logit at the fakes.
 
-    Mescheder, Geiger, Nowozin (2018), equation 10. With R1 and a relativistic loss training
-    converges locally (Huang et al., 2024).
+    Mescheder, Geiger, Nowozin (2018), equation 10. Together with R1 and a relativistic loss,
+    training converges locally (Huang et al., 2024).
 
     Attributes:
         gamma: the penalty's weight, at least 0.
@@ -80,51 +83,53 @@ class R2(_OfGradients):
 
 @dataclasses.dataclass(frozen=True)
 class GradientPenalty(_OfGradients):
-    """Holds the slope of a critic to 1 between real examples and fakes: WGAN-GP.
+    """Keeps the critic's gradient norm near 1 between real examples and fakes: WGAN-GP.
 
-    Gulrajani et al. (2017), equation 3: gamma is their lambda. Each point lies at a random place on
-    the line from a real example to a fake.
+    Gulrajani et al. (2017), equation 3. The gradient is taken at one point per pair, drawn
+    uniformly from the line between a real example and a fake.
 
     Attributes:
-        gamma: the penalty's weight, at least 0.
+        gamma: the penalty's weight, their lambda, at least 0.
     """
 
     def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
-        """Returns gamma * (|d logit / d x| - 1)^2 for each point x between."""
-        share = _one_for_each(real, key)
-        return self.gamma * _away_from_one(logits_fn, real + share * (fake - real))
+        """Returns gamma * (|d logit / d x| - 1)^2 for each interpolated point x."""
+        position = _uniform_per_example(real, key)
+        return self.gamma * _squared_distance_from_one(logits_fn, real + position * (fake - real))
 
 
 @dataclasses.dataclass(frozen=True)
 class Dragan(_OfGradients):
-    """Holds the slope of the logit to 1 around the real examples: DRAGAN.
+    """Keeps the gradient norm of the logit near 1 around the real examples: DRAGAN.
 
-    Kodali et al. (2017), with the noise of their code: each real example moves by a
-    random share of a uniform disturbance that is half as large as the spread of the batch.
+    Kodali et al. (2017), with the noise of their code: to each real example is added uniform noise
+    in [0, s / 2), s being the standard deviation of the batch, times a random factor in [0, 1).
 
     Attributes:
-        gamma: the penalty's weight, lambda, at least 0.
+        gamma: the penalty's weight, their lambda, at least 0.
     """
 
     def __call__(self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray) -> Each:
-        """Returns gamma * (|d logit / d x| - 1)^2 for each disturbed real example x."""
-        noise_key, share_key = jax.random.split(key)
+        """Returns gamma * (|d logit / d x| - 1)^2 for each perturbed real example x."""
+        noise_key, factor_key = jax.random.split(key)
         noise = 0.5 * real.std() * jax.random.uniform(noise_key, real.shape, real.dtype)
-        return self.gamma * _away_from_one(logits_fn, real + _one_for_each(real, share_key) * noise)
+        perturbed = real + _uniform_per_example(real, factor_key) * noise
+        return self.gamma * _squared_distance_from_one(logits_fn, perturbed)
 
 
 @dataclasses.dataclass(frozen=True)
 class Consistency:
-    """The logit of a sample should not change with augmentation: balanced consistency, bCR.
+    """Balanced consistency regularisation (bCR): augmenting a sample should not change its logit.
 
-    Zhao, Singh, et al. (2021), section 3.1; with `fake=0.0` that of real examples only, CR (Zhang
-    et al., 2020, equation 3). Where the experiment augments, both logits are those of samples that
-    are augmented besides, in the same way.
+    Zhao, Singh, et al. (2021), section 3.1. With `fake=0.0` only real examples count: consistency
+    regularisation, CR (Zhang et al., 2020, equation 3). If the experiment itself has augmentations,
+    they are applied on top, in the same way to both samples.
 
     Attributes:
-        augmentation: see `gan_jax.augmentation`; `augmentation.DiffAugment()` for example.
-        real: weight of the term of real examples, lambda_real, at least 0.
-        fake: weight of the term of fakes, lambda_fake, at least 0.
+        augmentation: the augmentation T, for example `augmentation.DiffAugment()`; see
+            `gan_jax.augmentation`. `augmentation.Adaptive` is refused.
+        real: weight of the term of the real examples, lambda_real, at least 0.
+        fake: weight of the term of the fakes, lambda_fake, at least 0.
     """
 
     augmentation: Any
@@ -139,8 +144,8 @@ class Consistency:
         check_bounds(self, "real fake", at_least=0)
         if hasattr(self.augmentation, "next_probability"):
             raise RequestError(
-                f"Consistency.augmentation = {self.augmentation}: its probability follows the "
-                "discriminator where it is one of the experiment's augmentations only"
+                f"Consistency.augmentation = {self.augmentation}: its probability adapts only as "
+                "one of the experiment's augmentations; give the augmentation that it wraps"
             )
 
     def __call__(
@@ -149,9 +154,7 @@ class Consistency:
         """Returns lambda_real (D(x) - D(T(x)))^2 + lambda_fake (D(G(z)) - D(T(G(z))))^2."""
 
         def change(weight, sample, key):
-            if (
-                isinstance(weight, int | float) and weight == 0
-            ):  # numbers that are traced are never 0
+            if isinstance(weight, int | float) and weight == 0:  # a traced weight is never 0
                 return 0.0
             augmented = self.augmentation(sample, key, state)
             return weight * jnp.square(logits_fn(sample) - logits_fn(augmented))
@@ -163,11 +166,11 @@ class Consistency:
 
 @dataclasses.dataclass(frozen=True)
 class LeCam:
-    """Holds logits near to what the other kind had on average: for small data sets.
+    """Keeps logits near the average logit of the other kind; meant for small data sets.
 
-    Tseng et al. (2021), equation 6, with the averages of `gan_jax.logit_averages` as anchors. With
-    the Wasserstein loss it is a weighted LeCam divergence. (Published code passes both
-    differences through a ReLU first, the equation does not.)
+    Tseng et al. (2021), equation 6, with the moving averages of `gan_jax.logit_averages` as
+    anchors. With the Wasserstein loss it is a weighted LeCam divergence. (Published code passes
+    both differences through a ReLU first; the equation does not.)
 
     Attributes:
         gamma: the penalty's weight, their lambda, at least 0.
@@ -184,15 +187,15 @@ class LeCam:
     def __call__(
         self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
     ) -> Each:
-        """Returns gamma * ((D(x) - mean D(G(z)))^2 + (D(G(z)) - mean D(x))^2) of each pair."""
+        """Returns gamma * ((D(x) - mean D(G(z)))^2 + (D(G(z)) - mean D(x))^2) for each pair."""
         anchors = state.statistics
         to_fake = jnp.square(logits_fn(real) - anchors.logit_fake)
         return self.gamma * (to_fake + jnp.square(logits_fn(fake) - anchors.logit_real))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Changed:
-    """What penalties that change another one over the steps have in common."""
+class _Wrapped:
+    """Base of the penalties that wrap another one and vary its weight over the steps."""
 
     penalty: Any
 
@@ -200,7 +203,7 @@ class _Changed:
 
     @property
     def needs_single_examples(self) -> bool:
-        """What the penalty itself needs."""
+        """Whether the wrapped penalty needs it."""
         return getattr(self.penalty, "needs_single_examples", False)
 
     def _value(self, *arguments: Any) -> Each:
@@ -210,17 +213,18 @@ class _Changed:
 
 
 @dataclasses.dataclass(frozen=True)
-class Lazy(_Changed):
-    """A penalty at every n-th step only, n times as strong: its mean over the steps stays the same.
+class Lazy(_Wrapped):
+    """Lazy regularisation: applies a penalty only every n-th step, with n times the weight.
 
-    Karras et al. (2020b), section 3.1: lazy regularisation. They take steps of their own for it
-    and shorten Adam's memory to match; here it joins the loss, and every step counts once.
+    Karras et al. (2020b), section 3.1. The mean over the steps stays the same. In the paper the
+    penalty has optimizer steps of its own, with Adam's decays adapted; here it is added to the loss
+    of an ordinary step.
 
     Attributes:
-        penalty: which one, `R1(1.0)` for example.
-        every: from one step with it to the next; the step with this number is the first, so that a
-            line of metrics at a multiple of it shows the penalty, and other lines 0. In other steps
-            it is not computed, unless seeds are batched (`--strategy vmap`).
+        penalty: the wrapped penalty, for example `R1(1.0)`.
+        every: n, at least 1. The penalty applies at the steps n, 2n, ..., so the metrics of these
+            steps show it and those of others show 0. At other steps it is not computed, unless
+            seeds are batched (`--strategy vmap`).
     """
 
     every: int = 16
@@ -233,7 +237,7 @@ class Lazy(_Changed):
     def __call__(
         self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any
     ) -> Each:
-        """Returns the penalty times `every`, or 0."""
+        """Returns the penalty times `every` at the steps at which it applies, else 0."""
 
         def due():
             return self.every * self._value(logits_fn, real, fake, key, state)
@@ -245,13 +249,13 @@ class Lazy(_Changed):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scheduled(_Changed):
-    """A penalty whose weight changes as training goes on.
+class Scheduled(_Wrapped):
+    """Multiplies a penalty by a schedule, so that its weight changes over training.
 
     Attributes:
-        penalty: which one; its own weight is multiplied by that of the schedule.
-        schedule: `optimizers.Schedule` or `from_optax` of a schedule: its value at each step of the
-            generator is the factor.
+        penalty: the wrapped penalty, which keeps its own weight as well.
+        schedule: an `optimizers.Schedule`, or `optimizers.from_optax` of an optax schedule; its
+            value at the current generator step is the factor.
     """
 
     schedule: Any
@@ -272,17 +276,17 @@ class Scheduled(_Changed):
 
 
 def _squared_slope(logits_fn: LogitsOf, sample: Sample) -> Each:
-    # Each logit depends on its own example only, so the gradient of the sum holds them all.
+    # Each logit depends on its own example only, so one gradient of the sum gives every example's.
     gradient = jax.grad(lambda sample: logits_fn(sample).sum())(sample)
     return jnp.square(gradient).sum(axis=tuple(range(1, sample.ndim)))
 
 
-def _away_from_one(logits_fn: LogitsOf, sample: Sample) -> Each:
-    # The root has no derivative at a slope of zero, where a critic with ReLUs may well be.
+def _squared_distance_from_one(logits_fn: LogitsOf, sample: Sample) -> Each:
+    # The square root has no derivative at 0, where the slope of a critic with ReLUs may well be.
     slope = jnp.sqrt(jnp.maximum(_squared_slope(logits_fn, sample), SMALLEST_SQUARE))
     return jnp.square(slope - 1)
 
 
-def _one_for_each(real: Sample, key: PRNGKeyArray) -> Sample:
-    """A number from 0 to 1 for each example, to multiply all of it with."""
+def _uniform_per_example(real: Sample, key: PRNGKeyArray) -> Sample:
+    """One number in [0, 1) per example, shaped to broadcast against the examples."""
     return jax.random.uniform(key, (len(real), *[1] * (real.ndim - 1)), real.dtype)

@@ -178,7 +178,7 @@ def doubled(sample, key, state):
     [
         (lambda: DiffAugment(translation=1.5), r"DiffAugment\.translation = 1\.5"),
         (lambda: Adaptive(target=2.0), r"Adaptive\.target = 2\.0"),
-        (lambda: Adaptive(Adaptive()), r"Adaptive\.augmentation is adaptive itself"),
+        (lambda: Adaptive(Adaptive()), r"Adaptive\.augmentation is itself adaptive"),
         (lambda: Adaptive(DiffAugment), r"Adaptive\.augmentation .* parentheses"),
         (lambda: InstanceNoise(-1.0), r"InstanceNoise\.deviation = -1\.0"),
         (lambda: tiny(augmentations=(DiffAugment,)), r"augmentations\[0\] .* parentheses"),

@@ -38,7 +38,7 @@ def round_up(pixels):
         ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
         ({"seed": -1}, "Experiment.seed = -1"),
         ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
-        ({"features": round_up}, "as in round_up()?; give metrics.features.mnist() or"),
+        ({"features": round_up}, "as in round_up()?; give features.mnist() or"),
         ({"generator": dcgan.Generator}, "did you forget the parentheses"),
         ({"data": "mnist"}, "Experiment.data = 'mnist': has no method load"),
         ({"penalties": penalties.R1()}, "Experiment.penalties"),

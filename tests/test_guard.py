@@ -73,7 +73,7 @@ def test_a_finite_step_is_that_of_a_run_without_guard_and_ends_the_row():
     assert int(new.guard.in_a_row) == 0
 
 
-def test_after_a_return_steps_are_smaller():
+def test_after_a_rollback_steps_are_smaller():
     experiment = tiny_points(guard=Guard(learning_rate=0.25))
     state = init(experiment, 0)
     batch = experiment.data.batch(0, 0, 16)
@@ -109,7 +109,7 @@ def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
         # States 0 and 4 have become snapshots; of state 8 it is not known how it goes on.
         equal(getattr(state, field), getattr(states[4], field))
     assert int(state.step) == 9
-    assert int(metrics["returns"]) == int(state.guard.returns) == 1
+    assert int(metrics["rollbacks"]) == int(state.guard.returns) == 1
     assert int(state.guard.skipped) == 3 and int(state.guard.in_a_row) == 0
     expected = jax.random.fold_in(states[0].key, 1)
     equal(jax.random.key_data(state.key), jax.random.key_data(expected))
@@ -123,21 +123,21 @@ def test_a_state_that_fails_at_once_is_no_snapshot():
     equal(state.generator, states[0].generator)
 
 
-def test_returns_are_told_and_counted(tmp_path):
+def test_rollbacks_are_reported_and_counted(tmp_path):
     experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4, learning_rate=0.5))
     run, lines = run_of(experiment, tmp_path / "run")
     log = run.directory.log.read_text()
     assert "the guard has gone back 3 times, each time after 4 steps in a row" in log
     assert "learning rates are now times 0.125" in log
     assert "the guard skipped 12 of 12 steps" in log
-    assert int(run.state.guard.returns) == lines[-1]["returns"] == 3
+    assert int(run.state.guard.returns) == lines[-1]["rollbacks"] == 3
     assert int(run.state.guard.skipped) == lines[-1]["skipped"] == 12
     assert "discriminator_loss" not in lines[-1]  # it is no number
     equal(run.state.generator.params, init(experiment, 0).generator.params)
 
 
 def test_a_run_that_is_extended_is_the_longer_run(tmp_path):
-    """Returns do not depend on when a run was saved."""
+    """Rollbacks do not depend on when a run was saved."""
     experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4))
     straight, _ = run_of(experiment, tmp_path / "straight")
     for steps in (3, 7, 12):

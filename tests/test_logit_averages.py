@@ -6,6 +6,12 @@ from gan_jax import logit_averages
 from tests.tiny import init, tiny, update
 
 
+@pytest.mark.parametrize("step", [0, 1, 9, 889, 890, 10**6])
+def test_a_decay_warms_up(step):
+    expected = min(0.99, (1 + step) / (10 + step))
+    assert float(logit_averages.warmed_up(0.99, jnp.int32(step))) == pytest.approx(expected)
+
+
 def test_averages_warm_up_and_then_decay():
     found, expected = logit_averages.start(), np.zeros(3)
     for step in (*range(12), 890, 891, 5000):

@@ -113,10 +113,10 @@ def test_wrong_smoothing_is_refused(wrong):
         losses.NonSaturating(label_smoothing=wrong)
 
 
-@pytest.mark.parametrize("share, count", [(0.5, 2), (1.0, 4), (0.01, 1)])
-def test_top_k_is_the_mean_loss_of_the_best_fakes(share, count):
+@pytest.mark.parametrize("fraction, count", [(0.5, 2), (1.0, 4), (0.01, 1)])
+def test_top_k_is_the_mean_loss_of_the_best_fakes(fraction, count):
     real, fake = jnp.array(REAL), jnp.array(FAKE)
-    top = losses.TopK(losses.Hinge(), share)
+    top = losses.TopK(losses.Hinge(), fraction)
     close(top.generator(real, fake).mean(), -np.sort(FAKE)[-count:].mean())
     close(top.discriminator(real, fake), losses.Hinge().discriminator(real, fake))
     gradient = jax.grad(lambda fake: top.generator(real, fake).mean())(fake)
@@ -151,7 +151,7 @@ def test_top_k_and_the_auxiliary_classifier_combine_in_either_order():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: losses.TopK(share=0.0), r"TopK\.share = 0\.0: must be above 0"),
+        (lambda: losses.TopK(fraction=0.0), r"TopK\.fraction = 0\.0: must be above 0"),
         (lambda: losses.TopK(losses.Hinge), r"TopK\.loss .* parentheses"),
         (lambda: losses.AuxiliaryClassifier(weight=-1.0), r"AuxiliaryClassifier\.weight = -1"),
     ],
@@ -182,5 +182,5 @@ def test_which_losses_allow_any_offset_of_their_logits():
 
 
 def test_top_k_of_top_k_is_refused():
-    with pytest.raises(RequestError, match="TopK itself"):
+    with pytest.raises(RequestError, match="is itself a TopK"):
         losses.TopK(losses.TopK())

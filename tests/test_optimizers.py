@@ -132,8 +132,8 @@ def test_a_schedule_of_ones_is_no_schedule():
         ({"shape": "linar", "steps": 5}, r"did you mean 'linear'"),
         ({"warm_up": -1}, r"Schedule\.warm_up = -1"),
         ({"end": -0.1}, r"Schedule\.end = -0\.1"),
-        ({"steps": 9}, r"Schedule\.steps = 9: is for a shape that falls"),
-        ({"hold": 9}, r"Schedule\.hold = 9: is for a shape that falls"),
+        ({"steps": 9}, r"Schedule\.steps = 9: needs a shape that decays"),
+        ({"hold": 9}, r"Schedule\.hold = 9: needs a shape that decays"),
     ],
 )
 def test_wrong_schedules_are_refused(wrong, message):
@@ -161,6 +161,6 @@ def test_accumulated_gradients_are_those_of_a_large_batch():
 
 def test_an_optimizer_is_no_schedule():
     with pytest.raises(
-        RequestError, match=r"Adam\.schedule = Adam\(.*: is no schedule; give Sched"
+        RequestError, match=r"Adam\.schedule = Adam\(.*: is not a schedule; give Sched"
     ):
         Adam(schedule=Adam())

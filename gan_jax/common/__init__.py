@@ -1,1 +1,1 @@
-"""What every other package uses: errors, validation, files, progress."""
+"""Helpers that every other package may use: errors, validation, files, progress."""

@@ -1,13 +1,13 @@
-"""Exceptions that mean: the request cannot be met, and here is what would be right."""
+"""Exceptions for requests that cannot be met, whose messages say what would be right."""
 
 
 class RequestError(ValueError):
-    """A request that cannot be met as it stands.
+    """A request that cannot be met, for example a field with an invalid value.
 
-    The message names the field, the value and what would be right. The command line prints it
+    The message names the field, its value and what would be right. The command line prints it
     without a traceback and exits with code 2.
     """
 
 
 class BusyError(RequestError):
-    """Another process works on what was asked for."""
+    """Another process is already working on what was requested."""

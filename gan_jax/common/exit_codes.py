@@ -3,6 +3,6 @@
 FINISHED = 0
 FAILED = 1
 WRONG_REQUEST = 2
-DIVERGED = 3  # with several seeds: all of them
-STOPPED = 75  # not finished, and the same command goes on
+DIVERGED = 3  # every seed
+STOPPED = 75  # before the end; the same command resumes
 INTERRUPTED = 130

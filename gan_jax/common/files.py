@@ -1,4 +1,4 @@
-"""Files that a crash leaves either as they were or whole, and reading of others."""
+"""Writing files atomically, and reading files that may be damaged."""
 
 import json
 import os
@@ -10,7 +10,10 @@ from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes `content` beside `path` and then renames it into place."""
+    """Writes a file so that a crash leaves the old one or the new one, never a part.
+
+    The content is written to a temporary file in the same folder, which is then renamed.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
@@ -23,9 +26,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Reads one JSON object a line, with an integer `step` if any; [] without a file.
+    """Reads a file of one JSON object a line; [] if there is no such file.
 
-    Lines are left out that are being written, or that a crash or another hand has damaged.
+    Lines that are no JSON objects, or whose `step` is not an integer, are skipped: the last line
+    may be incomplete, and a crash may have damaged others.
     """
     if not path.exists():
         return []

@@ -1,11 +1,11 @@
-"""What changes something of its own kind: penalties around penalties, losses around losses."""
+"""Wrapped losses and penalties."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def nested(value: Any, field: str) -> Iterator[Any]:
-    """A value, what it holds in `field`, what that holds there, and so on inwards."""
+    """Yields a value, the value it wraps in `field`, the value that one wraps, and so on."""
     while value is not None:
         yield value
         value = getattr(value, field, None)

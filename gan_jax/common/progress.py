@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, and a line now and then about work that takes long."""
+"""Reporting progress: bars on a terminal, and occasional lines about work that takes long."""
 
 import sys
 import time
@@ -20,20 +20,19 @@ from rich.table import Column
 from rich.text import Text
 
 Item = TypeVar("Item")
-
-
-FIRST, NEXT = 1.0, 30.0  # seconds
+FIRST, NEXT = 1.0, 30.0  # seconds until the first line, and between lines
 
 
 def announced(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Yields from `items`, saying on stderr what is being done and how long it will still take.
+    """Yields `items`, printing to stderr now and then what is done and how much time is left.
 
-    Nothing is printed for work of about a second; else a line, and one more every 30 seconds.
+    The first line is printed after a second, further ones every 30 seconds, and none when less than
+    half a second is left.
 
     Args:
-        items: what is being worked through.
-        total: how many there are.
-        what: 'Decoding the images of cats' for example.
+        items: the items to yield.
+        total: number of items.
+        what: what is being done, for example 'Decoding the images of cats'.
     """
     start = time.monotonic()
     due = start + FIRST
@@ -46,12 +45,15 @@ def announced(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
             due = now + NEXT
 
 
-SECONDS_BETWEEN_LINES = 20  # where the output is not a terminal and there is no bar
-NARROWEST_BAR = 8  # characters; where there is less room, the text behind it is cut
+SECONDS_BETWEEN_LINES = 20  # where there is no bar because the output is not a terminal
+NARROWEST_BAR = 8  # characters; if there is less room, the figures after the bar are cut
 
 
 def make_bar(console: Console) -> Progress:
-    """Returns a bar that shows steps, the time left and `figures`; silent where no terminal is."""
+    """Returns a progress bar that shows steps, the time left and the task field `figures`.
+
+    It prints nothing where the output is not a terminal.
+    """
     description = TextColumn("{task.description}")
     steps = MofNCompleteColumn(table_column=Column(no_wrap=True))
     left = TimeRemainingColumn(table_column=Column(no_wrap=True))
@@ -64,7 +66,7 @@ def make_bar(console: Console) -> Progress:
 
 
 class _Figures(ProgressColumn):
-    """`figures`, cut to the room that a narrow bar and the other columns leave."""
+    """The task field `figures`, cut to the room that a narrow bar and the other columns leave."""
 
     def __init__(self, console: Console, others: tuple[ProgressColumn, ...]):
         super().__init__(Column(no_wrap=True))
@@ -72,7 +74,7 @@ class _Figures(ProgressColumn):
         self._others = others
 
     def render(self, task: Task) -> Text:
-        """Called by Progress."""
+        """Returns the figures of a task; `Progress` calls this."""
         others = [cell_len(str(column(task))) for column in self._others]
         gaps = len(others) + 1  # between them, the bar and this column
         figures = Text(task.fields["figures"])

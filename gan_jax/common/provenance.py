@@ -1,11 +1,11 @@
-"""Which version of the package something was made with."""
+"""The version of the package's source."""
 
 import subprocess
 from pathlib import Path
 
 
 def git_commit() -> str | None:
-    """Commit of the package's source, with '-dirty' where it was changed; None outside git."""
+    """Returns the git commit of the source, with '-dirty' if changed; None outside git."""
     command = [
         "git",
         "-C",

@@ -1,4 +1,4 @@
-"""Validation of frozen dataclasses where they are built: types, bounds and choices."""
+"""Validation of frozen dataclasses when they are created: types, bounds and choices."""
 
 import dataclasses
 import difflib
@@ -10,18 +10,19 @@ from typing import Any, Literal
 
 from gan_jax.common.errors import RequestError
 
-TOO_LARGE = 2**31  # for an integer in an array
+TOO_LARGE = 2**31  # for an int32 array
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 
 
 def check_types(instance: Any) -> None:
     """Checks each field of a dataclass instance against its annotation.
 
-    Understands int, float, bool, str, tuple, Literal, unions of these with None, and Any (which
-    accepts all). A bool is no int, an int is a float, and a float must be finite.
+    Supports int, float, bool, str, tuple, Literal, unions of these and None, and Any, which accepts
+    everything. A bool is not an int; an int is a float; a float must be finite, in the range of
+    float32.
 
     Raises:
-        RequestError: names class, field, value and what was expected.
+        RequestError: names class, field, value and expected type.
     """
     hints = typing.get_type_hints(type(instance))
     for field in dataclasses.fields(instance):
@@ -34,12 +35,13 @@ def check_types(instance: Any) -> None:
 def check_bounds(
     instance: Any, names: str, *, at_least: float = -math.inf, below: float = math.inf
 ) -> None:
-    """Checks that at_least <= field < below for each of the fields in `names` that is not None.
+    """Checks that at_least <= value < below for the fields in `names`, separated by spaces.
 
-    Integers must be below 2^31 where `below` says nothing: arrays hold no larger ones.
+    Fields that are None are skipped. Without `below`, integers must be below 2^31, so that an int32
+    array can hold them.
 
     Raises:
-        RequestError: names class, field, value and the bounds.
+        RequestError: names class, field, value and bounds.
     """
     for name in names.split():
         value = getattr(instance, name)
@@ -53,7 +55,7 @@ def check_bounds(
 
 
 def check_not_empty(instance: Any, names: str) -> None:
-    """Checks that none of the text fields in `names` is empty.
+    """Checks that none of the text fields in `names`, separated by spaces, is empty.
 
     Raises:
         RequestError: names class and field.
@@ -64,10 +66,17 @@ def check_not_empty(instance: Any, names: str) -> None:
 
 
 def check_object(owner: str, field: str, value: Any, methods: str, right: str = "") -> None:
-    """Checks that `value` is a hashable object (no class) with the named methods.
+    """Checks that a field's value is a hashable object, not a class, with the given methods.
+
+    Args:
+        owner: name of the class that has the field.
+        field: name of the field.
+        value: its value.
+        methods: names of the methods that it must have, separated by spaces.
+        right: an example of a right value, for the message.
 
     Raises:
-        RequestError: names the field, what is missing, and what would be `right`.
+        RequestError: names the field, its value and what is wrong, and gives `right`.
     """
     shown = repr(value)
     wrong = f"{owner}.{field} = {shown if len(shown) < 200 else shown[:200] + '...'}"
@@ -88,17 +97,17 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
 
 
 def check_schedule(owner: str, schedule: Any, right: str) -> None:
-    """Checks that what a description builds is a function of the step.
+    """Checks that a description builds a schedule, a function of the step.
 
     Raises:
-        RequestError: it is something else, an optimizer for example.
+        RequestError: it builds something else, for example an optimizer.
     """
     if not callable(schedule.build()):
-        raise RequestError(f"{owner}.schedule = {schedule!r}: is no schedule; give {right}")
+        raise RequestError(f"{owner}.schedule = {schedule!r}: is not a schedule; give {right}")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Returns '; did you mean ...?' for the word nearest to `word`, or '' where none is near."""
+    """Returns '; did you mean ...?' with the closest of `words`, or '' if none is close."""
     close = difflib.get_close_matches(word, [w for w in words if isinstance(w, str)], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -113,7 +122,7 @@ def _matches(value: Any, hint: Any) -> bool:
         return any(value == o and type(value) is type(o) for o in typing.get_args(hint))
     if hint is float:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        return numeric and abs(value) <= LARGEST_FLOAT32  # which NaN is not
+        return numeric and abs(value) <= LARGEST_FLOAT32  # False for NaN
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if origin is tuple:
@@ -126,7 +135,7 @@ def _described(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(map(repr, typing.get_args(hint)))
     if hint is float:
-        return "a finite number, which float32 can hold"
+        return "a finite number in the range of float32"
     if typing.get_origin(hint) is tuple:
         return "a tuple, as in (value,)"
     return str(getattr(hint, "__name__", hint) if not typing.get_args(hint) else hint)

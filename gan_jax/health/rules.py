@@ -207,7 +207,8 @@ def diverging(history: History) -> Finding | None:
         seen.append(f"training ended {history.end}")
     skipped = history.series("skipped")
     if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
-        rollbacks = history.series("returns").values[-1]
+        # Runs of earlier versions recorded rollbacks as "returns".
+        rollbacks = (history.series("rollbacks") or history.series("returns")).values[-1]
         seen.append(
             f"the guard skipped {rate:.0%} of the steps ({_span(skipped.recent)}), and has rolled "
             f"back {rollbacks:g} times"

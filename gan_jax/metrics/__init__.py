@@ -1,1 +1,1 @@
-"""Features of images, and what is computed from them."""
+"""Metrics of generated samples, as functions of their features, with confidence intervals."""

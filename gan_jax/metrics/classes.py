@@ -1,4 +1,4 @@
-"""Metrics of a classifier's opinion: scores, modes, shares of classes, and intended labels."""
+"""Metrics of a classifier's outputs: scores, modes, fractions of classes, and intended labels."""
 
 import math
 
@@ -15,30 +15,34 @@ SUM_TOLERANCE = 1e-3  # of a row of probabilities in float16
 
 
 def classifier_score(probabilities: Float[np.ndarray, "n k"]) -> Estimate:
-    """Exponential of the mean divergence KL(p(y|x) || p(y)), in [1, k], over all samples.
+    """Exponential of the mean divergence KL(p(y|x) || p(y)) over all samples, in [1, k].
 
-    Salimans et al. (2016), section 4; the Inception score where the classifier is Inception. It is
-    biased downwards (Chong and Forsyth, 2020), by up to about (k - 1) / (2 n) of itself, for which
-    the interval does not make up. The interval is normal for the mean divergence: p(y) adds
-    nothing to its variance, as the derivative of the mean by p(y) is the same for all classes.
+    Salimans et al. (2016), section 4; with the Inception network as classifier, the Inception
+    score. It is biased downwards (Chong and Forsyth, 2020), by a fraction of up to about
+    (k - 1) / (2 n), for which the interval does not correct. The interval is a normal one for the
+    mean divergence: p(y) adds nothing to its variance, as the derivative of the mean with respect
+    to p(y) is the same for all classes.
+
+    Args:
+        probabilities: the classifier's probabilities of k classes for n samples.
 
     Raises:
-        RequestError: no probabilities [n, k] with rows that sum to 1, or fewer than two rows.
+        RequestError: not probabilities [n, k] whose rows sum to 1, or fewer than two rows.
     """
     rows = _probabilities("probabilities", probabilities)
     return _exponential(*_log_score(rows)).clipped(1.0, float(rows.shape[1]))
 
 
 def score_ratio(generated: Float[np.ndarray, "n k"], real: Float[np.ndarray, "m k"]) -> Estimate:
-    """Classifier score of generated samples over that of real ones; 1 is as good as real.
+    """Classifier score of generated samples divided by that of real ones; 1 is as good as real.
 
     Args:
         generated: the classifier's probabilities for generated samples.
-        real: those for real ones.
+        real: its probabilities for real samples.
 
     Raises:
-        RequestError: no probabilities [n, k] with rows that sum to 1, fewer than two rows, or
-            different numbers of classes.
+        RequestError: not probabilities whose rows sum to 1, fewer than two rows, or different
+            numbers of classes.
     """
     generated = _probabilities("generated", generated)
     real = _probabilities("real", real)
@@ -48,22 +52,30 @@ def score_ratio(generated: Float[np.ndarray, "n k"], real: Float[np.ndarray, "m 
     return _exponential(value - real_value, math.hypot(error, real_error))
 
 
-def class_shares(
+def class_fractions(
     labels: Integer[np.ndarray, " n"], classes: int
 ) -> Float64[np.ndarray, " classes"]:
-    """Share of each class; RequestError for labels that are not integers in [0, classes)."""
+    """Fraction of the labels that each class has, in [0, 1].
+
+    Raises:
+        RequestError: the labels are not integers in [0, classes), or there are none.
+    """
     return _counts("labels", labels, classes) / len(labels)
 
 
 def mode_count(labels: Integer[np.ndarray, " n"], classes: int) -> Estimate:
     """Number of classes seen at least once.
 
-    The interval is for the classes that the generator makes at all: from those seen up to twice
-    that less what a bootstrap sees (Smith and van Belle, 1984). Where many classes are expected
-    less than once in n samples, it reaches too low.
+    The interval is for the number of classes that the generator makes at all: from the number seen
+    to twice that minus what a bootstrap sees (Smith and van Belle, 1984). It ends too low if many
+    classes are expected less than once in n samples.
+
+    Args:
+        labels: the class of each sample.
+        classes: the number of classes there are.
 
     Raises:
-        RequestError: labels that are not integers in [0, classes), or none.
+        RequestError: the labels are not integers in [0, classes), or there are none.
     """
     counts = _counts("labels", labels, classes)
     seen = np.count_nonzero(counts)
@@ -76,13 +88,18 @@ def class_divergence(
 ) -> Estimate:
     """KL(histogram of generated classes || histogram of real ones), in nats.
 
-    Infinite where a class is generated that the real labels lack; nothing is known then of the
-    interval, which is [0, inf]. The value is biased upwards, by about (classes - 1) / (2 n)
-    for the generated labels (Miller, 1955), for which the interval makes up: a bootstrap of both
-    histograms is as far above the value as the value is above the truth.
+    It is infinite, with the interval [0, inf], if a class is generated that the real labels lack.
+    The value is biased upwards, by about (classes - 1) / (2 n) for the generated labels (Miller,
+    1955). The interval corrects for that: a bootstrap of both histograms lies as far above the
+    value as the value lies above the truth.
+
+    Args:
+        labels: classes of generated samples.
+        real_labels: classes of real samples.
+        classes: the number of classes there are.
 
     Raises:
-        RequestError: labels that are not integers in [0, classes), or none.
+        RequestError: the labels are not integers in [0, classes), or there are none.
     """
     counts = _counts("labels", labels, classes)
     real_counts = _counts("real_labels", real_labels, classes)
@@ -97,15 +114,19 @@ def class_divergence(
 def intended_accuracy(
     labels: Integer[np.ndarray, " n"], intended: Integer[np.ndarray, " n"]
 ) -> Estimate:
-    """Share of conditional samples that are classified as the class that was asked for.
+    """Fraction of conditional samples that are classified as the class they were made for.
+
+    Args:
+        labels: the classifier's class of each sample.
+        intended: the label that each sample was generated with.
 
     Raises:
-        RequestError: the labels are not integers, or not one for each intended one.
+        RequestError: the labels are not integers from 0 on, or not as many as the intended ones.
     """
     labels, intended = np.asarray(labels), np.asarray(intended)
     if labels.shape != intended.shape:
         raise RequestError(
-            f"labels of shape {labels.shape}, intended ones of {intended.shape}: must be equal"
+            f"labels have shape {labels.shape}, intended ones {intended.shape}: must be equal"
         )
     unbounded = np.iinfo(np.int64).max
     labels = check_labels("labels", labels, unbounded)
@@ -125,7 +146,7 @@ def _probabilities(name: str, probabilities: np.ndarray) -> Float64[np.ndarray, 
 
 
 def _log_score(rows: Float64[np.ndarray, "n k"]) -> tuple[float, float]:
-    """The mean divergence and its standard error, in nats."""
+    """Returns the mean divergence and its standard error, in nats."""
     divergences = special.rel_entr(rows, rows.mean(axis=0)).sum(axis=1)
     return float(divergences.mean()), float(divergences.std(ddof=1)) / math.sqrt(len(rows))
 
@@ -148,6 +169,6 @@ def _resampled(
 def _bootstrapped(value: float, resampled: Float[np.ndarray, " resamples"]) -> Estimate:
     """The basic bootstrap interval (Davison and Hinkley, 1997, section 5.2), holding the value."""
     ends = [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2]
-    # Not interpolated: between infinite values that would be NaN.
+    # Interpolation between infinite values would give NaN.
     low, high = 2 * value - np.quantile(resampled, ends, method="inverted_cdf")
     return Estimate(float(value), float(min(low, value)), float(max(high, value)))

@@ -1,4 +1,4 @@
-"""A number and how far it can be trusted: the value of every metric, with a 95 % interval."""
+"""Estimates: the value of a metric with its 95 % confidence interval."""
 
 import math
 from dataclasses import dataclass
@@ -17,9 +17,12 @@ class Estimate:
     """A value with a 95 % confidence interval, low <= value <= high; never NaN.
 
     Attributes:
-        value: what was measured.
+        value: the measured value.
         low: lower end of the interval.
         high: upper end of the interval.
+
+    Raises:
+        RequestError: the three are not in this order, or one is NaN.
     """
 
     value: float
@@ -27,29 +30,28 @@ class Estimate:
     high: float
 
     def __post_init__(self) -> None:
-        """Raises RequestError where the three are not in order, as with NaN."""
         if not self.low <= self.value <= self.high:
-            raise RequestError(f"{self}: must be low <= value <= high, and no NaN")
+            raise RequestError(f"{self}: must have low <= value <= high, and no NaN")
 
     def clipped(self, low: float = -math.inf, high: float = math.inf) -> "Estimate":
-        """The same cut to what is possible, [low, high], which rounding takes values past too."""
+        """Returns the estimate clipped to the possible range [low, high]."""
         return Estimate(*(min(max(one, low), high) for one in (self.value, self.low, self.high)))
 
 
 def from_standard_error(value: float, standard_error: float) -> Estimate:
-    """The normal interval, value +- 1.96 standard errors."""
+    """Returns a value with the normal interval, value +- 1.96 standard errors."""
     return _symmetric(value, standard_error * stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 def of_mean(values: Float[np.ndarray, " n"]) -> Estimate:
-    """Mean of independent values, with the interval of Student's t (1908).
+    """Returns the mean of independent values, with the interval of Student's t (1908).
 
     Raises:
-        RequestError: fewer than two values, or one that is not finite.
+        RequestError: there are fewer than two values, or one is not finite.
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2:
-        raise RequestError(f"values of shape {values.shape}: give at least 2 in one row")
+        raise RequestError(f"values have shape {values.shape}: give at least 2 along one axis")
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
         raise RequestError(f"values: {bad} of {len(values)} are NaN or infinite")
@@ -57,27 +59,27 @@ def of_mean(values: Float[np.ndarray, " n"]) -> Estimate:
 
 
 def spread_over_parts(value: float, parts: Float[np.ndarray, " n"]) -> Estimate:
-    """A value whose uncertainty shows in independent measurements on equal parts of the samples.
+    """Returns a value with an interval from measurements on n equal parts of the samples.
 
-    The variance falls as one over the number of samples, so that the value's own is the variance
-    between the n parts divided by n (Politis and Romano, 1994); the interval is Student's t with
-    n - 1 degrees of freedom.
+    The variance is inversely proportional to the number of samples, so that of the value is the
+    variance between the parts divided by n (Politis and Romano, 1994); the interval is Student's t
+    with n - 1 degrees of freedom.
     """
     standard_error = float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
     return _symmetric(value, standard_error * stats.t.ppf((1 + CONFIDENCE) / 2, len(parts) - 1))
 
 
 def of_proportion(count: int, total: int) -> Estimate:
-    """Share of independent trials that succeeded, with the interval of Wilson (1927).
+    """Returns the fraction of independent trials that succeeded, with Wilson's (1927) interval.
 
     Raises:
-        RequestError: no trials, or a count that is not in [0, total].
+        RequestError: there are no trials, or the count is not in [0, total].
     """
     if not 0 <= count <= total or total < 1:
         raise RequestError(f"count = {count} of total = {total}: must be 0 <= count <= total >= 1")
     value = count / total
     interval = stats.binomtest(int(count), int(total)).proportion_ci(CONFIDENCE, "wilson")
-    # At 0 and at 1 rounding may take the interval's end past the value.
+    # At 0 and 1, rounding may move the end of the interval past the value.
     return Estimate(value, min(float(interval.low), value), max(float(interval.high), value))
 
 

@@ -1,4 +1,4 @@
-"""Frechet distance between the Gaussians that fit two sets of features, in float64."""
+"""Frechet distance between the Gaussians fitted to two sets of features, in float64."""
 
 import logging
 import math
@@ -13,18 +13,18 @@ from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 
-ROWS = 1024  # samples that are worked on at a time
-SHORT = 1e-6  # of the greatest singular value: those below are found in a second pass
+ROWS = 1024  # samples that are processed at a time
+SHORT = 1e-6  # of the largest singular value: smaller ones are computed in a second pass
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """What the Frechet distance needs to know of a set of features.
+    """Count, mean and covariance of a set of features.
 
     Attributes:
         count: number of samples.
-        mean: mean feature.
-        covariance: unbiased covariance, with the divisor count - 1.
+        mean: mean feature, [d].
+        covariance: unbiased covariance, with the divisor count - 1, [d, d].
     """
 
     count: int
@@ -33,13 +33,13 @@ class Moments:
 
 
 def moments(batches: Iterable[Float[np.ndarray, "n d"]]) -> Moments:
-    """Gathers the moments of features that come in batches of any sizes; memory is O(d^2).
+    """Computes the moments of features that come in batches of any size, in O(d^2) memory.
 
-    Each block is centred on its own mean and joined to those before by the update of Chan, Golub
-    and LeVeque (1983), so that a mean far from zero costs no digits.
+    Each block is centred on its own mean and merged with those before by the update of Chan, Golub
+    and LeVeque (1983), so that a mean far from zero costs no precision.
 
     Raises:
-        RequestError: features that are not finite or change their dimension, or fewer than two.
+        RequestError: the features are not finite, differ in dimension, or are fewer than two.
     """
     count, mean, scatter = 0, None, None
     for batch in batches:
@@ -52,7 +52,7 @@ def moments(batches: Iterable[Float[np.ndarray, "n d"]]) -> Moments:
             block_mean = block.mean(axis=0)
             shift = block_mean - mean
             weight = len(block) / (count + len(block))
-            # One more row takes the scatter of the two means into the same product.
+            # A further row includes the scatter between the two means in the same product.
             rows = np.vstack([block - block_mean, math.sqrt(count * weight) * shift])
             scatter += rows.T @ rows
             mean += weight * shift
@@ -65,9 +65,9 @@ def moments(batches: Iterable[Float[np.ndarray, "n d"]]) -> Moments:
 def frechet_distance(first: Moments, second: Moments) -> float:
     """Squared distance |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) between two Gaussians.
 
-    Dowson and Landau (1982); Heusel et al. (2017), equation 6. The distance between
-    finite samples is biased upwards, by more the fewer samples there are: compare distances of
-    the same sample count only.
+    Dowson and Landau (1982); Heusel et al. (2017), equation 6. The distance between finite samples
+    is biased upwards, the more the fewer samples there are: compare only distances of the same
+    number of samples.
 
     Raises:
         RequestError: the features have different dimensions.
@@ -80,31 +80,31 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def estimate(
     features: Float[np.ndarray, "n d"], real: Moments, generated: Moments | None = None
 ) -> Estimate:
-    """Frechet distance of generated features to the moments of real ones, with its interval.
+    """Frechet distance between generated features and the moments of real ones.
 
-    The interval says how far another n generated samples would lie, with `real` held fixed; it
-    holds the bias of n samples, which the value has too. Its standard error is that of the
-    infinitesimal jackknife (Jaeckel, 1972): one sample x moves the distance by 1/n of
-    2 (m - m_r)'(x - m) + (x - m)'(I - T)(x - m), less the mean of that, where T is the optimal
+    The interval is for the distance of another n generated samples, with `real` held fixed; it has
+    the same bias for n samples as the value. Its standard error is that of the infinitesimal
+    jackknife (Jaeckel, 1972): one sample x moves the distance by 1/n of
+    2 (m - m_r)'(x - m) + (x - m)'(I - T)(x - m), minus the mean of that, where T is the optimal
     transport map from the generated Gaussian to the real one (Dowson and Landau, 1982): the
-    derivative of tr (S S_r)^(1/2) by S is T / 2.
+    derivative of tr (S S_r)^(1/2) with respect to S is T / 2.
 
     Args:
-        features: of generated samples.
-        real: moments of the real ones.
-        generated: moments of more samples, of which `features` are some at random, to tell the
-            spread; those of `features` themselves if None.
+        features: features of generated samples.
+        real: moments of the features of real samples.
+        generated: moments of a larger set of generated samples, of which `features` are a random
+            subset that serves for the interval only; None for the moments of `features`.
 
     Raises:
-        RequestError: features that are not finite, of another dimension, or fewer than two.
+        RequestError: the features are not finite, differ in dimension, or are fewer than two.
     """
     features = check_features("features", features, at_least=2)
     generated = generated or moments([features])
     _check_pair(generated, real)
     root, leading = _root(generated.covariance)
     left, singular = _left_singular(root.T @ _root(real.covariance)[0])
-    # T = R'^-1 left diag(singular) left' R^-1 with the root R. A sample is R z with z fixed by the
-    # leading coordinates alone, which also serves where S is singular.
+    # T = R'^-1 left diag(singular) left' R^-1 with the root R. A sample is R z, where the leading
+    # coordinates determine z, even if S is singular.
     to_transported = np.zeros((len(generated.mean), len(singular)))
     to_transported[leading] = linalg.solve_triangular(
         root[leading], left * np.sqrt(singular), lower=True, trans="T"
@@ -130,7 +130,7 @@ def _check_pair(first: Moments, second: Moments) -> None:
     if fewest <= dimension:
         logging.getLogger(__name__).warning(
             "Frechet distance of %d samples with features of %d dimensions: the covariance is "
-            "singular and the distance biased upwards; take more than %d samples, better several "
+            "singular and the distance biased upwards; use more than %d samples, ideally several "
             "times as many",
             fewest,
             dimension,
@@ -141,10 +141,10 @@ def _check_pair(first: Moments, second: Moments) -> None:
 def _root(
     covariance: Float64[np.ndarray, "d d"],
 ) -> tuple[Float64[np.ndarray, "d rank"], np.ndarray]:
-    """A matrix R with R R' = covariance, and the rows in which it is lower triangular.
+    """Returns a matrix R with R R' = covariance, and the rows in which it is lower triangular.
 
-    Cholesky with pivoting, which finds the rank of a singular covariance (Higham, 1990); pivots
-    below d rounding errors of the greatest variance count as zero.
+    This is Cholesky's decomposition with pivoting, which finds the rank of a singular covariance
+    (Higham, 1990); pivots below d rounding errors of the largest variance count as zero.
     """
     factor, pivots, rank, _ = linalg.lapack.dpstrf(covariance, lower=1)
     pivots = pivots - 1
@@ -156,11 +156,12 @@ def _root(
 def _left_singular(
     matrix: Float64[np.ndarray, "rows columns"],
 ) -> tuple[Float64[np.ndarray, "rows rows"], Float64[np.ndarray, " rows"]]:
-    """Left singular vectors, and singular values with zeros where there are fewer.
+    """Returns left singular vectors, and singular values padded with zeros to as many.
 
-    By the eigenvectors of the symmetric square, in half the time of a full decomposition. Roots of
-    its eigenvalues would lose half the digits; the lengths of the rows in the new axes do not,
-    except where they are so small that rounding turns their axes towards those of long rows.
+    They come from the eigenvectors of the symmetric square, in half the time of a full
+    decomposition. Square roots of its eigenvalues would lose half the digits; the lengths of the
+    rows in the new axes do not, except those so small that rounding turns their axes towards the
+    axes of long rows.
     """
     _, left = linalg.eigh(matrix @ matrix.T)
     rows = left.T @ matrix
@@ -176,8 +177,8 @@ def _left_singular(
 
 
 def _distance(first: Moments, second: Moments, singular: Float64[np.ndarray, " rank"]) -> float:
-    """The distance, given the singular values of R1' R2, whose sum is tr (S1 S2)^(1/2)."""
+    """Returns the distance, given the singular values of R1' R2, which sum to tr (S1 S2)^(1/2)."""
     difference = first.mean - second.mean
     traces = np.trace(first.covariance) + np.trace(second.covariance)
-    # Rounding takes the distance of a Gaussian to itself slightly below zero.
+    # Rounding may move the distance of a Gaussian from itself slightly below zero.
     return max(0.0, float(difference @ difference + traces - 2 * singular.sum()))

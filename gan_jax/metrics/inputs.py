@@ -1,4 +1,4 @@
-"""Checks of what metrics are computed from, with messages that name the argument."""
+"""Checks of the arguments of metrics."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from gan_jax.common.errors import RequestError
 
 
 def check_features(name: str, features: Any, at_least: int) -> Float[np.ndarray, "n d"]:
-    """Returns features, one row for each sample, as an array of the type they have.
+    """Returns features, one row per sample, as an array of their own dtype.
 
     Raises:
-        RequestError: not numbers of shape [n, d], NaN or infinite ones, or fewer than `at_least`
-            samples.
+        RequestError: they are not finite numbers of shape [n, d], or fewer than `at_least` samples;
+            the message names the argument `name`.
     """
     features = np.asarray(features)
     if features.ndim != 2 or features.shape[1] == 0 or features.dtype.kind not in "fiu":
         raise RequestError(
-            f"{name} has shape {features.shape} and type {features.dtype}: features are numbers of "
+            f"{name} has shape {features.shape} and dtype {features.dtype}: must be numbers of "
             "shape [samples, dimensions]"
         )
     if len(features) < at_least:
@@ -34,28 +34,29 @@ def check_features(name: str, features: Any, at_least: int) -> Float[np.ndarray,
 
 
 def check_dimensions(**features: np.ndarray) -> None:
-    """Checks that named features have the same dimension.
+    """Checks that all features, given by name, have the same dimension.
 
     Raises:
-        RequestError: they do not.
+        RequestError: the dimensions differ.
     """
     dimensions = {name: array.shape[-1] for name, array in features.items()}
     if len(set(dimensions.values())) > 1:
         found = ", ".join(f"{name} has {count}" for name, count in dimensions.items())
-        raise RequestError(f"features of different dimensions ({found}): use one feature network")
+        raise RequestError(f"the dimensions of features differ ({found}): use one feature network")
 
 
 def check_labels(name: str, labels: Any, classes: int) -> Integer[np.ndarray, " n"]:
     """Returns labels as an array.
 
     Raises:
-        RequestError: no labels, or not integers of shape [n] in [0, classes).
+        RequestError: they are not integers in [0, classes) of shape [n], or there are none; the
+            message names the argument `name`.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "iu":
         raise RequestError(
-            f"{name} has shape {labels.shape} and type {labels.dtype}: labels are integers, one "
-            "for each sample"
+            f"{name} has shape {labels.shape} and dtype {labels.dtype}: must be integers, one for "
+            "each sample"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise RequestError(

@@ -9,7 +9,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.inputs import check_dimensions, check_features
 
-FEWEST = 4  # samples of each set, so that half of them is a subset with a pair
+FEWEST = 4  # samples of each set, so that half of them contain a pair
 
 
 def kernel_distance(
@@ -19,26 +19,27 @@ def kernel_distance(
     subset_size: int = 1000,
     seed: int = 0,
 ) -> Estimate:
-    """Mean, over random subsets of both sets, of the unbiased squared discrepancy.
+    """Mean of the unbiased squared discrepancy over random subsets of both sets.
 
-    Binkowski et al. (2018), section 4. It is unbiased for every sample count, and negative at
-    times where the distributions are equal.
+    Binkowski et al. (2018), section 4. It is unbiased for every number of samples, and may be
+    negative if the distributions are equal.
 
-    The subsets overlap, so that their spread alone says too little of how far other samples would
-    lie. With the variance v between subsets that are a share f of the samples, the variance of the
-    mean is v (f / (1 - f) + 1 / subsets): the finite-population correction (Cochran, 1977) undone,
-    and the variance added that is left from drawing finitely many subsets.
+    The subsets overlap, so that the spread between them alone underestimates that of other samples.
+    If v is the variance between subsets, each of which is a fraction f of the samples, the variance
+    of the mean is v (f / (1 - f) + 1 / subsets): the first term undoes the finite-population
+    correction (Cochran, 1977), the second is left from drawing finitely many subsets.
 
     Args:
         generated: features of generated samples.
-        real: features of real ones.
+        real: features of real samples.
         subsets: number of subsets, at least 2.
-        subset_size: samples in each subset, at least 2; half of the smaller set where that is
-            less, since subsets that are all there is would not differ.
-        seed: which random subsets.
+        subset_size: samples in each subset, at least 2; at most half of the smaller set is used,
+            since subsets of all samples would not differ.
+        seed: seed of the random subsets.
 
     Raises:
-        RequestError: features that are not finite, of different dimensions, or fewer than `FEWEST`.
+        RequestError: the features are not finite, differ in dimension, or are fewer than `FEWEST`;
+            `subsets` or `subset_size` is below 2.
     """
     generated = check_features("generated", generated, at_least=FEWEST).astype(np.float64)
     real = check_features("real", real, at_least=FEWEST).astype(np.float64)
@@ -54,18 +55,18 @@ def kernel_distance(
         first = generated[random.choice(len(generated), size, replace=False)]
         second = real[random.choice(len(real), size, replace=False)]
         values[position] = squared_discrepancy(first, second)
-    share = size / smaller
-    variance = values.var(ddof=1) * (share / (1 - share) + 1 / subsets)
+    fraction = size / smaller
+    variance = values.var(ddof=1) * (fraction / (1 - fraction) + 1 / subsets)
     return from_standard_error(values.mean(), math.sqrt(variance))
 
 
 def squared_discrepancy(
     first: Float64[np.ndarray, "n d"], second: Float64[np.ndarray, "m d"]
 ) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel (x'y / d + 1)^3.
+    """Unbiased estimate of the squared maximum mean discrepancy with the kernel (x'y / d + 1)^3.
 
-    Gretton et al. (2012), equation 3; the kernel is that of Binkowski et al. (2018). It computes
-    in the type of its arguments.
+    Gretton et al. (2012), equation 3; the kernel is that of Binkowski et al. (2018). It is computed
+    in the dtype of the arguments.
     """
     return _mean_of_pairs(first) + _mean_of_pairs(second) - 2 * float(_kernel(first, second).mean())
 

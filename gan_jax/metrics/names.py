@@ -1,4 +1,4 @@
-"""The metrics by name, which way each is better, and which of them can choose a checkpoint."""
+"""The metrics by name: which way is better, what is possible, and what can select checkpoints."""
 
 import math
 from typing import Literal
@@ -19,7 +19,7 @@ BETTER: dict[str, Literal["lower", "higher"]] = {
     "memorisation": "lower",
 }
 
-# What is possible, (lowest, highest): no interval reaches farther.
+# The possible range (lowest, highest) of each metric, to which its intervals are clipped.
 POSSIBLE: dict[str, tuple[float, float]] = {
     "frechet_distance": (0, math.inf),
     "kernel_distance": (-math.inf, math.inf),  # an unbiased estimate, which may fall below 0
@@ -36,5 +36,6 @@ POSSIBLE: dict[str, tuple[float, float]] = {
     "memorisation": (0, 1),
 }
 
-# Memorisation is best at 0.5: noise, too, is far from every training example.
+# The metrics that can select the best checkpoint. Memorisation cannot: 0.5 is best, since noise is
+# far from every training example, too.
 CHOOSING = tuple(name for name in BETTER if name != "memorisation")

@@ -1,6 +1,6 @@
 """Metrics of nearest neighbours: precision and recall, density and coverage, memorisation.
 
-Distances are computed in blocks of rows, in float64: memory is O(n), not O(n^2).
+Distances are computed in float64 in blocks of rows, so that memory is O(n), not O(n^2).
 """
 
 import functools
@@ -14,8 +14,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, of_proportion, spread_over_parts
 from gan_jax.metrics.inputs import check_dimensions, check_features
 
-BLOCK = 2**22  # distances that are held at a time
-PARTS = 5  # of the samples, for the intervals
+BLOCK = 2**22  # distances in memory at a time
+PARTS = 5  # into which samples are split for the intervals
 PRECISION_K = 3  # Kynkaanniemi et al. (2019), section 3
 DENSITY_K = 5  # Naeem et al. (2020), section 4
 
@@ -23,47 +23,63 @@ DENSITY_K = 5  # Naeem et al. (2020), section 4
 def precision_recall(
     generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = PRECISION_K
 ) -> tuple[Estimate, Estimate]:
-    """Share of generated samples among the real ones, and of real among the generated ones.
+    """Fraction of generated samples among the real ones, and of real among the generated ones.
 
-    Kynkaanniemi et al. (2019), equations 1 and 2: a sample lies among others if, for one of them
-    at least, it is no farther away than that one's k-th nearest neighbour.
+    Kynkaanniemi et al. (2019), equations 1 and 2: a sample lies among others if it is within the
+    ball around one of them that reaches to that one's k-th nearest neighbour.
 
-    The intervals are those of the spread over five disjoint random parts of both sets, widened to
-    Wilson's for the share: the balls around the samples are as random as what falls into them.
+    The intervals come from the spread over five disjoint random parts of both sets, since the balls
+    are as random as the samples in them, and are at least as wide as Wilson's for the fraction.
+
+    Args:
+        generated: features of generated samples.
+        real: features of real samples.
+        k: which neighbour the balls reach to, at least 1.
+
+    Returns:
+        Precision and recall, both in [0, 1].
 
     Raises:
-        RequestError: features that are not finite, of different dimensions, or fewer than
-            `fewest(k)`; k < 1.
+        RequestError: the features are not finite, differ in dimension, or are fewer than
+            `fewest(k)`; k is below 1.
     """
     generated, real = _prepared(generated, real, k)
     function = functools.partial(_precision_recall, k=k)
     (precision, recall), parts = function(generated, real), _over_parts(function, generated, real)
     return (
-        _share(precision, len(generated), parts[:, 0]),
-        _share(recall, len(real), parts[:, 1]),
+        _fraction(precision, len(generated), parts[:, 0]),
+        _fraction(recall, len(real), parts[:, 1]),
     )
 
 
 def density_coverage(
     generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], k: int = DENSITY_K
 ) -> tuple[Estimate, Estimate]:
-    """Density of generated samples around real ones, and share of real ones with some nearby.
+    """Density of generated samples around real ones, and fraction of real ones that are covered.
 
-    Naeem et al. (2020), section 3: density counts in how many balls around real samples,
-    each reaching to the k-th nearest real neighbour, a generated sample lies, over k; it may exceed
-    1. Coverage is the share of these balls that hold a generated sample. Intervals as for
-    `precision_recall`.
+    Naeem et al. (2020), section 3, with a ball around each real sample that reaches to its k-th
+    nearest real neighbour. Density is the mean number of balls in which a generated sample lies,
+    divided by k; it may exceed 1. Coverage is the fraction of the balls that contain a generated
+    sample. The intervals are computed as in `precision_recall`.
+
+    Args:
+        generated: features of generated samples.
+        real: features of real samples.
+        k: which neighbour the balls reach to, at least 1.
+
+    Returns:
+        Density, at least 0, and coverage, in [0, 1].
 
     Raises:
-        RequestError: features that are not finite, of different dimensions, or fewer than
-            `fewest(k)`; k < 1.
+        RequestError: the features are not finite, differ in dimension, or are fewer than
+            `fewest(k)`; k is below 1.
     """
     generated, real = _prepared(generated, real, k)
     function = functools.partial(_density_coverage, k=k)
     (density, coverage), parts = function(generated, real), _over_parts(function, generated, real)
     return (
         spread_over_parts(density, parts[:, 0]).clipped(low=0.0),
-        _share(coverage, len(real), parts[:, 1]),
+        _fraction(coverage, len(real), parts[:, 1]),
     )
 
 
@@ -72,16 +88,21 @@ def memorisation(
     training: Float[np.ndarray, "m d"],
     held_out: Float[np.ndarray, "l d"],
 ) -> Estimate:
-    """Probability that a generated sample lies nearer to the training set than a held-out one.
+    """Probability that a generated sample is nearer to the training set than a held-out one.
 
-    Each sample's distance is that to its nearest training example, and equal distances count by
-    half: 0.5 is no nearer than other real data, near 1 are copies. The statistic of Mann and
-    Whitney (1947), as Meehan et al. (2020) use it, without their cells. The interval
-    is Wilson's for as many trials as the smaller set has samples: whatever the distances, the
-    variance is at most that of such a share (Birnbaum and Klose, 1957).
+    The distance of a sample is that to its nearest training example, and ties count as one half.
+    0.5 means as near as other real data; copies give values near 1. This is the statistic of Mann
+    and Whitney (1947) as used by Meehan et al. (2020), without their cells. The interval is
+    Wilson's for as many trials as the smaller set has samples: whatever the distances, the variance
+    is at most that of such a proportion (Birnbaum and Klose, 1957).
+
+    Args:
+        generated: features of generated samples.
+        training: features of the training examples.
+        held_out: features of real examples that were not trained on.
 
     Raises:
-        RequestError: features that are not finite, of different dimensions, or none.
+        RequestError: the features are not finite, differ in dimension, or a set is empty.
     """
     sets = {"generated": generated, "training": training, "held_out": held_out}
     sets = {name: check_features(name, features, at_least=1) for name, features in sets.items()}
@@ -99,7 +120,7 @@ def memorisation(
 
 
 def fewest(k: int) -> int:
-    """How many samples there must be so that each part of them has k neighbours for each."""
+    """Returns the least number of samples of which each part has k neighbours for each sample."""
     return PARTS * (k + 1)
 
 
@@ -113,7 +134,7 @@ def _prepared(generated, real, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _centred(*sets: Float[np.ndarray, "_ d"]) -> tuple[Float64[np.ndarray, "_ d"], ...]:
-    # Squared distances are differences of squared lengths, which a common offset makes inexact.
+    # Squared distances are differences of squared lengths; a common offset would cost precision.
     centre = sets[-1].mean(axis=0, dtype=np.float64)
     return tuple(features - centre for features in sets)
 
@@ -144,7 +165,7 @@ def _over_parts(
     generated: np.ndarray,
     real: np.ndarray,
 ) -> Float64[np.ndarray, "parts 2"]:
-    # At random, since samples are often in the order of their classes.
+    # Random parts, since samples are often ordered by class.
     random = np.random.default_rng(0)
     pairs = zip(_split(random, len(generated)), _split(random, len(real)), strict=True)
     return np.array([function(generated[first], real[second]) for first, second in pairs])
@@ -154,14 +175,14 @@ def _split(random: np.random.Generator, count: int) -> list[Int[np.ndarray, " _"
     return np.array_split(random.permutation(count), PARTS)
 
 
-def _share(value: float, total: int, parts: Float64[np.ndarray, " parts"]) -> Estimate:
+def _fraction(value: float, total: int, parts: Float64[np.ndarray, " parts"]) -> Estimate:
     wilson = of_proportion(round(value * total), total)
     spread = spread_over_parts(value, parts).clipped(0.0, 1.0)
     return Estimate(value, min(wilson.low, spread.low), max(wilson.high, spread.high))
 
 
 def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, " n"]:
-    """Squared distance of each sample to its k-th nearest other one."""
+    """Returns the squared distance of each sample to its k-th nearest other one."""
     radii = np.empty(len(features))
     for rows, distances in _squared_distances(features, features):
         distances.partition(k, axis=1)  # the nearest of all is the sample itself
@@ -172,9 +193,12 @@ def _squared_radii(features: np.ndarray, k: int) -> Float64[np.ndarray, " n"]:
 def _squared_distances(
     rows: Float64[np.ndarray, "n d"], columns: Float64[np.ndarray, "m d"]
 ) -> Iterator[tuple[slice, Float64[np.ndarray, "block m"]]]:
-    """Yields which rows, and their squared distances to all columns; copies are at exactly 0."""
+    """Yields slices of the rows with their squared distances to all columns, exactly 0 for copies.
+
+    Rows and columns are sets of features.
+    """
     column_lengths = np.square(columns).sum(axis=1)
-    # Bound on what rounding leaves of the zero distance between copies, relative to their lengths.
+    # Bound of the rounding error in the zero distance between copies, relative to their lengths.
     rounding = (columns.shape[1] + 4) * np.finfo(np.float64).eps
     step = max(1, BLOCK // len(columns))
     for start in range(0, len(rows), step):

@@ -1,7 +1,7 @@
-"""A small convolutional classifier, whose penultimate activations serve as features of images.
+"""A small convolutional classifier whose penultimate activations serve as features of images.
 
-Convolutions with BatchNorm (Ioffe and Szegedy, 2015) and global average pooling (Lin, Chen, Yan,
-2014) before the one dense layer, so that it takes images of any size and has few parameters.
+It has convolutions with BatchNorm (Ioffe and Szegedy, 2015) and global average pooling (Lin, Chen,
+Yan, 2014) before its only dense layer, so that it takes images of any size and has few parameters.
 """
 
 import functools
@@ -14,7 +14,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.layers import Conv, Dropout
 
-SMALLEST, COARSEST = 8, 8  # pixels: the smallest image, and the largest map that is pooled
+SMALLEST, COARSEST = 8, 8  # pixels: smallest image, and largest map that is pooled globally
 
 BatchNorm = functools.partial(nn.BatchNorm, momentum=0.9)
 
@@ -23,10 +23,10 @@ class Classifier(nn.Module):
     """Image in [-1, 1] -> convolutions that halve the map to 8 x 8 or less -> features -> logits.
 
     Attributes:
-        width: channels of the first convolution; the others but the last have twice as many.
-        feature_size: number of features.
-        classes: number of classes.
-        dropout: probability that a feature is dropped in training.
+        width: channels of the first convolution; the hidden ones after it have twice as many.
+        feature_size: number of features, the channels of the last convolution.
+        classes: number of classes, at least 2.
+        dropout: probability that a feature is dropped in training, in [0, 1).
     """
 
     width: int = 32
@@ -45,10 +45,10 @@ class Classifier(nn.Module):
     def __call__(
         self, images: Float[Array, "batch rows columns channels"], *, training: bool
     ) -> tuple[Float[Array, "batch feature_size"], Float[Array, "batch classes"]]:
-        """Returns non-negative features and, of their image, unnormalised log-probabilities.
+        """Returns non-negative features and the logits of the classes.
 
         Raises:
-            RequestError: The images are smaller than 8 x 8 pixels.
+            RequestError: the images are smaller than 8 x 8 pixels.
         """
         if min(images.shape[1:3]) < SMALLEST:
             size = " x ".join(map(str, images.shape[1:3]))

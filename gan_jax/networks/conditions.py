@@ -1,4 +1,4 @@
-"""Wrappers that give labels to unconditional networks, and the auxiliary classifier's output."""
+"""Conditioning on labels: wrappers for unconditional networks, and an output with classes."""
 
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ class AuxiliaryClassifierOutput(NamedTuple):
     """The output of a discriminator that also classifies, for `losses.AuxiliaryClassifier`.
 
     Attributes:
-        logits: [batch].
-        label_losses: cross-entropy of the label of each example, in nats, [batch].
+        logits: real-or-fake logits, [batch].
+        label_losses: cross-entropy of each example's label, in nats, [batch].
     """
 
     logits: Float[Array, " batch"]
@@ -25,13 +25,13 @@ class AuxiliaryClassifierOutput(NamedTuple):
 
 
 class Generator(nn.Module):
-    """Any generator, with the label appended to its latent: the conditional GAN.
+    """Wraps an unconditional generator: appends the one-hot label to the latent.
 
-    Mirza and Osindero (2014), section 3.2.
+    The conditional GAN of Mirza and Osindero (2014), section 3.2.
 
     Attributes:
-        inner: the generator.
-        classes: number of labels.
+        inner: the wrapped generator.
+        classes: number of classes, at least 2.
     """
 
     inner: Any
@@ -52,20 +52,24 @@ class Generator(nn.Module):
         *,
         training: bool,
     ) -> Float[Array, "batch ..."]:
-        """Gives the inner generator latent numbers and one for each class."""
+        """Maps latents and labels in [0, classes) to samples.
+
+        Raises:
+            RequestError: there are no labels.
+        """
         label = one_hot(condition, self.classes, latent.dtype)
         return self.inner(jnp.concatenate([latent, label], axis=-1), None, training=training)
 
 
 class Discriminator(nn.Module):
-    """Any discriminator, with the label appended to each place of its sample.
+    """Wraps an unconditional discriminator: appends the one-hot label to the sample's channels.
 
-    Mirza and Osindero (2014), for images as Radford et al. (2016) and others do it: one more
-    channel for each class, the same everywhere.
+    Mirza and Osindero (2014); for images as Radford et al. (2016) and others do it, with one
+    further channel per class that is constant over the image.
 
     Attributes:
-        inner: the discriminator.
-        classes: number of labels.
+        inner: the wrapped discriminator.
+        classes: number of classes, at least 2.
     """
 
     inner: Any
@@ -86,7 +90,11 @@ class Discriminator(nn.Module):
         *,
         training: bool,
     ) -> Float[Array, " batch"]:
-        """Gives the inner discriminator channels and one for each class."""
+        """Maps samples and labels in [0, classes) to the wrapped discriminator's output.
+
+        Raises:
+            RequestError: there are no labels.
+        """
         label = one_hot(condition, self.classes, sample.dtype)
         label = label.reshape(len(sample), *[1] * (sample.ndim - 2), self.classes)
         label = jnp.broadcast_to(label, (*sample.shape[:-1], self.classes))
@@ -94,16 +102,16 @@ class Discriminator(nn.Module):
 
 
 def _refuse_classes(network: Any) -> None:
-    """The inner network is given no labels."""
+    """Checks that the wrapped network takes no labels itself."""
     if known := getattr(network.inner, "classes", 0):
         raise RequestError(
-            f"{type(network).__name__}.inner.classes = {known}: takes labels itself; leave out one "
-            "of the two"
+            f"{type(network).__name__}.inner.classes = {known}: the wrapped network takes labels "
+            "itself; use it without the wrapper, or set its classes to 0"
         )
 
 
 def one_hot(condition: Any, classes: int, dtype: Any) -> Float[Array, "batch classes"]:
-    """Labels as vectors.
+    """Returns labels [batch] as one-hot vectors.
 
     Raises:
         RequestError: there are no labels.
@@ -113,10 +121,10 @@ def one_hot(condition: Any, classes: int, dtype: Any) -> Float[Array, "batch cla
 
 
 def check_condition(condition: Any, classes: int) -> None:
-    """Checks that there are labels where, and only where, a network wants them.
+    """Checks that there are labels if and only if the network takes them.
 
     Raises:
-        RequestError: says what to change.
+        RequestError: a conditional network gets no labels, or an unconditional one gets some.
     """
     if classes and condition is None:
         raise RequestError(f"the networks take {classes} classes: give the data labels=True")
@@ -127,7 +135,7 @@ def check_condition(condition: Any, classes: int) -> None:
 def label_losses(
     class_logits: Float[Array, "batch classes"], condition: Int32[Array, " batch"]
 ) -> Float[Array, " batch"]:
-    """Cross-entropy of the labels, in nats."""
+    """Returns the cross-entropy of each example's label, in nats, in float32."""
     return optax.softmax_cross_entropy_with_integer_labels(
         class_logits.astype(jnp.float32), condition
     )

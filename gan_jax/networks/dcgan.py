@@ -1,8 +1,8 @@
-"""The classic DCGAN: a dense layer and three transposed convolutions against two convolutions.
+"""The classic DCGAN: a generator of transposed convolutions, a discriminator of two convolutions.
 
-After Radford, Metz, Chintala (2016), in the form that became the standard first GAN on MNIST:
-by default with dropout in the discriminator and BatchNorm in the generator only. Initialisers and
-constants are Keras's.
+Radford, Metz, Chintala (2016), in the form that became the usual first GAN on MNIST: by default
+with BatchNorm in the generator only and dropout in the discriminator. Initialisers and constants
+are Keras's.
 """
 
 import functools
@@ -24,7 +24,8 @@ class Generator(nn.Module):
     """Latent -> Dense -> three transposed convolutions -> image in [-1, 1].
 
     Attributes:
-        width: channels of the last hidden layer; the two before it have 2 and 4 times as many.
+        width: channels of the last hidden layer, at least 1; the two before it have 2 and 4 times
+            as many.
         image_size: height and width of the image, a multiple of 4.
         image_channels: 1 (grey) or 3 (RGB).
     """
@@ -46,7 +47,11 @@ class Generator(nn.Module):
     def __call__(
         self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch image_size image_size image_channels"]:
-        """Maps latents to images; the recipe is unconditional."""
+        """Maps latents to images in [-1, 1].
+
+        Raises:
+            RequestError: there are labels; this generator is unconditional.
+        """
         _refuse(condition)
         base = self.image_size // 4
         x = Dense(base * base * 4 * self.width, use_bias=False)(latent)
@@ -61,16 +66,17 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image -> two strided convolutions with dropout -> logit; sigmoid(logit) = P(real).
+    """Image -> two strided convolutions with dropout -> logit, where sigmoid(logit) = P(real).
 
     Attributes:
-        width: channels of the first convolution; the second has twice as many.
-        dropout: probability that an activation is dropped in training.
-        hidden: units of a dense layer before the logit; 0, the classic, is none.
-        batch_norm: normalise all hidden layers but the first, as Radford et al. do; real and
-            generated images are normalised apart. Logits then depend on the whole batch, so that
-            penalties for each sample, R1 for example, lose their meaning.
-        spectral: normalise all kernels spectrally (Miyato et al., 2018).
+        width: channels of the first convolution, at least 1; the second has twice as many.
+        dropout: probability that an activation is dropped in training, in [0, 1).
+        hidden: units of a dense layer before the logit; 0, as in the classic form, for no such
+            layer.
+        batch_norm: whether to normalise all hidden layers but the first, as Radford et al. do, with
+            separate statistics for real and fake batches. A logit then depends on the whole batch,
+            and penalties on single examples, such as R1, lose their meaning.
+        spectral: whether to normalise all kernels spectrally (Miyato et al., 2018).
     """
 
     width: int = 64
@@ -94,7 +100,11 @@ class Discriminator(nn.Module):
         *,
         training: bool,
     ) -> Float[Array, " batch"]:
-        """Maps images in [-1, 1] to logits; the recipe is unconditional."""
+        """Maps images in [-1, 1] to logits.
+
+        Raises:
+            RequestError: there are labels; this discriminator is unconditional.
+        """
         _refuse(condition)
 
         def normalise(x):

@@ -1,9 +1,9 @@
-"""Inception-v3 as the Fréchet inception distance uses it: TensorFlow's graph of December 2015.
+"""Inception-v3 as used for the Fréchet inception distance: TensorFlow's graph of December 2015.
 
-The architecture of Szegedy, Vanhoucke, Ioffe, Shlens, Wojna (2016) with the peculiarities of that
-graph, whose features Heusel et al. (2017) compare: average pooling that does not count its padding,
-max pooling in the last block, 1,008 classes, of which 1,000 are ImageNet's, and TensorFlow 1's
-bilinear resizing. Modules and arrays have the names of the published PyTorch checkpoint.
+The architecture of Szegedy, Vanhoucke, Ioffe, Shlens, Wojna (2016) with the peculiarities of the
+graph whose features Heusel et al. (2017) compare: average pooling that does not count padding, max
+pooling in the last block, 1,008 classes, of which 1,000 are ImageNet's, and TensorFlow 1's bilinear
+resizing. Modules and arrays have the names of the published PyTorch checkpoint.
 """
 
 import functools
@@ -24,11 +24,11 @@ Maps = Float[Array, "_ _ _ _"]  # batch, height, width, channels
 
 
 class Outputs(NamedTuple):
-    """Features of images.
+    """The outputs of the network for a batch of images.
 
     Attributes:
-        features: [batch, 2048], the averages over the last maps, at least 0.
-        logits: [batch, 1008], without the bias of the last layer.
+        features: averages over the last maps, non-negative, [batch, 2048].
+        logits: logits of the classes, without the bias of the last layer, [batch, 1008].
     """
 
     features: Float[Array, "batch 2048"]
@@ -36,16 +36,16 @@ class Outputs(NamedTuple):
 
 
 def prepare(pixels: UInt8[Array, "batch height width 3"]) -> Float[Array, "batch 299 299 3"]:
-    """Returns RGB images of any size, in [0, 255], as the network takes them, in [-1, 1)."""
+    """Resizes and scales RGB images of any size in [0, 255] to the network's input in [-1, 1)."""
     return (resize(pixels.astype(jnp.float32)) - 128) / 128
 
 
 def resize(x: Maps, size: int = SIZE) -> Maps:
-    """Returns images of size x size by the bilinear interpolation of TensorFlow 1.
+    """Resizes images to size x size with the bilinear interpolation of TensorFlow 1.
 
-    Pixel i of the result lies at i * length / size of an image's length, in pixels from the first
-    one (neither corners nor centres are aligned), and images are not smoothed before they become
-    smaller: both differ from today's resizing, and distances with them (Parmar et al., 2022).
+    Pixel i of the result is interpolated at position i * length / size, in pixels from the first
+    one (neither corners nor centres are aligned), and images are not smoothed before they are
+    reduced. Both differ from today's resizing, and so do distances (Parmar et al., 2022).
     """
     return _stretch(_stretch(x, 2, size), 1, size)
 
@@ -61,7 +61,7 @@ def _stretch(x: Maps, axis: int, size: int) -> Maps:
 
 
 class Convolution(nn.Module):
-    """Convolution without bias, BatchNorm with its stored statistics, ReLU."""
+    """Convolution without bias, BatchNorm with stored statistics, and ReLU."""
 
     features: int
     kernel_size: tuple[int, int]
@@ -70,7 +70,7 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Computes in full precision also where a device's default is lower."""
+        """Applies the layers, in full float32 precision even where a device's default is lower."""
         x = nn.Conv(
             self.features,
             self.kernel_size,
@@ -84,38 +84,42 @@ class Convolution(nn.Module):
 
 
 def convolve(x: Maps, name: str, features: int, size: int | tuple[int, int] = 1) -> Maps:
-    """A named convolution of stride 1 that keeps the maps' size."""
+    """A named `Convolution` with stride 1 that keeps the maps' size."""
     return Convolution(features, size if isinstance(size, tuple) else (size, size), name=name)(x)
 
 
 def shrink(x: Maps, name: str, features: int, stride: int = 2) -> Maps:
-    """A named 3 x 3 convolution without padding."""
+    """A named 3 x 3 `Convolution` without padding."""
     return Convolution(features, (3, 3), stride, "VALID", name=name)(x)
 
 
 def average_pool(x: Maps) -> Maps:
-    """Averages of 3 x 3, of fewer at the border."""
+    """Averages over 3 x 3 windows with stride 1, of fewer pixels at the border."""
     return nn.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=False)
 
 
 def max_pool(x: Maps, stride: int = 2, padding: str = "VALID") -> Maps:
-    """Maxima of 3 x 3."""
+    """Maxima over 3 x 3 windows."""
     return nn.max_pool(x, (3, 3), (stride, stride), padding)
 
 
 def join(*branches: Maps) -> Maps:
-    """Puts the channels of all branches behind one another."""
+    """Concatenates the channels of all branches."""
     return jnp.concatenate(branches, axis=-1)
 
 
 class MixedA(nn.Module):
-    """Maps of 35 x 35: branches of 1 x 1, 5 x 5 and two 3 x 3, and averages."""
+    """Block on 35 x 35 maps: branches of 1 x 1, 5 x 5 and two 3 x 3, and average pooling.
+
+    Attributes:
+        pooled: channels of the pooling branch.
+    """
 
     pooled: int
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Gives 224 + pooled channels."""
+        """Returns maps of 224 + pooled channels."""
         single = convolve(x, "branch1x1", 64)
         wide = convolve(x, "branch5x5_1", 48)
         wide = convolve(wide, "branch5x5_2", 64, 5)
@@ -126,11 +130,11 @@ class MixedA(nn.Module):
 
 
 class MixedB(nn.Module):
-    """From maps of 35 x 35 to 17 x 17."""
+    """Block from 35 x 35 to 17 x 17 maps."""
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Gives 480 more channels."""
+        """Returns maps with 480 more channels than `x`."""
         double = convolve(x, "branch3x3dbl_1", 64)
         double = convolve(double, "branch3x3dbl_2", 96, 3)
         double = shrink(double, "branch3x3dbl_3", 96)
@@ -138,13 +142,17 @@ class MixedB(nn.Module):
 
 
 class MixedC(nn.Module):
-    """Maps of 17 x 17: branches of 1 x 1, of one and two 7 x 7 in factors, and averages."""
+    """Block on 17 x 17 maps: branches of 1 x 1, one and two factored 7 x 7, and average pooling.
+
+    Attributes:
+        width: channels of the 7 x 7 branches before their last layers.
+    """
 
     width: int
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Gives 768 channels."""
+        """Returns maps of 768 channels."""
         single = convolve(x, "branch1x1", 192)
         wide = convolve(x, "branch7x7_1", self.width)
         wide = convolve(wide, "branch7x7_2", self.width, (1, 7))
@@ -158,11 +166,11 @@ class MixedC(nn.Module):
 
 
 class MixedD(nn.Module):
-    """From maps of 17 x 17 to 8 x 8."""
+    """Block from 17 x 17 to 8 x 8 maps."""
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Gives 512 more channels."""
+        """Returns maps with 512 more channels than `x`."""
         single = shrink(convolve(x, "branch3x3_1", 192), "branch3x3_2", 320)
         wide = convolve(x, "branch7x7x3_1", 192)
         wide = convolve(wide, "branch7x7x3_2", 192, (1, 7))
@@ -171,10 +179,10 @@ class MixedD(nn.Module):
 
 
 class MixedE(nn.Module):
-    """Maps of 8 x 8: branches of 1 x 1, of 3 x 3 and two 3 x 3 in parallel factors, and a pool.
+    """Block on 8 x 8 maps: 1 x 1, 3 x 3 and two 3 x 3 with parallel factors, and pooling.
 
     Attributes:
-        maxima: whether the pool is of maxima, as in the graph's last block, or of averages, as in
+        maxima: True for max pooling, as in the graph's last block; False for average pooling, as in
             the paper.
     """
 
@@ -182,7 +190,7 @@ class MixedE(nn.Module):
 
     @nn.compact
     def __call__(self, x: Maps) -> Maps:
-        """Gives 2,048 channels."""
+        """Returns maps of 2,048 channels."""
         single = convolve(x, "branch1x1", 320)
         wide = convolve(x, "branch3x3_1", 384)
         across = convolve(wide, "branch3x3_2a", 384, (1, 3))
@@ -201,12 +209,12 @@ class Inception(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch 299 299 3"]) -> Outputs:
-        """Maps images as `prepare` returns them to features and logits.
+        """Maps images in [-1, 1), as `prepare` returns them, to features and logits.
 
-        The logits lack the bias, which is why the checkpoint's fc.bias is not read: the Inception
-        score's first implementation (openai/improved-gan, of Salimans et al., 2016) multiplies the
-        features by the weights only, and so does every score compared with it (torch-fidelity's
-        'logits_unbiased').
+        The logits lack the bias, so the checkpoint's fc.bias is not read: the first implementation
+        of the Inception score (openai/improved-gan, of Salimans et al., 2016) multiplies the
+        features by the weights only, and so do all scores that are compared with it
+        (torch-fidelity's 'logits_unbiased').
         """
         x = shrink(x, "Conv2d_1a_3x3", 32)
         x = shrink(x, "Conv2d_2a_3x3", 32, stride=1)
@@ -235,22 +243,22 @@ CHECKPOINT_NAMES = {
     "bn/var": "bn.running_var",
     "fc/kernel": "fc.weight",
 }
-CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # of PyTorch's arrays among Flax's, by rank
+CHECKPOINT_AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # Flax's axes in PyTorch's order, by rank
 
 
 def from_checkpoint(arrays: dict[str, np.ndarray], name: str) -> PyTree:
-    """Returns the variables of `Inception` from all arrays of a PyTorch checkpoint, in float32.
+    """Converts the arrays of a PyTorch checkpoint to the variables of `Inception`, in float32.
 
-    Left out, and not required, are fc.bias (see `Inception`), the counts of training steps
-    (num_batches_tracked) and the classifier that only training has (AuxLogits).
+    Ignored, and not required, are fc.bias (see `Inception`), the counts of training steps
+    (num_batches_tracked) and the classifier that is used in training only (AuxLogits).
 
     Args:
-        arrays: by their names in the checkpoint.
-        name: of the checkpoint, for messages.
+        arrays: the checkpoint's arrays by name.
+        name: name of the checkpoint, for messages.
 
     Raises:
-        RequestError: arrays are missing, are there besides, have another shape, or are not of
-            finite floating-point numbers; names them.
+        RequestError: arrays are missing, unknown, of another shape, or not of finite floating-point
+            numbers; names them.
     """
     shapes = checkpoint_shapes()
     extra = [key for key in arrays if key not in shapes and not _left_out(key)]
@@ -260,9 +268,9 @@ def from_checkpoint(arrays: dict[str, np.ndarray], name: str) -> PyTree:
         for key, shape in shapes.items()
         if key in arrays and not _fits(arrays[key], shape)
     ]
-    problems = {"lacks": missing, "has besides": extra, "has unfit": unfit}
+    problems = {"lacks": missing, "has the unknown": extra, "has the unfit": unfit}
     if found := [f"{what} {_listed(names)}" for what, names in problems.items() if names]:
-        raise RequestError(f"{name!r} is no Inception-v3 of FID: it {'; it '.join(found)}")
+        raise RequestError(f"{name!r} is not FID's Inception-v3: it {'; it '.join(found)}")
 
     def take(path: tuple, leaf: jax.ShapeDtypeStruct) -> Array:
         array = arrays[_checkpoint_name(path)]
@@ -272,7 +280,7 @@ def from_checkpoint(arrays: dict[str, np.ndarray], name: str) -> PyTree:
 
 
 def checkpoint_shapes() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the arrays that `from_checkpoint` takes."""
+    """Returns the names and PyTorch shapes of the arrays that `from_checkpoint` requires."""
     return {
         _checkpoint_name(path): tuple(leaf.shape[axis] for axis in CHECKPOINT_AXES[leaf.ndim])
         for path, leaf in jax.tree_util.tree_leaves_with_path(_variables())

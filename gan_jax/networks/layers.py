@@ -16,19 +16,19 @@ from gan_jax.ops.conv import conv, conv_transpose
 
 
 class Conv(nn.Module):
-    """Convolution that equals `flax.linen.Conv` with padding "SAME" and is faster on CPU.
+    """Convolution equal to `flax.linen.Conv` with padding "SAME", and faster on CPU.
 
     It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
-    shape [features], and gives the same maps; it computes in the dtype of its input. Kernels start
-    Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero, as in Keras. For
-    groups, dilation, other padding or forward mode (`jax.jvp`) take Flax's.
+    shape [features], and gives the same maps; it computes in the dtype of its input. Kernels are
+    initialised Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases zero, as in Keras.
+    For groups, dilation, other padding or forward mode (`jax.jvp`) use Flax's.
 
     Attributes:
-        features: channels of the result.
-        kernel_size: height and width of the kernel, one number where they are equal.
-        stride: along both axes.
-        use_bias: whether there is a bias.
-        kernel_init: makes the kernel.
+        features: channels of the result, at least 1.
+        kernel_size: (height, width) of the kernel, or one number if they are equal.
+        stride: stride along both axes, at least 1.
+        use_bias: whether to add a bias.
+        kernel_init: initialiser of the kernel.
     """
 
     features: int
@@ -45,24 +45,24 @@ class Conv(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch coarse_height coarse_width {self.features}"]:
-        """Gives maps of ceil(height / stride) x ceil(width / stride)."""
+        """Returns maps of ceil(height / stride) x ceil(width / stride)."""
         return _apply(self, conv, x)
 
 
 class ConvTranspose(nn.Module):
-    """Transposed convolution that equals `flax.linen.ConvTranspose` with padding "SAME".
+    """Transposed convolution equal to `flax.linen.ConvTranspose` with padding "SAME".
 
     It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
     shape [features], gives the same maps and is faster on CPU; it computes in the dtype of its
-    input. Kernels start Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases at zero,
-    as in Keras. For dilation, other padding or forward mode (`jax.jvp`) take Flax's.
+    input. Kernels are initialised Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases
+    zero, as in Keras. For dilation, other padding or forward mode (`jax.jvp`) use Flax's.
 
     Attributes:
-        features: channels of the result.
-        kernel_size: height and width of the kernel, one number where they are equal.
-        stride: along both axes, how many times larger the result is.
-        use_bias: whether there is a bias.
-        kernel_init: makes the kernel.
+        features: channels of the result, at least 1.
+        kernel_size: (height, width) of the kernel, or one number if they are equal.
+        stride: factor by which the map is enlarged along both axes, at least 1.
+        use_bias: whether to add a bias.
+        kernel_init: initialiser of the kernel.
     """
 
     features: int
@@ -79,16 +79,17 @@ class ConvTranspose(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
-        """Gives maps of height * stride x width * stride."""
+        """Returns maps of (height * stride) x (width * stride)."""
         return _apply(self, conv_transpose, x)
 
 
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al., 2014) that spends 16 random bits on each activation.
+    """Dropout (Srivastava et al., 2014) that draws 16 random bits per activation.
 
-    It drops with the multiple of 2^-16 next to `rate`, strictly between 0 and 1, and divides what
-    it keeps by the share that is kept, so the expectation is the input's, to the dtype's rounding.
-    Flax's own spends 32 bits and several times the time (`benchmarks/pieces.py`).
+    The drop probability is `rate` rounded to a multiple of 2^-16 strictly between 0 and 1. Kept
+    activations are divided by the probability of being kept, so that the expectation is the input,
+    up to rounding in its dtype. Flax's dropout draws 32 bits and takes several times as long
+    (`benchmarks/pieces.py`).
 
     Attributes:
         rate: probability that an activation is dropped, in [0, 1); 0 drops nothing.
@@ -102,7 +103,7 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*shape"], *, training: bool) -> Float[Array, "*shape"]:
-        """Draws the mask from the random stream "dropout", in training only."""
+        """Applies dropout in training, with a mask from the random stream "dropout"."""
         if not training or self.rate == 0:
             return x
         kept = min(max(round((1 - self.rate) * 2**16), 1), 2**16 - 1)
@@ -112,13 +113,13 @@ class Dropout(nn.Module):
 
 
 class Normalise(nn.Module):
-    """A normalisation by its name, conditional where there are classes.
+    """Batch, layer or no normalisation, chosen by name; batch normalisation can be conditional.
 
     Attributes:
-        kind: "batch" (Ioffe and Szegedy, 2015), "layer" (Ba et al., 2016; over all but the batch),
-            or "none".
-        classes: with "batch", scale and shift are those of the class of each example (Dumoulin et
-            al., 2017, equation 5); 0 is the same for all.
+        kind: "batch" (Ioffe and Szegedy, 2015), "layer" (Ba et al., 2016; over all axes but the
+            batch), or "none".
+        classes: with "batch", number of classes, each of which has a scale and shift of its own
+            (Dumoulin et al., 2017, equation 5); 0 for the same scale and shift in all examples.
     """
 
     kind: Literal["batch", "layer", "none"]
@@ -128,7 +129,7 @@ class Normalise(nn.Module):
     def __call__(
         self, x: Float[Array, "batch ..."], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch ..."]:
-        """Normalises features, channels last."""
+        """Normalises maps with channels last."""
         if self.kind == "none":
             return x
         if self.kind == "layer":
@@ -153,15 +154,15 @@ class Normalise(nn.Module):
 
 
 class Spectral(nn.Module):
-    """A layer whose kernel is divided by its largest singular value, or the layer as it is.
+    """Spectral normalisation: divides a layer's kernel by its largest singular value.
 
-    Miyato et al. (2018), algorithm 1: one power iteration for each forward pass in training; its
-    vector is kept in the variables, collection "spectral". Kernels of convolutions count as
+    Miyato et al. (2018), algorithm 1, with one power iteration per forward pass in training, whose
+    vector is kept in the variable collection "spectral". Kernels of convolutions are treated as
     matrices [height * width * inputs, features].
 
     Attributes:
-        layer: makes the layer: a class or a partial of one, as parameters have to be made here.
-        active: False leaves the kernel alone.
+        layer: a module class, or a partial of one, that creates the layer.
+        active: whether to normalise; False applies the layer as it is.
     """
 
     layer: Callable[[], nn.Module]
@@ -173,20 +174,20 @@ class Spectral(nn.Module):
         layer = self.layer(name="layer")
         if not self.active:
             return layer(x)
-        # Labels are embedded in float32; else the kernel has the type of what it is applied to.
+        # An embedding of integer labels computes in float32, other layers in the input's dtype.
         dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else None
         normalised = nn.SpectralNorm(layer, dtype=dtype, collection_name="spectral")
         return normalised(x, update_stats=training)
 
 
 class SelfAttention(nn.Module):
-    """Lets every place of a map look at every other one: SAGAN.
+    """Self-attention between the positions of a map, as in SAGAN.
 
-    Zhang et al. (2019), equations 1 to 3, with keys and values of a map of half the size, as in
-    their code. It starts as the identity.
+    Zhang et al. (2019), equations 1 to 3, with keys and values max-pooled to half the size, as in
+    their code. It is the identity at initialisation.
 
     Attributes:
-        spectral: normalise all kernels spectrally.
+        spectral: whether to normalise all kernels spectrally.
     """
 
     spectral: bool = False
@@ -195,7 +196,7 @@ class SelfAttention(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width channels"], *, training: bool
     ) -> Float[Array, "batch height width channels"]:
-        """Adds to each place a mean of what the others hold; height and width are even."""
+        """Adds to each position a weighted mean over all; height and width must be even."""
         batch, channels = x.shape[0], x.shape[-1]
 
         def projected(of, name, features):
@@ -225,7 +226,9 @@ def _check(layer: Conv | ConvTranspose) -> None:
     sides = (size, size) if isinstance(size, int) else size
     if len(sides) != 2 or min(sides) < 1:
         wrong = f"{type(layer).__name__}.kernel_size = {size}"
-        raise RequestError(f"{wrong}: must be (height, width), or one number for both, from 1 up")
+        raise RequestError(
+            f"{wrong}: must be (height, width) or one number for both, each at least 1"
+        )
 
 
 def _apply(

@@ -1,4 +1,4 @@
-"""Perceptrons for points: dense layers with ReLU, for toy data whose truth is known."""
+"""Multilayer perceptrons for points: dense layers with ReLU, for toy data of known density."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ class Generator(nn.Module):
     """Latent -> hidden layers -> point.
 
     Attributes:
-        width: units of each hidden layer.
-        depth: how many hidden layers.
-        dimensions: of the point.
+        width: units of each hidden layer, at least 1.
+        depth: number of hidden layers.
+        dimensions: coordinates of a point, at least 1.
     """
 
     width: int = 128
@@ -32,7 +32,11 @@ class Generator(nn.Module):
     def __call__(
         self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch dimensions"]:
-        """Maps latents to points, unconditionally and alike in training and inference."""
+        """Maps latents to points; the same in training and inference.
+
+        Raises:
+            RequestError: there are labels; this generator is unconditional.
+        """
         _refuse(condition)
         return nn.Dense(self.dimensions)(_hidden(latent, self.width, self.depth))
 
@@ -41,8 +45,8 @@ class Discriminator(nn.Module):
     """Point -> hidden layers -> logit.
 
     Attributes:
-        width: units of each hidden layer.
-        depth: how many hidden layers.
+        width: units of each hidden layer, at least 1.
+        depth: number of hidden layers.
     """
 
     width: int = 128
@@ -58,7 +62,11 @@ class Discriminator(nn.Module):
     def __call__(
         self, sample: Float[Array, "batch dimensions"], condition: Any = None, *, training: bool
     ) -> Float[Array, " batch"]:
-        """Maps points to logits."""
+        """Maps points to logits; the same in training and inference.
+
+        Raises:
+            RequestError: there are labels; this discriminator is unconditional.
+        """
         _refuse(condition)
         return nn.Dense(1)(_hidden(sample, self.width, self.depth))[:, 0]
 

@@ -1,10 +1,10 @@
-"""The modern baseline R3GAN: residual networks without normalisation, for images of 4 * 2^n pixels.
+"""R3GAN, a modern baseline: residual networks without normalisation, for images of 4 * 2^n pixels.
 
-Huang et al. (2024): bottlenecks of grouped convolutions, fix-up
-initialisation (Zhang, Dauphin, Ma, 2019) in the place of normalisation, and filtered resampling
-(here with the filter (1, 3, 3, 1), which is a pixel longer than theirs).
-Meant for `losses.RelativisticPairing` with `penalties.R1` and `R2`. The defaults train on a CPU;
-`experiments/r3gan_cifar10.py` has a size for a GPU.
+Huang et al. (2024): residual bottlenecks with grouped convolutions, Fixup initialisation (Zhang,
+Dauphin, Ma, 2019) instead of normalisation, and filtered resampling (here with the filter
+(1, 3, 3, 1), one pixel longer than theirs). Meant for `losses.RelativisticPairing` with
+`penalties.R1` and `R2`. The default sizes train on a CPU; `experiments/r3gan_cifar10.py` has sizes
+for a GPU.
 """
 
 import functools
@@ -19,15 +19,15 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import check_condition, one_hot
 
-SLOPE = 0.2  # of leaky ReLUs
-GAIN = 2 / (1 + SLOPE**2)  # variance that such a ReLU takes away
+SLOPE = 0.2  # of the leaky ReLUs
+GAIN = 2 / (1 + SLOPE**2)  # of the variance, making up for what such a ReLU removes
 
 linear = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=SLOPE)
 
 
 def check(network: Any) -> None:
-    """Checks the fields that both players have.
+    """Checks the fields that generator and discriminator have in common.
 
     Raises:
         RequestError: names the field, its value and what would be right.
@@ -44,15 +44,17 @@ def check(network: Any) -> None:
 
 
 class Generator(nn.Module):
-    """Latent -> map of 4 x 4 -> residual blocks and doublings -> image, linear at its end.
+    """Latent -> 4 x 4 map -> residual blocks and upsampling -> image, without a final nonlinearity.
 
     Attributes:
-        widths: channels of each map, the smallest first; the image has 4 * 2^(maps - 1) pixels.
-        blocks: residual blocks at each map.
-        group: channels of a group in the grouped convolutions.
-        expansion: how many times wider these are than the map.
+        widths: channels at each resolution, the lowest first; n resolutions give images of
+            4 * 2^(n - 1) pixels. Each width times `expansion` is a multiple of `group`.
+        blocks: residual blocks at each resolution, at least 1.
+        group: channels per group of the grouped convolutions, at least 1.
+        expansion: factor by which these convolutions are wider than the map, at least 1.
         image_channels: 1 (grey) or 3 (RGB).
-        classes: number of labels, whose embedding joins the latent; 0 is unconditional.
+        classes: number of classes, an embedding of which is appended to the latent; 0 is
+            unconditional.
     """
 
     widths: tuple[int, ...] = (64, 64, 32, 32)
@@ -71,36 +73,36 @@ class Generator(nn.Module):
     def __call__(
         self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch size size image_channels"]:
-        """Maps latents, and labels if any, to images; alike in training and inference."""
+        """Maps latents, and labels if any, to images; the same in training and inference."""
         check_condition(condition, self.classes)
         if self.classes:
             label = one_hot(condition, self.classes, latent.dtype)
             embedded = nn.Dense(latent.shape[-1], use_bias=False, kernel_init=linear)(label)
             latent = jnp.concatenate([latent, embedded], axis=-1)
-        # Each channel of the first map is a learnt pattern times a number made from the latent.
-        numbers = nn.Dense(self.widths[0], use_bias=False, kernel_init=linear)(latent)
+        # Each channel of the first map is a learnt pattern, scaled by a function of the latent.
+        scales = nn.Dense(self.widths[0], use_bias=False, kernel_init=linear)(latent)
         normal = nn.initializers.normal(1.0)
         pattern = self.param("pattern", normal, (4, 4, self.widths[0]), jnp.float32)
-        x = pattern.astype(latent.dtype) * numbers[:, None, None, :]
+        x = pattern.astype(latent.dtype) * scales[:, None, None, :]
         blocks = self.blocks * len(self.widths)
         for stage, width in enumerate(self.widths):
             if stage:
-                x = _doubled(_to_width(x, width))
+                x = _upsampled(_to_width(x, width))
             for _ in range(self.blocks):
                 x = Block(self.group, self.expansion, blocks)(x)
         return nn.Dense(self.image_channels, use_bias=False, kernel_init=linear)(x)
 
 
 class Discriminator(nn.Module):
-    """Image -> residual blocks and halvings -> map of 4 x 4 -> logit.
+    """Image -> residual blocks and downsampling -> 4 x 4 map -> logit.
 
     Attributes:
-        widths: channels of each map, the smallest first, as the generator's.
-        blocks: residual blocks at each map.
-        group: channels of a group in the grouped convolutions.
-        expansion: how many times wider these are than the map.
-        classes: number of labels, with whose embedding the features are multiplied (Miyato and
-            Koyama, 2018); 0 is unconditional.
+        widths: channels at each resolution, the lowest first, as for the generator.
+        blocks: residual blocks at each resolution, at least 1.
+        group: channels per group of the grouped convolutions, at least 1.
+        expansion: factor by which these convolutions are wider than the map, at least 1.
+        classes: number of classes; the logit is then the inner product of the features with an
+            embedding of the label (Miyato and Koyama, 2018). 0 is unconditional.
     """
 
     widths: tuple[int, ...] = (64, 64, 32, 32)
@@ -121,7 +123,7 @@ class Discriminator(nn.Module):
         *,
         training: bool,
     ) -> Float[Array, " batch"]:
-        """Maps images, and labels if any, to logits; alike in training and inference."""
+        """Maps images, and labels if any, to logits; the same in training and inference."""
         check_condition(condition, self.classes)
         blocks = self.blocks * len(self.widths)
         x = nn.Dense(self.widths[-1], use_bias=False, kernel_init=linear)(sample)
@@ -129,8 +131,8 @@ class Discriminator(nn.Module):
             for _ in range(self.blocks):
                 x = Block(self.group, self.expansion, blocks)(x)
             if stage:
-                x = _to_width(_halved(x), self.widths[stage - 1])
-        # The mirror of the generator's first map: a learnt pattern for each channel.
+                x = _to_width(_downsampled(x), self.widths[stage - 1])
+        # The counterpart of the generator's first map: a learnt pattern for each channel.
         normal = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
         pattern = self.param("pattern", normal, (*x.shape[1:3], self.widths[0]), jnp.float32)
         # In float32: relativistic losses take differences of logits that may be far from 0.
@@ -142,12 +144,12 @@ class Discriminator(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual bottleneck that starts as the identity.
+    """A residual bottleneck block that starts as the identity.
 
     Attributes:
-        group: channels of a group in the convolution.
-        expansion: how many times wider it is than the map.
-        blocks: how many of them the network has.
+        group: channels per group of the grouped convolution.
+        expansion: factor by which that convolution is wider than the map.
+        blocks: number of blocks in the whole network, on which the initialisation depends.
     """
 
     group: int
@@ -158,10 +160,10 @@ class Block(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch height width channels"]:
-        """Adds 1 x 1, grouped 3 x 3 and 1 x 1 convolutions."""
+        """Adds to `x` a 1 x 1, a grouped 3 x 3 and a 1 x 1 convolution of it, in sequence."""
         channels = x.shape[-1]
         wide = channels * self.expansion
-        # Fix-up with three layers in a block: blocks^(-1 / (2 * 3 - 2)), and zero for the last.
+        # Fixup with three layers per block: blocks^(-1 / (2 * 3 - 2)), and zero for the last one.
         init = nn.initializers.variance_scaling(GAIN * self.blocks**-0.5, "fan_in", "normal")
         y = leaky_relu(nn.Dense(wide, kernel_init=init)(x))
         groups = wide // self.group
@@ -176,13 +178,13 @@ def _to_width(x: Array, width: int) -> Array:
     return nn.Dense(width, use_bias=False, kernel_init=linear)(x)
 
 
-def _halved(x: Float[Array, "batch height width channels"]) -> Array:
-    """Half the size, with the filter (1, 3, 3, 1) against aliasing."""
+def _downsampled(x: Float[Array, "batch height width channels"]) -> Array:
+    """Halves height and width, with the anti-aliasing filter (1, 3, 3, 1)."""
     return _resized(x, x.shape[1] // 2, x.shape[2] // 2)
 
 
-def _doubled(x: Float[Array, "batch height width channels"]) -> Array:
-    """Twice the size, linear between the old places: the same filter."""
+def _upsampled(x: Float[Array, "batch height width channels"]) -> Array:
+    """Doubles height and width by linear interpolation, which is the same filter."""
     return _resized(x, x.shape[1] * 2, x.shape[2] * 2)
 
 

@@ -1,7 +1,8 @@
-"""Residual networks for images of 28 to 48 pixels: those of SNGAN, cGAN-PD and SAGAN.
+"""The residual networks of SNGAN, cGAN-PD and SAGAN, for images of 28 to 48 pixels.
 
-Miyato et al. (2018), appendix B.4, table 4 and figure 8; with labels Miyato and Koyama (2018),
-appendix A. The image grows from `base` x `base`, where base is 4 to 7: 32 = 4 * 8, 28 = 7 * 4.
+Miyato et al. (2018), appendix B.4, table 4 and figure 8; with labels, Miyato and Koyama (2018),
+appendix A. The generator's first map is base x base, with a base of 4 to 7, and is doubled until it
+has the image's size: 32 = 4 * 8, 28 = 7 * 4.
 """
 
 import functools
@@ -16,7 +17,7 @@ from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import AuxiliaryClassifierOutput, check_condition, label_losses
 from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral
 
-# Glorot's with a gain of the root of two, for layers that a ReLU follows or precedes.
+# Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
 before_relu = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 
 
@@ -24,13 +25,13 @@ class Generator(nn.Module):
     """Latent -> Dense -> residual blocks that double the map -> image in [-1, 1].
 
     Attributes:
-        width: channels of every map.
+        width: channels of every map, at least 1.
         image_size: height and width of the image, 4 to 7 times a power of two.
         image_channels: 1 (grey) or 3 (RGB).
-        normalisation: of all hidden layers, see `layers.Normalise`.
-        classes: number of labels, by which "batch" normalises; 0 is unconditional.
-        attention: self-attention on the map of half the image's size.
-        spectral: normalise all kernels spectrally (Zhang et al., 2019).
+        normalisation: normalisation of all hidden layers, see `layers.Normalise`.
+        classes: number of classes; "batch" normalisation is then conditional. 0 is unconditional.
+        attention: whether to apply self-attention to the map of half the image's size.
+        spectral: whether to normalise all kernels spectrally (Zhang et al., 2019).
     """
 
     width: int = 256
@@ -48,7 +49,7 @@ class Generator(nn.Module):
         if self.classes and self.normalisation != "batch":
             raise RequestError(
                 f"Generator.normalisation = {self.normalisation!r}: must be 'batch' with classes, "
-                "as the label chooses its scale and shift"
+                "because the label selects its scale and shift"
             )
         base_and_doublings(self.image_size)
         super().__post_init__()
@@ -57,7 +58,7 @@ class Generator(nn.Module):
     def __call__(
         self, latent: Float[Array, "batch latent"], condition: Any = None, *, training: bool
     ) -> Float[Array, "batch image_size image_size image_channels"]:
-        """Maps latents, and labels if any, to images."""
+        """Maps latents, and labels if any, to images in [-1, 1]."""
         check_condition(condition, self.classes)
         base, doublings = base_and_doublings(self.image_size)
         normalise = functools.partial(Normalise, self.normalisation)
@@ -80,18 +81,18 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image -> residual blocks, of which some halve the map -> sum over places -> logit.
+    """Image -> residual blocks, some of which halve the map -> sum over positions -> logit.
 
     Attributes:
-        width: channels of every map.
-        spectral: normalise all kernels spectrally.
-        normalisation: of hidden layers in blocks; "none" in the papers. Penalties for single
-            examples, R1 for example, exclude "batch".
-        classes: number of labels; 0 is unconditional.
-        condition_by: "projection" adds the product of an embedded label with the features to the
-            logit (Miyato and Koyama, 2018, equation 5); "classifier" tells the class besides, for
-            `losses.AuxiliaryClassifier` (Odena et al., 2017).
-        attention: self-attention on the map after the first block.
+        width: channels of every map, at least 1.
+        spectral: whether to normalise all kernels spectrally (Miyato et al., 2018).
+        normalisation: normalisation of the blocks' hidden layers; "none" in the papers. "batch"
+            cannot be combined with penalties on single examples, such as R1.
+        classes: number of classes; 0 is unconditional.
+        condition_by: how labels enter: "projection" adds the inner product of the embedded label
+            and the features to the logit (Miyato and Koyama, 2018, equation 5); "classifier" also
+            classifies, for `losses.AuxiliaryClassifier` (Odena et al., 2017).
+        attention: whether to apply self-attention to the map after the first block.
     """
 
     width: int = 128
@@ -115,7 +116,10 @@ class Discriminator(nn.Module):
         *,
         training: bool,
     ) -> Any:
-        """Maps images in [-1, 1], and labels if any, to logits, with label losses or not."""
+        """Maps images in [-1, 1], and labels if any, to logits [batch].
+
+        With `condition_by="classifier"` the result is a `AuxiliaryClassifierOutput`.
+        """
         check_condition(condition, self.classes)
 
         def convolved(x):
@@ -158,10 +162,10 @@ class Discriminator(nn.Module):
 
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:
-    """Returns how large the first map is, and how often it doubles.
+    """Returns the size of the generator's first map, and how often it is doubled.
 
     Raises:
-        RequestError: the size is not 4 to 7 times a power of two, with at least two doublings.
+        RequestError: the image size is not 4, 5, 6 or 7 times a power of two from 2 on.
     """
     base, doublings = image_size, 0
     while base > 7 and base % 2 == 0:
@@ -180,7 +184,7 @@ def _convolved(x: Array, features: int, spectral: bool, training: bool) -> Array
 
 
 def _projected(x: Array, features: int, spectral: bool, training: bool) -> Array:
-    """The way around a block: a convolution of 1 x 1, which is a product for each place."""
+    """The skip connection of a block: a 1 x 1 convolution, as a dense layer over channels."""
     dense = functools.partial(nn.Dense, features, kernel_init=nn.initializers.glorot_uniform())
     return Spectral(dense, spectral)(x, training=training)
 

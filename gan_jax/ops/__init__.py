@@ -1,1 +1,1 @@
-"""Numerical kernels with one lowering for each platform."""
+"""Numerical kernels, with a lowering for each platform."""

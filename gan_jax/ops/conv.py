@@ -1,20 +1,20 @@
-"""Convolutions that equal Flax's, each lowered to the fastest form its platform has.
+"""Convolutions equal to Flax's, each lowered to the fastest form on its platform.
 
-A convolution, its gradient by the map (a transposed convolution) and its gradient by the kernel are
-the three contractions of one trilinear form
+A convolution, its gradient with respect to the map (a transposed convolution) and its gradient with
+respect to the kernel are the three contractions of one trilinear form
 
     sum over i, a, channels of  fine[stride * i + a - before] * kernel[a] * coarse[i]
 
-of a fine map, a kernel and a coarse map, so the gradients of each are the other two. Written that
-way, gradients of every order (gradient penalties) run through the same three kernels, and the
-kernel gradient of a transposed convolution never takes the slow path that it has in XLA on CPU.
-The price is `jax.custom_vjp`'s: no forward mode (`jax.jvp`), and inside `jax.shard_map` maps and
+of a fine map, a kernel and a coarse map, so the gradients of each contraction are the other two.
+Written this way, gradients of every order (gradient penalties) use the same three kernels, and the
+kernel gradient of a transposed convolution never takes XLA's slow path on CPU. The price is that of
+`jax.custom_vjp`: forward mode (`jax.jvp`) is not supported, and inside `jax.shard_map` maps and
 kernel must vary over the same mesh axes (`jax.lax.pcast`).
 
-GPU and TPU run XLA's own convolutions. On CPU a contraction takes the form with the least estimated
-cost, a function of shapes alone: in the Fourier domain (`gan_jax.ops.fourier`), as a product with
-patches (`gan_jax.ops.patches`), or as XLA's convolution with its operands in the one order that is
-fast in loops too. `benchmarks/pieces.py` shows what the rule loses.
+On GPU and TPU these are XLA's own convolutions. On CPU, each contraction takes the form with the
+least estimated cost, which depends on shapes alone: in the Fourier domain (`gan_jax.ops.fourier`),
+as a product with patches (`gan_jax.ops.patches`), or as XLA's convolution with its operands in the
+one layout that is fast in loops too. `benchmarks/pieces.py` measures what this rule loses.
 """
 
 import math
@@ -41,12 +41,13 @@ def conv(
 ) -> Float[Array, "batch coarse_height coarse_width outputs"]:
     """Convolves maps with a kernel, zero-padded to "SAME": the operation of `flax.linen.Conv`.
 
-    The result has the dtype of `x` (which `kernel` must share) and maps of ceil(height / stride) x
-    ceil(width / stride). Reverse mode works to any order, under `vmap` of either argument as well;
-    forward mode (`jax.jvp`) does not: a Hessian is `jax.jacrev(jax.jacrev(f))`.
+    The result has the dtype of `x`, which must be that of `kernel`, and maps of
+    ceil(height / stride) x ceil(width / stride). Reverse-mode differentiation works to any order,
+    also under `vmap` of either argument; forward mode (`jax.jvp`) does not: a Hessian is
+    `jax.jacrev(jax.jacrev(f))`.
 
     Raises:
-        RequestError: shapes, dtypes or the stride do not fit.
+        RequestError: the shapes or dtypes do not fit, or the stride is not an integer from 1 on.
     """
     _check("conv", x, kernel, stride)
     return _down(convolution(x.shape[1:3], kernel.shape[:2], stride), x, kernel)
@@ -59,12 +60,13 @@ def conv_transpose(
 ) -> Float[Array, "batch fine_height fine_width outputs"]:
     """Applies the transposed convolution of `flax.linen.ConvTranspose` with padding "SAME".
 
-    The result has the dtype of `x` (which `kernel` must share) and maps of height * stride x
-    width * stride. Reverse mode works to any order, under `vmap` of either argument as well;
-    forward mode (`jax.jvp`) does not: a Hessian is `jax.jacrev(jax.jacrev(f))`.
+    The result has the dtype of `x`, which must be that of `kernel`, and maps of
+    (height * stride) x (width * stride). Reverse-mode differentiation works to any order, also
+    under `vmap` of either argument; forward mode (`jax.jvp`) does not: a Hessian is
+    `jax.jacrev(jax.jacrev(f))`.
 
     Raises:
-        RequestError: shapes, dtypes or the stride do not fit.
+        RequestError: the shapes or dtypes do not fit, or the stride is not an integer from 1 on.
     """
     _check("conv_transpose", x, kernel, stride)
     geometry = transposed_convolution(x.shape[1:3], kernel.shape[:2], stride)
@@ -122,7 +124,7 @@ _filter.defvjp(
 
 
 def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -> Array:
-    """Runs the first form where XLA's convolutions are fast, and on CPU the one of least cost."""
+    """Runs the native form on GPU and TPU, and the form of least cost on CPU."""
     native = next(iter(forms))
     default = partial(native, geometry)
     best = min(forms, key=forms.get)
@@ -139,8 +141,8 @@ def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -
     return lax.platform_dependent(*operands, cpu=on_cpu, default=default)
 
 
-# The forms of each contraction with their time on CPU, counted in multiply-adds at the rate of
-# matrix products; the native one is first. The weights were fitted to measured times.
+# The forms of each contraction with their estimated time on CPU, in multiply-adds at the rate of
+# matrix products; the native form is first. The weights were fitted to measured times.
 
 
 def _down_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
@@ -165,7 +167,7 @@ def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
 def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     direct = _direct_cost(geometry, *sizes, geometry.fine)
     return {
-        # With the coarse map as its kernel, XLA's convolution strides through all patches a tap.
+        # With the coarse map as its kernel, XLA's convolution strides through all patches per tap.
         _native_filter: direct + 500 * patches.size(geometry, *sizes[:2]),
         fourier.filter_gradient: fourier.cost(geometry, *sizes),
         patches.filter_gradient: patches.cost(geometry, *sizes),
@@ -175,10 +177,9 @@ def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
 def _direct_cost(
     geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int, convolved: Pair
 ) -> int:
-    """Time of the products of a direct contraction.
+    """Estimated time of the products of a direct contraction, in multiply-adds.
 
-    XLA runs a convolution whose kernel exceeds the convolved map on one core and without vector
-    instructions.
+    If the kernel is larger than the convolved map, XLA uses one core and no vector instructions.
     """
     exceeds = any(taps > length for taps, length in zip(geometry.kernel, convolved, strict=True))
     products = batch * math.prod((*geometry.coarse, *geometry.kernel))
@@ -217,7 +218,7 @@ def _native_up(
 def _native_filter(
     geometry: Geometry, fine: Array, coarse: Array, convolve: Convolve = lax.conv_general_dilated
 ) -> Array:
-    # Channels of the fine map take the place of the batch, and the batch that of the channels.
+    # The fine map's channels take the role of the batch, and the batch that of the channels.
     return convolve(
         fine,
         coarse,
@@ -238,10 +239,10 @@ def _padding(geometry: Geometry) -> list[Pair]:
 def _canonical_convolution(
     x: Array, kernel: Array, *, dimension_numbers: tuple[str, str, str], **options
 ) -> Array:
-    """Convolves with operands transposed to the order that XLA's fast path on CPU demands.
+    """Convolves with operands transposed to the layout of XLA's fast path on CPU.
 
-    XLA does this by itself, except in the bodies of loops (`lax.scan`), where any other order costs
-    up to a hundred times the time.
+    XLA does this by itself, except in the bodies of loops (`lax.scan`), where any other layout is
+    up to a hundred times slower.
     """
     maps, filters, results = dimension_numbers
     x = x.transpose([maps.index(dimension) for dimension in "NHWC"])

@@ -1,15 +1,15 @@
-"""Convolutions in the domain of the real discrete Fourier transform, as matrix products.
+"""Convolutions as matrix products in the domain of the real discrete Fourier transform.
 
 The trilinear form of `gan_jax.ops.conv` becomes, after three constant linear maps, a sum over
 `rank` independent products,
 
     sum over r, channels of  (F fine)[r] * (K kernel)[r] * (C coarse)[r],
 
-so that each of its three contractions is two transforms, one batched matrix product over `r`, and
-one transposed transform. The rank is that of a two-dimensional DFT of real maps, just long enough
-that nothing that is kept wraps around: one product per real frequency, three (Gauss's) per complex
-one, and none for its conjugate. A stride of s splits the fine map into s x s phases (polyphase
-decomposition), which act as further channels.
+so that each of its three contractions consists of two transforms, one batched matrix product over
+`r`, and one transposed transform. The rank is that of the shortest two-dimensional DFT of real maps
+in which no value that is kept wraps around: one product per real frequency, three (Gauss's) per
+complex one, and none for its conjugate. A stride of s splits the fine map into s x s phases
+(polyphase decomposition), which act as further channels.
 """
 
 import math
@@ -30,10 +30,10 @@ class _Transforms(NamedTuple):
 
 
 def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> int:
-    """Time of any of the three contractions in this form, counted in multiply-adds.
+    """Returns the estimated time of any of the three contractions, in multiply-adds.
 
-    Multiply-adds of the three transforms and of the products, which batches below 96 do not make
-    proportionally cheaper, and 32 more for each number that a spectrum holds, for moving it.
+    It is the multiply-adds of the three transforms and of the products, whose cost falls no further
+    for batches below 96, plus 32 for moving each number of a spectrum.
     """
     phases = geometry.stride**2
     fine, taps, coarse = map(math.prod, (geometry.phase, geometry.kernel, geometry.coarse))
@@ -49,7 +49,7 @@ def down(
     fine: Float[Array, "batch fine_height fine_width inputs"],
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
 ) -> Float[Array, "batch coarse_height coarse_width outputs"]:
-    """Contracts over fine map and kernel: a strided convolution."""
+    """Contracts fine map and kernel: a strided convolution."""
     product = _fine_spectrum(geometry, fine) @ _kernel_spectrum(geometry, kernel)
     rank, batch, channels = product.shape
     coarse = _constant(_transforms(geometry).coarse.T, fine) @ product.reshape(rank, -1)
@@ -61,7 +61,7 @@ def up(
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
 ) -> Float[Array, "batch fine_height fine_width inputs"]:
-    """Contracts over coarse map and kernel: the gradient of `down` by its map."""
+    """Contracts coarse map and kernel: the gradient of `down` with respect to its map."""
     spectrum = _kernel_spectrum(geometry, kernel).swapaxes(1, 2)
     product = _coarse_spectrum(geometry, coarse) @ spectrum
     rank, batch, _ = product.shape
@@ -74,7 +74,7 @@ def filter_gradient(
     fine: Float[Array, "batch fine_height fine_width inputs"],
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
 ) -> Float[Array, "kernel_height kernel_width inputs outputs"]:
-    """Contracts over both maps: the gradient of `down` by its kernel."""
+    """Contracts both maps: the gradient of `down` with respect to its kernel."""
     product = _fine_spectrum(geometry, fine).swapaxes(1, 2) @ _coarse_spectrum(geometry, coarse)
     matrix = _transforms(geometry).kernel
     rank, phases, taps = matrix.shape
@@ -101,7 +101,7 @@ def _coarse_spectrum(geometry: Geometry, coarse: Array) -> Float[Array, "rank ba
 
 
 def _split_phases(geometry: Geometry, fine: Array) -> Float[Array, "positions columns"]:
-    """Space to depth: rows are positions within a phase, columns batch x phases x channels."""
+    """Space to depth; rows are positions within a phase, columns batch x phases x channels."""
     stride, (height, width) = geometry.stride, geometry.phase
     batch, _, _, channels = fine.shape
     missing = (height * stride - fine.shape[1], width * stride - fine.shape[2])
@@ -123,7 +123,7 @@ def _constant(matrix: Float64[np.ndarray, "rows columns"], like: Array) -> Array
 
 
 def _shifts(geometry: Geometry, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Taps that meet any position, with the shift between coarse and phase position, and phase."""
+    """The taps that meet any position, their shifts from coarse to phase position, their phases."""
     taps = np.arange(geometry.kernel[axis])
     shifts, phases = np.divmod(taps - geometry.before[axis], geometry.stride)
     met = (shifts > -geometry.coarse[axis]) & (shifts < geometry.phase[axis])
@@ -131,7 +131,7 @@ def _shifts(geometry: Geometry, axis: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _period(geometry: Geometry, axis: int) -> int:
-    """Shortest cyclic length in which no tap also meets a position one period away."""
+    """The shortest cyclic length in which no tap also meets a position one period away."""
     _, shifts, _ = _shifts(geometry, axis)
     return int(max(geometry.coarse[axis] + max(shifts), geometry.phase[axis] - min(shifts)))
 
@@ -168,7 +168,7 @@ def _transforms(geometry: Geometry) -> _Transforms:
 
 
 def _axis(geometry: Geometry, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Complex transforms of fine phase, kernel [frequency, phase, tap] and coarse map, one axis."""
+    """Complex transforms along one axis: fine phase, kernel [frequency, phase, tap], coarse map."""
     period = _period(geometry, axis)
     turn = 2j * np.pi * np.arange(period)[:, None] / period
     taps, shifts, phases = _shifts(geometry, axis)

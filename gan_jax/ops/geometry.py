@@ -1,4 +1,4 @@
-"""How the positions of a fine map, a coarse map and a kernel belong together."""
+"""How the positions of a fine map, a coarse map and a kernel correspond."""
 
 from typing import NamedTuple
 
@@ -10,8 +10,15 @@ Pair = tuple[int, int]
 class Geometry(NamedTuple):
     """Sizes along both spatial axes, and the position of the kernel.
 
-    Coarse position `i` and tap `a` meet fine position `stride * i + a - before`. Nothing is kept
-    about channels and batch, so one geometry serves convolution and transposed convolution.
+    Coarse position `i` and tap `a` meet fine position `stride * i + a - before`. Batch and channels
+    do not enter, so one geometry serves both a convolution and its transpose.
+
+    Attributes:
+        stride: stride along both axes.
+        fine: height and width of the fine map.
+        coarse: height and width of the coarse map.
+        kernel: height and width of the kernel.
+        before: padding in front of the fine map along each axis.
     """
 
     stride: int
@@ -22,23 +29,23 @@ class Geometry(NamedTuple):
 
     @property
     def phase(self) -> Pair:
-        """Size of the maps that hold every `stride`-th fine position, the last one padded."""
+        """Size of a map of every `stride`-th fine position, rounded up."""
         return tuple(-(-length // self.stride) for length in self.fine)
 
 
 def convolution(size: Pair, kernel: Pair, stride: int) -> Geometry:
-    """Geometry of a convolution with padding "SAME" of maps of the given size."""
+    """Returns the geometry of a convolution of maps of the given size with padding "SAME"."""
     pads = lax.padtype_to_pads(size, kernel, (stride, stride), "SAME")
     coarse = tuple(-(-length // stride) for length in size)
     return Geometry(stride, size, coarse, kernel, tuple(before for before, _ in pads))
 
 
 def transposed_convolution(size: Pair, kernel: Pair, stride: int) -> Geometry:
-    """Geometry of the transpose of Flax's "SAME" transposed convolution of such maps.
+    """Returns the geometry of Flax's transposed convolution of such maps with padding "SAME".
 
-    Flax slides the kernel as it is over the map dilated by the stride, so the form takes the kernel
-    flipped; it pads in front by half of `kernel + stride - 2`, rounded up, or by `kernel - 1` where
-    the stride is not below the kernel.
+    Flax slides the unflipped kernel over the map dilated by the stride, so here the kernel has to
+    be flipped. Flax pads in front by half of `kernel + stride - 2`, rounded up, or by `kernel - 1`
+    if the stride is not smaller than the kernel.
     """
     fine = tuple(length * stride for length in size)
     before = tuple(

@@ -1,9 +1,9 @@
 """Convolutions as one matrix product with the patches of the fine map (im2col).
 
-The patches hold, for each tap and channel of the fine map, the number that the tap meets at every
-coarse position: the fine map once for each tap. That is little to move where the fine map has few
-channels (images), and still better than XLA's convolutions on CPU for kernel gradients of large
-maps, whose cost grows with the size of the map that takes the kernel's place.
+For each tap and each channel of the fine map, the patches hold the values that the tap meets at all
+coarse positions: a copy of the fine map per tap. That is little memory traffic if the fine map has
+few channels, as images have. It is also faster than XLA's convolutions on CPU for kernel gradients
+of large maps, whose cost grows with the size of the map in the role of the kernel.
 """
 
 import math
@@ -16,15 +16,15 @@ from gan_jax.ops.geometry import Geometry, Pair
 
 
 def size(geometry: Geometry, batch: int, fine_channels: int) -> int:
-    """How many numbers the patches hold."""
+    """Returns the number of elements of the patches."""
     return batch * math.prod((*geometry.coarse, *geometry.kernel)) * fine_channels
 
 
 def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
-    """Time of either contraction in this form, counted in multiply-adds.
+    """Returns the estimated time of either contraction, in multiply-adds.
 
-    Those of the product, 1.5 times as slow as the batched products of `gan_jax.ops.fourier`, and 50
-    more for each number of the patches, for moving it.
+    It is those of the product, which runs 1.5 times slower than the batched products of
+    `gan_jax.ops.fourier`, plus 50 for moving each element of the patches.
     """
     return size(geometry, batch, fine_channels) * (1.5 * coarse_channels + 50)
 
@@ -34,7 +34,7 @@ def up(
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
     kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
 ) -> Float[Array, "batch fine_height fine_width inputs"]:
-    """Contracts over coarse map and kernel: a product, then every patch added where it lies."""
+    """Contracts coarse map and kernel: a product whose patches are added at their positions."""
     batch, inputs = len(coarse), kernel.shape[2]
     product = kernel.reshape(-1, kernel.shape[3]) @ coarse.reshape(-1, coarse.shape[3]).T
     patches = product.reshape(*geometry.kernel, inputs, batch, *geometry.coarse)
@@ -57,7 +57,7 @@ def filter_gradient(
     fine: Float[Array, "batch fine_height fine_width inputs"],
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
 ) -> Float[Array, "kernel_height kernel_width inputs outputs"]:
-    """Contracts over both maps."""
+    """Contracts both maps: the kernel gradient of a convolution."""
     kernel = _patches(geometry, fine) @ coarse.reshape(-1, coarse.shape[3])
     return kernel.reshape(*geometry.kernel, fine.shape[3], coarse.shape[3])
 
@@ -69,8 +69,8 @@ def _patches(geometry: Geometry, fine: Array) -> Float[Array, "taps*channels pos
     bottom, right = height * stride - top - rows, width * stride - left - columns
     fine = jnp.pad(fine, ((0, 0), (top, bottom), (left, right), (0, 0)))
     fine = fine.reshape(batch, height, stride, width, stride, channels).transpose(2, 4, 5, 0, 1, 3)
-    # Two stages, rows and then columns, in buffers of their own: fused into one, every number of
-    # the patches is looked for in all taps.
+    # Rows and columns in two stages with separate buffers: if XLA fuses them into one, it searches
+    # all taps for every element of the patches.
     fine = lax.optimization_barrier(fine)
     shifts = [divmod(i, stride) for i in range(geometry.kernel[0])]
     fine = jnp.stack([fine[v, :, :, :, row : row + geometry.coarse[0]] for row, v in shifts])
@@ -81,7 +81,7 @@ def _patches(geometry: Geometry, fine: Array) -> Float[Array, "taps*channels pos
 
 
 def _padded_phase(geometry: Geometry) -> Pair:
-    """Positions of one phase of the fine map, padded to all that a tap meets."""
+    """Size of one phase of the fine map, padded to all positions that a tap meets."""
     stride = geometry.stride
     met = [
         max((positions - 1) * stride + taps, before + size)

@@ -1,4 +1,4 @@
-"""A run on disk: its files, what it was started with, its checkpoints, and opening it again."""
+"""Runs on disk: their files, records and checkpoints, and opening them again."""
 
 from gan_jax.runs.directory import SEED_PREFIX, SWEEP, RunDirectory
 from gan_jax.runs.open import Run, Step, abstract_state, all_seeds, load, one_seed, open_directory

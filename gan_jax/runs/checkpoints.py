@@ -1,4 +1,4 @@
-"""Checkpoints of the whole train state: the only file that imports Orbax."""
+"""Checkpoints of the whole train state; the only module that imports Orbax."""
 
 import json
 import shutil
@@ -22,14 +22,14 @@ CHECKSUM = "checksum"  # of the digests
 
 
 class Checkpointer:
-    """Saves states in the background; a context manager, whose exit waits for the last save.
+    """Saves train states in the background; a context manager that waits for the last save.
 
-    Several processes save together, all of them the same state.
-    A save that fails (a full disk) raises OSError at the next save or at exit.
+    With several processes, all of them save the same state together. If a save fails, for example
+    because the disk is full, OSError is raised at the next save or at exit.
     """
 
     def __init__(self, directory: Path, keep: int):
-        """Opens `directory`, keeping the `keep` newest checkpoints in it."""
+        """Opens `directory`, in which only the `keep` newest checkpoints are kept."""
         self.directory = directory
         self._orbax = ocp.training.Checkpointer(
             directory.resolve(),
@@ -39,19 +39,23 @@ class Checkpointer:
         self._saving: Any = None
 
     def save(self, step: int, state: PyTree) -> None:
-        """Starts to save; the state may be donated as soon as this returns."""
+        """Starts saving a state; it may be donated as soon as this returns.
+
+        Raises:
+            OSError: the previous save failed.
+        """
         self.wait()
-        # To save NumPy's arrays takes Orbax half the time of JAX's.
+        # Orbax saves NumPy arrays in half the time of JAX arrays.
         state = jax.tree.map(_keys_on_devices, devices.to_host(state))
         digests = _digests(state)
         metadata = {DIGESTS: digests, CHECKSUM: _checksum(digests)}
         self._saving = self._orbax.save_async(step, state, force=True, custom_metadata=metadata)
 
     def wait(self) -> None:
-        """Waits until the last save is on disk; this also frees its thread and files.
+        """Waits until the last save is on disk, which also frees its thread and files.
 
         Raises:
-            OSError: it failed.
+            OSError: the save failed.
         """
         saving, self._saving = self._saving, None
         if saving is not None:
@@ -73,19 +77,19 @@ class Checkpointer:
 def _failing_as_os_error() -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # Orbax raises whatever its storage layers raise
+    except Exception as error:  # Orbax passes on whatever its storage layers raise
         raise OSError(f"a checkpoint could not be saved: {_cause(error)}") from error
 
 
 def steps(directory: Path) -> list[int]:
-    """Steps of the checkpoints in a directory, oldest first; whether intact is not checked."""
+    """Returns the steps of the checkpoints in a directory, oldest first, intact or not."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
 
 
 def remove_after(directory: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, newest first."""
+    """Removes the checkpoints of all steps after `step`, newest first."""
     for later in reversed([saved for saved in steps(directory) if saved > step]):
         shutil.rmtree(directory / str(later))
 
@@ -94,19 +98,19 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     """Loads the checkpoint of one step.
 
     Args:
-        directory: the run's checkpoints.
-        step: which one.
-        template: tree of `jax.ShapeDtypeStruct`, with shardings, of what it should hold.
+        directory: folder of the run's checkpoints.
+        step: step of the checkpoint.
+        template: the expected state, a tree of `jax.ShapeDtypeStruct` with shardings.
 
     Raises:
-        RequestError: it holds other arrays than the template: the networks have changed.
+        RequestError: its arrays differ from the template's: the networks have changed.
         DamagedError: it cannot be read, or its bytes are not those that were saved.
     """
     path = directory.resolve() / str(step)
     try:
         metadata = ocp.metadata(path).custom_metadata
         digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
-    except Exception as error:  # Orbax raises whatever its storage layers raise
+    except Exception as error:  # Orbax passes on whatever its storage layers raise
         raise DamagedError(f"{path}: {_cause(error)}") from error
     if _checksum(digests) != checksum:
         raise DamagedError(f"{path}: the names or checksums of its arrays have changed")
@@ -116,7 +120,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
         listed = "; ".join(
             f"{n}: saved {found.get(n)}, now {expected.get(n)}" for n in sorted(differing)[:5]
         )
-        raise RequestError(f"checkpoint {path} holds other arrays than the experiment: {listed}")
+        raise RequestError(f"checkpoint {path} does not fit the experiment: {listed}")
     try:
         state = ocp.load(path, template)
     except Exception as error:
@@ -130,16 +134,20 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
 def load_newest_intact(
     directory: Path, template: PyTree, announce: Callable[[str], None], mend: bool = True
 ) -> tuple[int, PyTree] | None:
-    """Loads the newest checkpoint that is intact; sets damaged ones aside as `corrupt-<step>`.
+    """Loads the newest intact checkpoint and renames newer, damaged ones to `corrupt-<step>`.
 
-    Several processes load together, and one of them mends.
+    Args:
+        directory: folder of the run's checkpoints.
+        template: the expected state, a tree of `jax.ShapeDtypeStruct` with shardings.
+        announce: called with a message for each damaged checkpoint that is renamed.
+        mend: whether to rename; of several processes that load together, one does.
 
     Returns:
-        Its step and state, or None where there are no checkpoints at all.
+        Step and state, or None if there are no checkpoints at all.
 
     Raises:
-        DamagedError: there are checkpoints, and all of them are damaged; nothing is changed.
-        RequestError: they hold other arrays than the template.
+        DamagedError: there are checkpoints, and all of them are damaged; none is renamed.
+        RequestError: their arrays differ from the template's.
     """
     damaged: list[tuple[int, DamagedError]] = []
     for step in reversed(steps(directory)):
@@ -149,7 +157,7 @@ def load_newest_intact(
             damaged.append((step, error))
             continue
         for bad_step, error in damaged if mend else ():
-            # Orbax would take it for the newest, and would not save that step again.
+            # Orbax would take it for the newest checkpoint and silently not save that step again.
             aside = directory / f"corrupt-{bad_step}"
             shutil.rmtree(aside, ignore_errors=True)
             (directory / str(bad_step)).rename(aside)
@@ -170,7 +178,7 @@ def _is_key(leaf: jax.Array | np.ndarray) -> bool:
 
 
 def _keys_on_devices(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """Of several processes Orbax takes only arrays that lie on the devices of all of them."""
+    """Moves PRNG keys to devices: with several processes, Orbax needs them on all processes'."""
     return devices.put(leaf, devices.for_checkpoints()) if _is_key(leaf) else leaf
 
 
@@ -179,7 +187,7 @@ def _raw(leaf: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
 
 
 def _digests(state: PyTree) -> dict[str, tuple[str, int]]:
-    """Shape, type and checksum of each leaf; Orbax itself does not notice flipped bits."""
+    """Shape, dtype and checksum of each leaf; Orbax itself does not detect flipped bits."""
     return {
         name: (shape, zlib.crc32(np.asarray(_raw(leaf)).tobytes()))
         for (name, shape), leaf in zip(_shapes(state).items(), jax.tree.leaves(state), strict=True)
@@ -198,7 +206,7 @@ def _shapes(tree: PyTree) -> dict[str, str]:
 
 
 def _cause(error: Exception) -> str:
-    """The first line of what went wrong, without the many files that TensorStore names in it."""
+    """Type and first line of an error, without the long specification that TensorStore adds."""
     first = str(error).strip().partition("\n")[0].partition(" [tensorstore_spec")[0]
     status, _, rest = first.partition(": ")
     if status.isupper():  # RESOURCE_EXHAUSTED: ... : ... : No space left on device

@@ -1,4 +1,4 @@
-"""Opening a run again: its experiment, and the train state of one of its checkpoints."""
+"""Opening a run: its experiment, and the train state of one of its checkpoints."""
 
 import dataclasses
 import sys
@@ -16,14 +16,18 @@ from gan_jax.runs.record import experiment_of, read_record
 from gan_jax.runtime import devices
 
 Step = int | Literal["best", "latest"]  # of a checkpoint
-
-
-LOOKS = 3  # at the checkpoints: a run that is training replaces old ones by new ones
+ATTEMPTS = 3  # at listing and loading: a run in training replaces old checkpoints by new ones
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A trained run: its experiment and the train state of one of its checkpoints."""
+    """A run: its experiment and the train state of one of its checkpoints.
+
+    Attributes:
+        directory: where the run is.
+        experiment: what it trains.
+        state: the train state, on this process's first device.
+    """
 
     directory: RunDirectory
     experiment: Experiment
@@ -31,24 +35,30 @@ class Run:
 
 
 def load(path: Path | str, step: Step = "latest") -> Run:
-    """Opens a run directory: its experiment, and the state of one of its checkpoints.
+    """Opens a run and loads one of its checkpoints.
+
+    Args:
+        path: the run directory, of one seed.
+        step: the step of the checkpoint, "latest", or "best" for the one with the best value of the
+            experiment's `best_metric`. Instead of a damaged latest checkpoint the one before it is
+            loaded, with a warning.
 
     Raises:
-        RequestError: no run there, no checkpoint yet, none of that step, or no best one.
+        RequestError: there is no run, or it has no intact checkpoint of that step.
     """
     directory, experiment = open_directory(path)
     best = step == "best"
     folder = directory.best if best else directory.checkpoints
     saved = checkpoints.steps(folder)
     if best and not saved:
-        raise RequestError(f"no best checkpoint in {path}: a run with evaluate_every keeps one")
+        raise RequestError(f"no best checkpoint in {path}: only runs with evaluate_every keep one")
     if not saved or (isinstance(step, int) and step not in saved):
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
     template = abstract_state(experiment, devices.for_checkpoints())
     said = set()
-    for _ in range(LOOKS):
+    for _ in range(ATTEMPTS):
         saved = [step] if isinstance(step, int) else checkpoints.steps(folder)
         for candidate in reversed(saved):
             try:
@@ -63,27 +73,31 @@ def load(path: Path | str, step: Step = "latest") -> Run:
 
 
 def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
-    """Opens a run directory without its checkpoints.
+    """Opens a run without loading a checkpoint.
 
     Raises:
-        RequestError: no run there.
+        RequestError: there is no run, or its experiment cannot be built any more.
     """
     directory = RunDirectory(Path(path))
     record = read_record(directory)
     if record is not None:
         return directory, experiment_of(record)
     if (directory.path / SWEEP).exists():
-        raise RequestError(f"{path} holds a sweep: name one of its settings, {path}/SETTING")
+        raise RequestError(f"{path} holds a sweep: give the run of one configuration, {path}/NAME")
     if not directory.path.exists():
         raise RequestError(f"no run in {path}: there is no such directory")
-    raise RequestError(f"no run in {path}: it has no config.json; `gan-jax train` makes one")
+    raise RequestError(f"no run in {path}: it has no config.json, which `gan-jax train` writes")
 
 
 def one_seed(path: Path, seed: int | None) -> Path:
-    """The run of one seed in a directory of several; a run of one seed is itself.
+    """Returns the run of one seed, given its directory or a directory of several seeds.
+
+    Args:
+        path: a run directory, or a directory of several seeds.
+        seed: which seed; None if there is only one.
 
     Raises:
-        RequestError: that seed is not there, or there are several and none is named.
+        RequestError: there is no such seed, or there are several and `seed` is None.
     """
     directory = RunDirectory(path)
     there = directory.seeds()
@@ -100,10 +114,10 @@ def one_seed(path: Path, seed: int | None) -> Path:
 
 
 def all_seeds(path: Path, seed: int | None = None) -> list[Path]:
-    """The runs of all seeds in a directory, or of the one that is named.
+    """Returns the runs of all seeds in a directory, or of one seed.
 
     Raises:
-        RequestError: that seed is not there.
+        RequestError: there is no such seed.
     """
     directory = RunDirectory(path)
     if seed is not None or directory.config.exists() or not directory.seeds():
@@ -118,16 +132,16 @@ def _listed(seeds: list[int]) -> str:
 def abstract_state(
     experiment: Experiment, sharding: jax.sharding.Sharding, seeds: int | None = None
 ) -> gan.GANState:
-    """Shapes and types of the experiment's train state, each leaf with the given sharding.
+    """Returns the train state of an experiment as shapes, dtypes and shardings, without arrays.
 
     Args:
-        experiment: what the run is.
-        sharding: of each leaf.
-        seeds: size of an axis in front; None where there is none.
+        experiment: the experiment.
+        sharding: sharding of every leaf.
+        seeds: size of a leading seed axis; None for a state without one.
     """
     shapes = jax.eval_shape(lambda: gan.init(experiment, 0))
-    front = () if seeds is None else (seeds,)
+    leading = () if seeds is None else (seeds,)
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((*front, *leaf.shape), leaf.dtype, sharding=sharding),
+        lambda leaf: jax.ShapeDtypeStruct((*leading, *leaf.shape), leaf.dtype, sharding=sharding),
         shapes,
     )

@@ -1,4 +1,4 @@
-"""What a run was started with: `config.json`, and who may go on in a directory."""
+"""The record of a run, `config.json`, and checks of who may start or resume in a directory."""
 
 import importlib.metadata
 import json
@@ -17,13 +17,12 @@ from gan_jax.runs import serialisation
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
-
-
-READ = {"data": "examples of the data", "features": "sha256 of the features"}  # in a record
+# What a record holds to tell whether data and feature network have changed, in words.
+HASHES = {"data": "examples of the data", "features": "sha256 of the features"}
 
 
 def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> dict[str, Any]:
-    """What `serialisation.json` holds of a run that starts now."""
+    """Returns what `config.json` records of a run that starts now."""
     return {
         "experiment": serialisation.encode(experiment),
         "init_from": init_from,
@@ -37,7 +36,7 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
 
 
 def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dict[str, Any]:
-    """The record of a run that goes on: how it began, and a list of how it was resumed."""
+    """Returns the record of a resumed run: how it started, and a list of how it was resumed."""
     if earlier is None:
         return record
     now = {name: record[name] for name in ("command", "versions", "git", "devices")}
@@ -46,22 +45,22 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
 
 
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
-    """Writes `serialisation.json`, whole or not at all."""
+    """Writes `config.json` atomically."""
     write_atomically(directory.config, json.dumps(record, indent=2).encode() + b"\n")
 
 
 def read_record(directory: RunDirectory) -> dict[str, Any] | None:
-    """Reads `serialisation.json`; None where there is no such file.
+    """Reads `config.json`; None if there is no such file.
 
     Raises:
-        RequestError: the file is there and is not the record of a run.
+        RequestError: the file is not the record of a run.
     """
     try:
         record = json.loads(directory.config.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise RequestError(f"{directory.config} is no JSON: {error}") from error
+        raise RequestError(f"{directory.config} is not valid JSON: {error}") from error
     if not isinstance(record, dict) or not {"experiment", "init_from", "file"} <= record.keys():
         raise RequestError(f"{directory.config} is not the record of a gan-jax run")
     try:
@@ -71,7 +70,7 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
 
 
 def read_seconds(directory: RunDirectory) -> float | None:
-    """How long training took up to the last save; None where nobody has written it."""
+    """Returns the seconds that training took up to the last save; None if none are recorded."""
     try:
         return float(json.loads(directory.seconds.read_bytes())["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -79,7 +78,7 @@ def read_seconds(directory: RunDirectory) -> float | None:
 
 
 def read_divergence(directory: RunDirectory) -> str | None:
-    """When and why one of several seeds was given up, in words; None where it was not."""
+    """Returns when and why one of several seeds was stopped as diverged; None if it was not."""
     if not directory.divergence.exists():
         return None
     try:
@@ -90,62 +89,67 @@ def read_divergence(directory: RunDirectory) -> str | None:
 
 
 def experiment_of(record: dict[str, Any]) -> Experiment:
-    """Builds the experiment that a record holds; its own classes come from its file's folder."""
+    """Builds the experiment of a record; the folder of its file is added to the import path.
+
+    Raises:
+        RequestError: the experiment cannot be built any more.
+    """
     if record["file"] and (folder := str(Path(record["file"]).parent)) not in sys.path:
         sys.path.insert(0, folder)
     try:
         return serialisation.decode(record["experiment"])
     except RequestError:
         raise
-    except Exception as error:  # whatever the experiment's own modules raise
+    except Exception as error:  # the experiment's own modules may raise anything
         raise RequestError(
-            f"an experiment in config.json or sweep.json, of {record['file']}, cannot be read: "
-            f"{error!r}"
+            f"the experiment of {record['file']}, recorded in config.json or sweep.json, cannot be "
+            f"read: {error!r}"
         ) from error
 
 
 def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Checks that a run may start or go on in a directory, and changes nothing there.
+    """Checks that a run may start or resume in a directory, without changing anything there.
 
     Returns:
         The record of the run that is there already, or None for a new or empty directory.
 
     Raises:
-        RequestError: something else is there, or a run with another experiment, or the run's data
-            or feature network have changed since (compared once both records have them).
+        RequestError: the directory holds something else or a run of another experiment, or the
+            run's data or feature network have changed since (their content hashes are compared if
+            both records have them).
     """
     old = read_record(directory)
     if old is None:
         if directory.seeds():
             raise RequestError(
-                f"{directory.path} holds runs of several seeds; give them as --seeds"
+                f"{directory.path} holds runs of several seeds; give these with --seeds"
             )
         _refuse_strangers(directory.path, "a run", (".lock", ".config"))
         return None
     changed = serialisation.differences(old["init_from"], record["init_from"], "init_from")
-    for name, words in READ.items():
+    for name, words in HASHES.items():
         if name in old and name in record:
             changed += serialisation.differences(old[name], record[name], words)
     for line in serialisation.differences(old["experiment"], record["experiment"]):
-        if line.split(":")[0] not in serialisation.LENGTH_FIELDS:  # what a resumed run may change
+        if line.split(":")[0] not in serialisation.LENGTH_FIELDS:  # a run may be made longer
             changed.append(line)
     if changed:
         raise RequestError(
-            f"the run in {directory.path} was started with another experiment; "
-            "give another --workdir, or undo (there -> now):\n  " + "\n  ".join(changed)
+            f"the run in {directory.path} was started with another experiment; give another "
+            "--workdir, or undo these changes (recorded -> now):\n  " + "\n  ".join(changed)
         )
     return old
 
 
 def claim_for_seeds(directory: RunDirectory) -> None:
-    """Checks that runs of several seeds may start or go on in a directory.
+    """Checks that runs of several seeds may start or resume in a directory.
 
     Raises:
-        RequestError: there is a run of one seed, or something else.
+        RequestError: the directory holds a run of one seed, or something else.
     """
     if read_record(directory) is not None:
         raise RequestError(
-            f"{directory.path} is the run of one seed; give another --workdir for several"
+            f"{directory.path} holds a run of one seed; give another --workdir for several seeds"
         )
     known = (".", SEED_PREFIX, directory.failure.name)
     _refuse_strangers(directory.path, "runs of seeds", known)
@@ -153,11 +157,11 @@ def claim_for_seeds(directory: RunDirectory) -> None:
 
 def _refuse_strangers(path: Path, what: str, prefixes: tuple[str, ...]) -> None:
     if path.exists() and not path.is_dir():
-        raise RequestError(f"workdir {path} is a file, no directory")
+        raise RequestError(f"workdir {path} is a file, not a directory")
     names = sorted(inner.name for inner in path.iterdir()) if path.is_dir() else []
     strangers = [name for name in names if not name.startswith(prefixes)]
     if strangers:
         raise RequestError(
-            f"workdir {path} holds something else than {what} ({', '.join(strangers[:3])}); "
+            f"workdir {path} holds something other than {what} ({', '.join(strangers[:3])}); "
             "give an empty or new --workdir"
         )

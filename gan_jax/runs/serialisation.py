@@ -1,4 +1,4 @@
-"""Experiments as files: loading the Python file, and the way to `config.json` and back."""
+"""Loading experiments from Python files, and converting them to JSON and back."""
 
 import contextlib
 import dataclasses
@@ -14,11 +14,11 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
 
-LENGTH_FIELDS = ("steps", "epochs")  # of an experiment: of the two it has one
-FLAX_FIELDS = ("parent", "name")  # of every Linen module; no part of what it is
+LENGTH_FIELDS = ("steps", "epochs")  # of an experiment, which has one of the two
+FLAX_FIELDS = ("parent", "name")  # which Flax adds to every Linen module
 
-# Modules under whose names earlier versions recorded classes and functions, and where these are
-# found now. Runs never expire: a module that moves gets a line here.
+# Modules whose names earlier versions recorded, and where their classes and functions are found
+# now. Runs never expire: a module that moves gets a line here.
 MOVED = {
     "gan_jax.data.arrays": "gan_jax.data.sources",
     "gan_jax.data.folder": "gan_jax.data.sources",
@@ -29,18 +29,21 @@ MOVED = {
     "gan_jax.metrics.nearest_mode": "gan_jax.features",
 }
 
-# Fields that earlier versions did not record, with the value that stands for what they did.
+# Fields that earlier versions did not record, with the value that means what those versions did.
 ADDED = {"gan_jax.optimizers:Adam": {"form": "keras"}}
+
+# Fields that earlier versions recorded under another name.
+RENAMED = {"gan_jax.losses:TopK": {"share": "fraction"}}
 
 
 def load_experiment(path: Path) -> Experiment:
     """Runs a Python file and returns the `experiment` that it defines.
 
-    The file's folder goes on the import path, so that one experiment can start from another:
+    The file's folder is added to the import path, so that one experiment can build on another:
     `from dcgan_mnist import experiment as base`.
 
     Raises:
-        RequestError: no such file, it raises, or it defines no `experiment`.
+        RequestError: the file does not exist, raises an exception, or defines no `experiment`.
     """
     experiment = getattr(load_file(path), "experiment", None)
     if not isinstance(experiment, Experiment):
@@ -53,7 +56,7 @@ def load_file(path: Path) -> Any:
     """Runs a Python file and returns its module.
 
     Raises:
-        RequestError: no such file, or it raises.
+        RequestError: the file does not exist or raises an exception.
     """
     if not path.is_file():
         others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
@@ -62,12 +65,13 @@ def load_file(path: Path) -> Any:
 
 
 def encode(value: Any) -> Any:
-    """Turns an experiment, or any part of one, into what JSON can hold.
+    """Converts an experiment, or any part of one, to values that JSON can hold.
 
     Objects become {"class": "module:Class", field: ...}, functions {"function": "module:name"}.
 
     Raises:
-        RequestError: a part cannot be found again by name (a lambda, a local function).
+        RequestError: a part cannot be imported by name (a lambda, a local function) or is not a
+            dataclass.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -85,10 +89,10 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Turns the result of `encode` back into objects; lists become tuples.
+    """Converts the result of `encode` back to objects; lists become tuples.
 
     Raises:
-        RequestError: a module or name is no longer there, or a field no longer fits.
+        RequestError: a module, class, function or field no longer exists.
     """
     if isinstance(value, list):
         return tuple(decode(item) for item in value)
@@ -102,7 +106,7 @@ def decode(value: Any) -> Any:
 
 
 def up_to_date(encoded: Any) -> Any:
-    """Rewrites what an earlier version encoded as this version encodes it: see MOVED and ADDED."""
+    """Converts what an earlier version encoded to this version's names: MOVED, RENAMED, ADDED."""
     if isinstance(encoded, list):
         return [up_to_date(item) for item in encoded]
     if not isinstance(encoded, dict):
@@ -111,19 +115,21 @@ def up_to_date(encoded: Any) -> Any:
     for kind in ("class", "function"):
         if isinstance(reference := result.get(kind), str):
             module, colon, name = reference.partition(":")
-            result[kind] = f"{MOVED.get(module, module)}{colon}{name}"
-            result |= {k: v for k, v in ADDED.get(result[kind], {}).items() if k not in result}
+            now = f"{MOVED.get(module, module)}{colon}{name}"
+            renamed = RENAMED.get(now, {})
+            result = {renamed.get(field, field): item for field, item in result.items()}
+            result = ADDED.get(now, {}) | result | {kind: now}
     return result
 
 
 def fields(value: Any) -> list[str]:
-    """Names of a dataclass's own fields, without those that Flax adds to modules."""
+    """Returns the names of a dataclass's own fields, without those that Flax adds to modules."""
     names = [field.name for field in dataclasses.fields(value) if field.init]
     return [n for n in names if n not in FLAX_FIELDS or not hasattr(value, "apply")]
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Lists where two encoded values differ, a line each: 'generator.width: 64 -> 32'."""
+    """Lists where two encoded values differ, one line each, as 'generator.width: 64 -> 32'."""
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         old, new = dict(enumerate(old)), dict(enumerate(new))
     if not (isinstance(old, dict) and isinstance(new, dict)):
@@ -142,8 +148,8 @@ def _import_file(path: Path) -> Any:
         return loaded
     if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
         raise RequestError(
-            f"{path.name} cannot be imported under its name: "
-            f"rename it to an identifier that is no module, {name}_experiment.py for example"
+            f"{path.name} cannot be imported by its name: rename it to an identifier that is not "
+            f"the name of another module, for example {name}_experiment.py"
         )
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
@@ -176,11 +182,11 @@ def _build(**encoded: Any) -> Any:
     try:
         return _resolve(reference)(**arguments)
     except TypeError as error:
-        raise RequestError(f"{reference} no longer takes what the run has: {error}") from error
+        raise RequestError(f"{reference} no longer takes the fields of the run: {error}") from error
 
 
 def _reference(value: Any) -> str:
-    """Where to find a class or function again: in the outermost package that has it."""
+    """Returns "module:name" of a class or function, with the outermost package that exports it."""
     name = getattr(value, "__qualname__", repr(value))
     parts = getattr(value, "__module__", type(value).__module__).split(".")
     for length in range(1, len(parts) + 1):
@@ -189,7 +195,7 @@ def _reference(value: Any) -> str:
             if _resolve(reference) is value:
                 return reference
     raise RequestError(
-        f"{value!r} cannot be found again as {'.'.join(parts)}:{name}: "
+        f"{value!r} cannot be imported as {'.'.join(parts)}:{name}: "
         "define it by name at the top level of a module"
     )
 
@@ -199,4 +205,4 @@ def _resolve(reference: str) -> Any:
     try:
         return functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
-        raise RequestError(f"{reference} is not there any more: {error}") from error
+        raise RequestError(f"{reference} no longer exists: {error}") from error

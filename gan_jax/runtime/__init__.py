@@ -1,1 +1,1 @@
-"""Devices, processes, signals and threads."""
+"""The process's environment: devices, other processes, signals and threads."""

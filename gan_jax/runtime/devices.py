@@ -1,13 +1,16 @@
-"""Devices: the mesh, how arrays lie on it, and JAX's settings."""
+"""JAX's settings, the device mesh, and moving arrays between devices and the host."""
 
 import contextlib
 import ctypes
+import functools
 import math
 import os
+import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 import platformdirs
 from jax.sharding import (
@@ -20,19 +23,23 @@ from jax.sharding import (
 )
 from jaxtyping import PyTree
 
-# Resuming to the same bits is worth more than the share of a step that sums in a fixed order cost.
+# Summing in a fixed order makes a step slower; resuming to the same bits is worth it.
 XLA_FLAGS = ("--xla_gpu_deterministic_ops=true",)
-# Products of float32 on tensor cores with 10 or more bits of fraction; on a CPU all of them.
+# Tensor cores multiply float32 with 10 or more bits of fraction; a CPU uses all of them.
 MATMUL_PRECISION = "tensorfloat32"
 M_ARENA_MAX = -8  # of malloc.h
+MISCOMPILING = ("0.10.2",)  # jaxlib on CPU: jax issue 39103, tests/test_dependencies.py
 
 
 def configure() -> None:
-    """Sets how JAX works everywhere; what the user has told JAX by its own variables stays.
+    """Sets JAX's flags, matmul precision and compilation cache for the whole process.
 
-    The one place for compiler flags and precision. Flags take effect if JAX has not started yet.
-    Compiled programs are kept in the user's cache folder.
+    This is the one place that does. Flags take effect only if no JAX backend has started yet.
+    Environment variables that the user has set (`XLA_FLAGS`, `JAX_DEFAULT_MATMUL_PRECISION`,
+    `JAX_COMPILATION_CACHE_DIR`) take precedence; without the last one, compiled programs are cached
+    in the user's cache folder. Warns, once, if the installed jaxlib is known to compute wrongly.
     """
+    _warn_if_miscompiling(jaxlib.__version__)
     given = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in XLA_FLAGS if flag.split("=")[0] not in given]
     os.environ["XLA_FLAGS"] = " ".join([*given.split(), *missing])
@@ -44,10 +51,20 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def use_cores(count: int) -> None:
-    """Makes a CPU count as several devices, at most one for each core, so that seeds run at once.
+@functools.cache  # so that it is said once
+def _warn_if_miscompiling(version: str) -> None:
+    if version in MISCOMPILING:
+        print(
+            f"warning: jaxlib {version} silently computes wrong sums on CPU (github.com/jax-ml/jax/"
+            "issues/39103); install another version: pip install 'jax!=0.10.2'",
+            file=sys.stderr,
+        )
 
-    Where JAX has already started, or was told of another number, nothing changes.
+
+def use_cores(count: int) -> None:
+    """Splits the CPU into `count` devices, at most one per core, so that seeds run in parallel.
+
+    Does nothing if a JAX backend has already started or `XLA_FLAGS` sets the number of devices.
     """
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
@@ -56,10 +73,10 @@ def use_cores(count: int) -> None:
 
 
 def use_one_heap() -> None:
-    """Lets all threads of this process allocate from one heap, where its C library is glibc.
+    """Makes all threads of this process allocate from one heap, where the C library is glibc.
 
-    It gives each thread a heap of its own, and what is freed in one does not serve the others. What
-    the user has told it by its own variables stays.
+    By default glibc gives each thread a heap of its own, and memory freed in one is not reused by
+    the others. `MALLOC_ARENA_MAX` and `GLIBC_TUNABLES` take precedence if the user has set them.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in tunables:
@@ -68,7 +85,7 @@ def use_one_heap() -> None:
 
 
 def cores() -> int:
-    """The cores that this process may use; all of the machine where that cannot be asked."""
+    """Number of cores this process may use; all of the machine's where that cannot be queried."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -78,50 +95,50 @@ def make_mesh(batch_size: int, spread: int | None = None) -> Mesh:
     """Returns a mesh with axes `seed` and `data`.
 
     Args:
-        batch_size: examples in a batch, which is split over `data`: as many devices as divide it,
-            or one where runs are spread.
-        spread: devices over which runs are spread, if they are.
+        batch_size: examples per batch. Without `spread`, a batch is split over `data`, whose size
+            is the largest number of devices that divides `batch_size`.
+        spread: number of devices that runs are spread over, along `seed`; None for one run.
     """
     devices = jax.devices()
     possible = [n for n in range(1, len(devices) + 1) if batch_size % n == 0]
     shape = (1, max(possible)) if spread is None else (spread, 1)
     axes = (AxisType.Auto, AxisType.Auto)
     chosen = devices[: math.prod(shape)]
-    if jax.process_count() > 1:  # those of a process side by side, so that its part is one slice
+    if jax.process_count() > 1:  # a process's devices side by side: its part is one slice
         ordered = sorted(chosen, key=lambda device: (device.process_index, device.id))
         return Mesh(np.array(ordered).reshape(shape), ("seed", "data"), axis_types=axes)
     return jax.make_mesh(shape, ("seed", "data"), axis_types=axes, devices=chosen)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The same on every device: parameters, and a data set that is resident."""
+    """Sharding of arrays that every device holds whole: parameters, a resident data set."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split_seeds(mesh: Mesh) -> NamedSharding:
-    """Seeds, axis 0, spread over the `seed` axis."""
+    """Sharding that splits axis 0, the seeds, over the mesh axis `seed`."""
     return NamedSharding(mesh, PartitionSpec("seed"))
 
 
 def split_batch(mesh: Mesh) -> NamedSharding:
-    """Examples, axis 0, spread over the `data` axis."""
+    """Sharding that splits axis 0, the examples, over the mesh axis `data`."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def split_examples(mesh: Mesh) -> NamedSharding:
-    """Batches [seeds, steps, batch, ...]: seeds and examples spread over their axes."""
+    """Sharding of batches [seeds, steps, batch, ...]: seeds over `seed`, examples over `data`."""
     return NamedSharding(mesh, PartitionSpec("seed", None, "data"))
 
 
 def own_part(mesh: Mesh, batch_size: int) -> slice:
-    """Which part of each batch the devices of this process take."""
+    """The slice of each batch that goes to this process's devices."""
     each, here = batch_size // mesh.shape["data"], jax.process_index()
     own = [i for i, device in enumerate(mesh.devices[0]) if device.process_index == here]
     return slice(each * min(own), each * (max(own) + 1))
 
 
 def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
-    """Puts what every process has on the devices of all of them."""
+    """Places arrays that every process holds, equal in all, on devices with the given sharding."""
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
 
@@ -135,9 +152,9 @@ def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 
 def to_host(tree: PyTree) -> PyTree:
-    """Copies to NumPy's arrays what this process has all of; keys stay JAX's, on one device.
+    """Copies arrays to NumPy arrays on the host; PRNG keys stay JAX arrays, on one device.
 
-    Arrays that are NumPy's already are not copied.
+    This process must be able to address every shard. NumPy arrays are returned as they are.
     """
 
     def copy_leaf(leaf):
@@ -147,9 +164,9 @@ def to_host(tree: PyTree) -> PyTree:
             return jax.random.wrap_key_data(copy_leaf(jax.random.key_data(leaf)))
         if leaf.is_fully_replicated:
             return np.array(leaf.addressable_data(0))
-        # Shard by shard, as JAX keeps what `np.array` puts together as long as its own array.
+        # Shard by shard: `np.array` would leave a copy that JAX caches as long as the array lives.
         host = np.empty(leaf.shape, leaf.dtype)
-        for shard in leaf.global_shards:  # those of other processes have no data, which raises
+        for shard in leaf.global_shards:  # raises for a shard of another process, which has no data
             host[shard.index] = np.asarray(shard.data)
         return host
 
@@ -157,14 +174,14 @@ def to_host(tree: PyTree) -> PyTree:
 
 
 def own_copy(tree: PyTree) -> PyTree:
-    """Copies what is the same everywhere to one device of this process."""
+    """Copies replicated arrays to this process's first device."""
     return jax.device_put(to_host(tree), jax.local_devices()[0])
 
 
 def for_checkpoints() -> Sharding:
-    """Where JAX's arrays lie to be saved, and are loaded to: one device, or those of all processes.
+    """Sharding with which JAX arrays are saved and loaded: one device, or all of all processes.
 
-    `own_copy` takes it from there.
+    `own_copy` moves loaded arrays on to the device of this process.
     """
     if jax.process_count() == 1:
         return SingleDeviceSharding(jax.devices()[0])
@@ -172,7 +189,7 @@ def for_checkpoints() -> Sharding:
 
 
 def memory_bytes() -> int:
-    """Memory of one device, in bytes; for a CPU that of the machine."""
+    """Memory of one device in bytes; on CPU, that of the machine."""
     statistics = jax.local_devices()[0].memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return statistics.get("bytes_limit", machine)

@@ -1,7 +1,7 @@
-"""Several hosts: a process on each, which train one run together.
+"""Training one run on several hosts, with a process on each.
 
-Every process does the same work on its devices and on its part of each batch; only what the first
-one writes is kept.
+Every process does the same work, on its own devices and its part of each batch; only the first one
+writes files.
 """
 
 import os
@@ -20,8 +20,8 @@ from jax.experimental import multihost_utils
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import WRONG_REQUEST
 
-SECONDS_TO_MEET = 120  # that processes wait for each other at the start
-SECONDS_TO_MISS = 30  # of silence, until a process counts as gone and the others end
+SECONDS_TO_MEET = 120  # for which processes wait for each other at the start
+SECONDS_TO_MISS = 30  # of silence after which a process counts as lost and the others end
 
 
 def join(
@@ -29,19 +29,21 @@ def join(
     processes: int | None = None,
     process_id: int | None = None,
 ) -> None:
-    """Joins the other processes, before JAX has started; does nothing where there are none.
+    """Connects to the other processes of a run; does nothing if there are none.
 
-    Without arguments they are found where SLURM (`srun` with several tasks) or a TPU pod has
-    started them. Where not all come in time, this ends the interpreter with a message and exit
-    code 2: JAX would abort it.
+    Must be called before a JAX backend starts. Without arguments, the processes are detected if
+    SLURM (`srun` with several tasks) or a TPU pod has started them. If not all of them connect
+    within `SECONDS_TO_MEET`, the interpreter exits with a message and code 2, where JAX would
+    abort.
 
     Args:
         coordinator: HOST:PORT of the first process.
-        processes: how many there are.
-        process_id: which one this is, from 0.
+        processes: number of processes.
+        process_id: index of this process, from 0.
 
     Raises:
-        RequestError: the arguments make no sense, or the coordinator's port is taken or silent.
+        RequestError: the arguments are incomplete or invalid, or the coordinator's port is taken or
+            does not answer.
     """
     given = coordinator, processes, process_id
     if any(each is not None for each in given):
@@ -49,14 +51,15 @@ def join(
             raise RequestError("--coordinator, --processes and --process-id: give all three")
         if processes < 1 or not 0 <= process_id < processes:
             wrong = f"--processes {processes} --process-id {process_id}"
-            raise RequestError(f"{wrong}: the processes are numbered from 0")
+            last = "" if processes < 1 else f" to {processes - 1}"
+            raise RequestError(f"{wrong}: processes are numbered from 0{last}")
         host, colon, port = coordinator.rpartition(":")
         if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
             raise RequestError(
                 f"--coordinator {coordinator}: give HOST:PORT, the port from 1 to 65535"
             )
         if processes > 1:
-            print(f"meeting {processes - 1} more at {coordinator}", file=sys.stderr)
+            print(f"waiting for {processes - 1} other processes at {coordinator}", file=sys.stderr)
         if process_id:
             _wait_for(host, int(port))
         else:
@@ -83,22 +86,22 @@ def join(
 
 
 def count() -> int:
-    """How many processes train together."""
+    """Returns the number of processes that train together."""
     return jax.process_count()
 
 
 def is_first() -> bool:
-    """Whether this process is the one that reads, decides and writes for all."""
+    """Whether this is the first process, which reads, decides and writes for all."""
     return jax.process_index() == 0
 
 
 def least(value: int) -> int:
-    """The least of the values that the processes have."""
+    """Returns the smallest of all processes' values."""
     return value if count() == 1 else min(_all(value))
 
 
 def any_of(value: bool) -> bool:
-    """Whether it is true in any process."""
+    """Whether the value is true in any process."""
     return value if count() == 1 else any(_all(value))
 
 
@@ -108,13 +111,15 @@ def agree(text: str) -> bool:
 
 
 def meet() -> None:
-    """Waits until all processes are here."""
+    """Waits until all processes have reached this call."""
     any_of(False)
 
 
 @contextmanager
 def first_decides() -> Iterator[bool]:
-    """Lets the first process do what one must do alone: it gets True, the others False and wait.
+    """Runs a block of which a part is for the first process only; the others wait at its end.
+
+    Yields True in the first process and False in the others.
 
     Raises:
         RequestError: in the others, if the first has failed.
@@ -125,15 +130,15 @@ def first_decides() -> Iterator[bool]:
         any_of(True)
         raise
     if any_of(False):
-        raise RequestError("the first process cannot start; it says why")
+        raise RequestError("the first process cannot start; see its own message")
 
 
 @contextmanager
 def ending_together(*expected: type[Exception]) -> Iterator[None]:
-    """Ends this process with one message when another has gone; JAX alone would abort it.
+    """Exits with one message and code 1 when another process is lost, where JAX would abort.
 
     Args:
-        expected: exceptions that all processes raise, and that pass.
+        expected: exceptions that all processes raise together, and that are passed on.
     """
     try:
         yield
@@ -141,41 +146,41 @@ def ending_together(*expected: type[Exception]) -> Iterator[None]:
         if count() == 1 or isinstance(error, expected):
             raise
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        print(f"error: this process or another cannot go on: {first}", file=sys.stderr)
+        print(f"error: this process or another one has failed: {first}", file=sys.stderr)
         sys.stderr.flush()
-        os._exit(1)  # nothing is waited for: the others are not there any more
+        os._exit(1)  # an orderly exit would wait for the others, which are gone
 
 
 def _give_up(coordinator: str | None) -> None:
-    """Ends this process before JAX does, which would print a stack of C++ and dump its core."""
-    where, advice = "", "all tasks of the job must start in that time"
+    """Exits before JAX does, which would print a C++ stack trace and dump core."""
+    where, advice = "", "all tasks of the job must start within that time"
     if coordinator:
         where = f" at {coordinator}"
         advice = (
-            "start all of them with the same --coordinator and --processes, and see that nothing "
-            "else answers there"
+            "start all of them with the same --coordinator and --processes, and make sure that no "
+            "other program uses that port"
         )
     print(
         f"error: not all processes met{where} within {SECONDS_TO_MEET} seconds: {advice}",
         file=sys.stderr,
     )
     sys.stderr.flush()
-    os._exit(WRONG_REQUEST)  # the main thread waits in C++; nothing has been written yet
+    os._exit(WRONG_REQUEST)  # the main thread is waiting in C++; nothing has been written yet
 
 
 def _check_free(coordinator: str, port: int) -> None:
-    """Refuses a port that another program has; JAX itself would crash."""
+    """Checks that no other program uses the port; JAX itself would crash."""
     try:
         socket.create_server(("", port)).close()
     except OSError as error:
         raise RequestError(
-            f"--coordinator {coordinator}: this process cannot listen at port {port}: {error}; "
+            f"--coordinator {coordinator}: this process cannot listen on port {port}: {error}; "
             "give another port to all processes"
         ) from error
 
 
 def _wait_for(host: str, port: int) -> None:
-    """Waits for the coordinator; JAX itself would end this process where there is none."""
+    """Waits until the coordinator answers; JAX itself would abort this process if none does."""
     until = time.monotonic() + SECONDS_TO_MEET
     while True:
         try:
@@ -190,7 +195,7 @@ def _wait_for(host: str, port: int) -> None:
 
 
 def _all(value: int) -> list[int]:
-    """The values of all processes."""
+    """Returns the values of all processes."""
     return multihost_utils.process_allgather(np.array(value, np.int32)).tolist()
 
 

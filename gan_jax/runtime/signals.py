@@ -1,4 +1,4 @@
-"""Signals that end training: the first one is a wish, which the loop grants after saving."""
+"""Signals that stop training: the first one asks the loop to save and stop."""
 
 import math
 import os
@@ -8,14 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-# SLURM, as submitit asks it to, announces the end of a job by SIGUSR2, to all of its processes.
+# SLURM, as configured by submitit, announces the end of a job to all its processes by SIGUSR2.
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-ECHO_SECONDS = 1.0  # wrappers pass a Ctrl-C on that the terminal has sent as well: that is one
+ECHO_SECONDS = 1.0  # a wrapper may pass on a Ctrl-C that the terminal has sent as well: one request
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first signal that asks to stop into a flag; a later one acts as it always does."""
+    """Catches the first signal that asks to stop; a later one has its usual effect.
+
+    Yields a function that tells whether a signal has come. Outside the main thread, which alone may
+    handle signals, nothing is caught.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set  # only the main thread may handle signals
@@ -31,7 +35,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         stop.set()
         if math.isinf(first):
             first = time.monotonic()
-            with suppress(OSError):  # Ctrl-C also ends what the output is piped into
+            with suppress(OSError):  # Ctrl-C also ends the program the output is piped into
                 name = signal.Signals(number).name
                 os.write(2, f"\n{name}: the state is saved when these steps are done\n".encode())
         if time.monotonic() - first > ECHO_SECONDS:

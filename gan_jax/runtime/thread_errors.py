@@ -1,4 +1,4 @@
-"""What libraries' background threads print of a failure that our own error tells once."""
+"""Silencing tracebacks of libraries' background threads, whose failures our own errors report."""
 
 import logging
 import sys
@@ -12,10 +12,10 @@ LONGEST = 200  # characters of a message
 
 
 def keep_back() -> None:
-    """Lets the threads of Orbax and tensorboardX print one line of their first failure, no more.
+    """Reduces failures in threads of Orbax and tensorboardX to one line, for the first of them.
 
-    One damaged or unwritable file makes them print hundreds of tracebacks, some when the process
-    ends. What is lost of a checkpoint reaches the main thread as well.
+    A single damaged or unwritable file makes them print hundreds of tracebacks, some of them at
+    exit. A failed checkpoint is raised in the main thread as well.
     """
     of_threads, of_others = threading.excepthook, sys.unraisablehook
     said = False

@@ -90,7 +90,7 @@ class Diagnostics:
         probabilities = self.experiment.features.extract(stored).probabilities
         if probabilities is None or probabilities.shape[1] > MOST_CLASSES:
             return {}
-        fractions = classes.class_shares(probabilities.argmax(1), probabilities.shape[1])
+        fractions = classes.class_fractions(probabilities.argmax(1), probabilities.shape[1])
         return {f"class_share_{number}": float(of) for number, of in enumerate(fractions)}
 
 

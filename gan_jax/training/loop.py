@@ -208,7 +208,7 @@ class _Alive:
 
     def count_returns(self, position: int, step: int, metrics: dict[str, float]) -> None:
         """Tells of a seed whose guard has gone back since the last report."""
-        returns = metrics.get("returns", 0)
+        returns = metrics.get("rollbacks", 0)
         if returns > self._returns.get(position, 0):
             guard = self._running.experiment.guard
             message = (

@@ -56,7 +56,7 @@ def test_a_file_of_configurations_is_trained(capsys, tmp_path):
     assert "gan-jax compare" not in err  # nothing was evaluated
     code, _, err = gan_jax(capsys, "health", workdir)
     assert code == 2
-    assert f"{workdir} holds a sweep: name one of its settings" in err
+    assert f"{workdir} holds a sweep: give the run of one configuration" in err
     assert runs.load(workdir / "latent_5" / "seed_3").experiment.latent_size == 5
 
 

@@ -84,9 +84,10 @@ def test_logits_that_are_no_log_odds_are_not_judged_by_their_size(changes):
     assert diagnoses(dataclasses.replace(judged, metrics=far)) == ["balanced"]
 
 
-def test_steps_that_a_guard_skips_are_a_divergence():
+@pytest.mark.parametrize("name", ["rollbacks", "returns"])  # as now, and as in earlier versions
+def test_steps_that_a_guard_skips_are_a_divergence(name):
     lines = [
-        line | {"skipped": 20 * number, "returns": 2 * number}
+        line | {"skipped": 20 * number, name: 2 * number}
         for number, line in enumerate(history().metrics)
     ]
     (finding,) = rules.findings(History(lines, []))

@@ -61,7 +61,7 @@ def test_interval_of_the_score_ratio_covers_1_for_equal_distributions():
 
 def test_shares_and_modes_count_the_classes():
     labels = np.array([0, 3, 3, 0, 3], np.uint8)
-    np.testing.assert_array_equal(classes.class_shares(labels, 5), [0.4, 0, 0, 0.6, 0])
+    np.testing.assert_array_equal(classes.class_fractions(labels, 5), [0.4, 0, 0, 0.6, 0])
     assert classes.mode_count(labels, 5).value == 2
 
 
@@ -127,13 +127,13 @@ def test_bad_input_is_refused():
         classes.classifier_score(np.eye(2)[:1])
     with pytest.raises(RequestError, match="generated has 2, real has 3"):
         classes.score_ratio(np.eye(2), np.eye(3))
-    with pytest.raises(RequestError, match=r"labels has shape \(2,\) and type float64"):
-        classes.class_shares(labels / 2, 2)
+    with pytest.raises(RequestError, match=r"labels has shape \(2,\) and dtype float64"):
+        classes.class_fractions(labels / 2, 2)
     with pytest.raises(RequestError, match=r"run from 0 to 1: with classes = 1 .* \[0, 1\)"):
         classes.mode_count(labels, 1)
     with pytest.raises(RequestError, match=r"real_labels run from -1 to 0"):
         classes.class_divergence(labels, labels - 1, 2)
     with pytest.raises(RequestError, match="one for each sample"):
         classes.mode_count(labels[:0], 2)
-    with pytest.raises(RequestError, match=r"labels of shape \(2,\), intended ones of \(1,\)"):
+    with pytest.raises(RequestError, match=r"labels have shape \(2,\), intended ones \(1,\)"):
         classes.intended_accuracy(labels, labels[:1])

@@ -66,7 +66,7 @@ def test_values_outside_their_interval_are_refused(values):
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(RequestError, match=r"values of shape \(1,\): give at least 2"):
+    with pytest.raises(RequestError, match=r"values have shape \(1,\): give at least 2"):
         estimate.of_mean(np.array([1.0]))
     with pytest.raises(RequestError, match="values: 1 of 2 are NaN or infinite"):
         estimate.of_mean(np.array([1.0, math.nan]))

@@ -222,7 +222,7 @@ def test_bad_input_is_refused():
         frechet.moments([features, features[:, :2]])
     with pytest.raises(RequestError, match="first has 3, second has 2"):
         frechet.frechet_distance(real, frechet.moments([features[:, :2]]))
-    with pytest.raises(RequestError, match=r"features has shape \(4,\) and type float64"):
+    with pytest.raises(RequestError, match=r"features has shape \(4,\) and dtype float64"):
         frechet.estimate(features[:, 0], real)
     with pytest.raises(RequestError, match="of 1 of 4 samples are NaN or infinite"):
         frechet.estimate(np.where(np.arange(4)[:, None] == 2, math.nan, features), real)

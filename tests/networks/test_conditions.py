@@ -60,5 +60,7 @@ def test_missing_labels_and_wrong_fields_are_refused():
         conditions.Generator(mlp.Generator(), classes=1)
     with pytest.raises(RequestError, match=r"Discriminator\.inner"):
         conditions.Discriminator("mlp", classes=3)
-    with pytest.raises(RequestError, match=r"Generator\.inner\.classes = 3: takes labels itself"):
+    with pytest.raises(
+        RequestError, match=r"Generator\.inner\.classes = 3: the wrapped network takes"
+    ):
         conditions.Generator(conditions.Generator(mlp.Generator(), classes=3), classes=3)

@@ -89,9 +89,9 @@ def test_names_arrays_that_do_not_fit(arrays):
     name = "Mixed_6b.branch7x7_2.conv.weight"
     drawn = arrays[name]
     assert f"lacks {name}" in refusal({k: v for k, v in arrays.items() if k != name})
-    assert "besides Mixed_8a.weight" in refusal(arrays | {"Mixed_8a.weight": drawn})
+    assert "unknown Mixed_8a.weight" in refusal(arrays | {"Mixed_8a.weight": drawn})
     assert "lacks" in (several := refusal({"one": drawn, "two": drawn}))
-    assert "and 467 more; it has besides one, two" in several
+    assert "and 467 more; it has the unknown one, two" in several
     for wrong in (drawn.transpose(0, 1, 3, 2), drawn.astype(np.int32), drawn * np.float32("nan")):
         found = f"unfit {name}, {wrong.dtype} {list(wrong.shape)} for finite float32 [128, 128"
         assert found in refusal(arrays | {name: wrong})

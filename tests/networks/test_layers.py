@@ -59,7 +59,7 @@ def test_computes_in_the_dtype_of_its_input_with_float32_parameters(layer, dtype
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"kernel_size": 0}, r"kernel_size = 0: must be \(height, width\), or one number"),
+        ({"kernel_size": 0}, r"kernel_size = 0: must be \(height, width\) or one number"),
         ({"kernel_size": (3, -1)}, r"kernel_size = \(3, -1\): must be \(height, width\)"),
         ({"stride": 0}, "stride = 0: must be at least 1"),
         ({"features": 0}, "features = 0: must be at least 1"),

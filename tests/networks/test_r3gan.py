@@ -46,12 +46,12 @@ def test_shapes(classes):
 
 def test_resampling_is_linear_between_places_and_keeps_the_mean():
     ramp = jnp.broadcast_to(jnp.arange(8.0)[None, :, None, None], (1, 8, 8, 1))
-    doubled = r3gan._doubled(ramp)[0, :, 0, 0]
-    np.testing.assert_allclose(np.diff(doubled[1:-1]), 0.5, atol=1e-5)
-    halved = r3gan._halved(ramp)[0, :, 0, 0]
-    np.testing.assert_allclose(np.diff(halved)[1:-1], 2.0, atol=1e-5)
+    upsampled = r3gan._upsampled(ramp)[0, :, 0, 0]
+    np.testing.assert_allclose(np.diff(upsampled[1:-1]), 0.5, atol=1e-5)
+    downsampled = r3gan._downsampled(ramp)[0, :, 0, 0]
+    np.testing.assert_allclose(np.diff(downsampled)[1:-1], 2.0, atol=1e-5)
     stripes = jnp.broadcast_to(((-1.0) ** jnp.arange(8))[None, :, None, None], (1, 8, 8, 1))
-    assert float(jnp.abs(r3gan._halved(stripes)[0, 1:-1]).max()) < 1e-5  # no aliasing
+    assert float(jnp.abs(r3gan._downsampled(stripes)[0, 1:-1]).max()) < 1e-5  # no aliasing
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 import pytest
 
@@ -28,9 +29,23 @@ def test_a_copy_on_the_host_outlives_its_array():
     assert devices.to_host(copy)["matrix"] is copy["matrix"]
 
 
+@pytest.mark.parametrize(("version", "warnings"), [("0.10.1", 0), ("0.10.2", 1), ("0.12.0", 0)])
+def test_a_jaxlib_that_computes_wrongly_is_named_once(monkeypatch, capsys, version, warnings):
+    for name in ("XLA_FLAGS", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.setenv(name, "")  # so that nothing else changes
+    monkeypatch.setattr(jaxlib, "__version__", version)
+    devices._warn_if_miscompiling.cache_clear()
+    devices.configure()
+    devices.configure()
+    said = capsys.readouterr().err
+    assert said.count("warning: jaxlib 0.10.2 ") == warnings
+    assert len(said.splitlines()) == warnings
+    assert said.count("pip install 'jax!=0.10.2'") == warnings
+
+
 HEAPS = """
 import ctypes, threading
-from gan_jax import devices
+from gan_jax.runtime import devices
 devices.use_one_heap()
 libc = ctypes.CDLL(None)
 all_have_some = threading.Barrier(5)

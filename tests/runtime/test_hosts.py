@@ -120,7 +120,7 @@ def test_one_is_killed_and_both_go_on_from_the_last_checkpoint(tmp_path):
     codes, said = ends(processes)
     assert codes[1] == -signal.SIGKILL
     assert codes[0] == 1
-    assert "this process or another cannot go on" in said[0]
+    assert "this process or another one has failed" in said[0]
     assert checkpoints.steps(saved)[-1] < 100
     assert ends(start(tmp_path / "run", *arguments))[0] == [0, 0]
     assert_same_bits(runs.load(tmp_path / "uninterrupted").state, runs.load(tmp_path / "run").state)

@@ -34,7 +34,7 @@ def test_damaged_checkpoints_are_said_in_a_line_each(run, tmp_path, command):
 def test_the_first_failure_of_the_libraries_is_said_and_others_as_before():
     script = """
         import threading
-        from gan_jax import echoes
+        from gan_jax.runtime import thread_errors
 
         library = {"__name__": "orbax.part"}
         exec("def fails(path): open(path)", library)
@@ -46,7 +46,7 @@ def test_the_first_failure_of_the_libraries_is_said_and_others_as_before():
             def __del__(self):
                 raise self.error
 
-        echoes.keep_back()
+        thread_errors.keep_back()
         for function, path in (
             (library["fails"], "missing_0"), (library["fails"], "missing_1"), (open, "missing_2")
         ):

@@ -234,14 +234,14 @@ def test_seeds_that_make_no_sense_are_refused(text, message):
 
 def test_a_run_of_one_seed_is_no_place_for_several_and_the_reverse(tmp_path):
     train(tiny(steps=1), tmp_path / "one")
-    with pytest.raises(RequestError, match="is the run of one seed"):
+    with pytest.raises(RequestError, match="holds a run of one seed"):
         train(tiny(steps=1), tmp_path / "one", seeds=(0, 1))
     train(tiny(steps=1), tmp_path / "several", seeds=(0, 1))
     with pytest.raises(RequestError, match="holds runs of several seeds"):
         train(tiny(steps=1), tmp_path / "several")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("")
-    with pytest.raises(RequestError, match="something else than runs of seeds"):
+    with pytest.raises(RequestError, match="something other than runs of seeds"):
         train(tiny(steps=1), tmp_path / "notes", seeds=(0, 1))
 
 

@@ -189,7 +189,7 @@ def test_data_that_have_changed_under_a_run_are_refused(tmp_path):
 
 def test_a_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(RequestError, match=r"holds something else than a run \(thesis.txt\)"):
+    with pytest.raises(RequestError, match=r"holds something other than a run \(thesis.txt\)"):
         train(tiny(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
