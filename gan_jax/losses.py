@@ -221,7 +221,7 @@ class TopK:
 
     def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
         """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0."""
-        logits = getattr(fake_logits, "logits", fake_logits)  # may be a whole AuxiliaryClassifierOutput
+        logits = getattr(fake_logits, "logits", fake_logits)  # which may come with label losses
         count = max(round(self.fraction * len(logits)), 1)
         rank = jnp.argsort(jnp.argsort(-logits))
         best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)

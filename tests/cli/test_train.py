@@ -48,7 +48,7 @@ def test_a_workdir_that_cannot_be_made(capsys, tmp_path):
     assert "cannot be written" in err
     code, _, err = gan_jax(capsys, "train", TINY, "--workdir", tmp_path / "file")
     assert code == 2
-    assert "is a file, no directory" in err
+    assert "is a file, not a directory" in err
 
 
 def test_epochs_on_the_command_line_replace_the_steps_of_the_file(capsys, tmp_path):
