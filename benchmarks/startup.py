@@ -97,8 +97,8 @@ def compile_seconds(cache: str) -> float:
         "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
         "positions = np.zeros((1, 20, 256), np.int32)\n"
         "start = time.perf_counter()\n"
-        "numbers = plan.numbers([experiment])\n"
-        "lowered = run_steps.lower(experiment.shared, plan, state, numbers, pool, positions, 20)\n"
+        "values = plan.hyperparameters([experiment])\n"
+        "lowered = run_steps.lower(experiment.static, plan, state, values, pool, positions, 20)\n"
         "lowered.compile()\n"
         "print(time.perf_counter() - start)\n"
     )
@@ -129,7 +129,7 @@ def loop_cost() -> None:
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
-    shared, numbers = experiment.shared, plan.numbers([experiment])
+    static, hyperparameters = experiment.static, plan.hyperparameters([experiment])
     source = batches.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
@@ -156,7 +156,9 @@ def loop_cost() -> None:
         states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
         for pool, positions in calls:
-            states, _ = run_steps(shared, plan, states, numbers, pool, positions, source.limit)
+            states, _ = run_steps(
+                static, plan, states, hyperparameters, pool, positions, source.limit
+            )
             jax.block_until_ready(states)
         if repeat:  # the first compiles
             ratios.append(whole / (time.perf_counter() - start))
@@ -169,7 +171,7 @@ def save_cost() -> None:
     """The reference recipe's step, and what one asynchronous save adds to the steps around it."""
     experiment = load_experiment(ROOT / "experiments" / "dcgan_mnist.py")
     plan = make_plan("map", 1, experiment.batch_size)
-    shared, numbers = experiment.shared, plan.numbers([experiment])
+    static, hyperparameters = experiment.static, plan.hyperparameters([experiment])
     states = plan.stack([gan.init(experiment, 0)])
     shape = (experiment.batch_size, *experiment.data.sample_shape)
     pool = {"sample": np.zeros(shape, np.uint8), "label": None}
@@ -183,7 +185,9 @@ def save_cost() -> None:
             start = time.perf_counter()
             if repeat % 2:
                 saver.save(repeat, states)
-            states, _ = run_steps(shared, plan, states, numbers, pool, positions, STEPS_TIMED)
+            states, _ = run_steps(
+                static, plan, states, hyperparameters, pool, positions, STEPS_TIMED
+            )
             jax.block_until_ready(states)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)

@@ -60,7 +60,7 @@ class LightEvaluation:
         return cls(evaluator)
 
     def of_run(self, experiment: Experiment) -> Self:
-        """The same for an experiment that differs in its seed and its `numbers` only."""
+        """The same for an experiment that differs only in seed and traced hyper-parameters."""
         return type(self)(dataclasses.replace(self.evaluator, experiment=experiment))
 
     def rows(self, state: gan.GANState, step: int) -> list[Row]:

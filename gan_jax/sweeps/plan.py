@@ -221,7 +221,7 @@ def sharing(settings: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:
     """Names of the settings that share a program, by what they have in common."""
     found: dict[Experiment, list[str]] = {}
     for name, experiment in settings.items():
-        found.setdefault(experiment.shared, []).append(name)
+        found.setdefault(experiment.static, []).append(name)
     return found
 
 

@@ -70,7 +70,7 @@ def _memory(experiment: Experiment) -> list[str]:
     positions = jax.ShapeDtypeStruct((1, 1, size), jnp.int32)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     compiled = run_steps.lower(
-        experiment.shared, plan, state, plan.numbers([experiment]), pool, positions, count
+        experiment.static, plan, state, plan.hyperparameters([experiment]), pool, positions, count
     ).compile()
     memory = compiled.memory_analysis()
     temporary = memory.temp_size_in_bytes / MIB

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int32, PyTree
 from gan_jax import gan, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
-from gan_jax.common.traced_fields import with_numbers
+from gan_jax.common.traced_fields import with_hyperparameters
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, last_scores
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
@@ -45,7 +45,7 @@ def run_steps(
     experiment: Experiment,
     plan: Plan,
     states: gan.GANState,
-    numbers: Float[Array, "seeds numbers"],
+    hyperparameters: Float[Array, "seeds hyperparameters"],
     stored: PyTree,
     batches: PyTree,
     count: Int32[Array, ""],
@@ -56,10 +56,10 @@ def run_steps(
     count, and the results cannot depend on how the steps are grouped into calls.
 
     Args:
-        experiment: what the runs have in common, see `Experiment.shared`.
+        experiment: the static configuration that the runs share, see `Experiment.static`.
         plan: how the seeds share the devices.
         states: of each seed, with an axis in front; is donated.
-        numbers: of the experiment of each seed, see `Experiment.numbers`.
+        hyperparameters: of each seed, see `Experiment.traced_hyperparameters`.
         stored: examples; None where the batches hold theirs.
         batches: which of the stored examples form the batch of each seed and step, or the examples
             themselves [seeds, steps, batch, ...]; steps beyond `count` are ignored.
@@ -70,8 +70,8 @@ def run_steps(
     """
 
     def run_seed(state, own, stored, count):
-        batches, numbers = own
-        resolved = with_numbers(experiment, numbers)
+        batches, hyperparameters = own
+        resolved = with_hyperparameters(experiment, hyperparameters)
 
         def step(i, carry):
             state, _ = carry
@@ -85,7 +85,7 @@ def run_steps(
         no_metrics = jax.tree.map(jnp.zeros_like, shapes)
         return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 
-    return plan.run(run_seed, states, (batches, numbers), stored, count)
+    return plan.run(run_seed, states, (batches, hyperparameters), stored, count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Running:
     @property
     def experiment(self) -> Experiment:
         """What all seeds have in common."""
-        return self.members[0].experiment.shared
+        return self.members[0].experiment.static
 
     def say(self, message: str, *members: Member) -> None:
         """Tells the user, and writes it to the logs of the seeds that it is about."""
@@ -156,7 +156,9 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     """
     experiment, last_step = running.experiment, running.last_step
     seeds = running.plan.padded([member.experiment.seed for member in running.members])
-    numbers = running.plan.numbers([member.experiment for member in running.members])
+    hyperparameters = running.plan.hyperparameters(
+        [member.experiment for member in running.members]
+    )
     source = feed.make_feed(experiment, seeds, running.plan.mesh, step, last_step)
     alive = _Alive(running, states)
     _save_start(alive, states)
@@ -166,7 +168,7 @@ def run_loop(running: Running, states: gan.GANState, step: int) -> Outcome:
     while step < last_step and not stopped:
         count = hosts.least(clock.next_count(running.steps_until_due(step), source.limit))
         fed = source.next(step, count)
-        states, metrics = run_steps(experiment, running.plan, states, numbers, *fed, count)
+        states, metrics = run_steps(experiment, running.plan, states, hyperparameters, *fed, count)
         step += count
         # Only now, with the next call under way, are the metrics of the call before fetched, so
         # that the device never waits for the host.

@@ -74,9 +74,12 @@ class Plan:
 
         return jax.tree.map(stack_leaf, *self.padded(states))
 
-    def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
-        """The traced numbers of the experiment of each computed seed."""
-        return np.array(self.padded([each.numbers for each in experiments]), np.float32)
+    def hyperparameters(
+        self, experiments: Sequence[Experiment]
+    ) -> Float[np.ndarray, "seeds hyperparameters"]:
+        """The traced hyper-parameters of each computed seed's experiment."""
+        values = [each.traced_hyperparameters for each in experiments]
+        return np.array(self.padded(values), np.float32)
 
     def run(
         self,

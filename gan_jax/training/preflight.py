@@ -58,7 +58,7 @@ def _place(error: Exception) -> str:
     """Where the user's own code was when it failed: the innermost frame outside libraries."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     paths = [sysconfig.get_paths()[name] for name in names]
-    libraries = {Path(__file__).parent, *map(Path, paths)}
+    libraries = {Path(__file__).parents[1], *map(Path, paths)}
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -112,7 +112,7 @@ def train_runs(
     """Trains runs in one program, or goes on with them.
 
     Args:
-        experiments: of each run directory; their `shared` is the same.
+        experiments: of each run directory; their `static` is the same.
         strategy: how they share the devices.
         file: the Python file that defines them, for the record.
         init_from: another run to take parameters from.
@@ -232,7 +232,7 @@ def _start(
 def _initialise(experiment: Experiment, init_from: InitFrom | None) -> _Fresh:
     said: list[str] = []
     init = jax.jit(gan.init, static_argnums=0)
-    state = init(experiment.shared, jnp.uint32(experiment.seed))
+    state = init(experiment.static, jnp.uint32(experiment.seed))
     if init_from:
         state = load_pretrained(init_from, state, said.append)
     return state, said

@@ -53,8 +53,8 @@ def test_more_seeds_take_no_more_memory_than_their_states():
         states = plan.stack([init(experiment, seed) for seed in range(seeds)])
         pool = {"sample": experiment.data.load().sample, "label": None}
         positions = np.zeros((seeds, 1, 16), np.int32)
-        numbers = plan.numbers([experiment] * seeds)
-        arguments = (experiment.shared, plan, states, numbers, pool, positions, np.int32(1))
+        hyperparameters = plan.hyperparameters([experiment] * seeds)
+        arguments = (experiment.static, plan, states, hyperparameters, pool, positions, np.int32(1))
         memory = run_steps.lower(*arguments).compile().memory_analysis()
         assert memory.alias_size_in_bytes >= seeds * size  # new states replace the old ones
         return memory.temp_size_in_bytes
@@ -108,8 +108,10 @@ def test_a_step_of_batched_seeds_is_that_of_each_within_rounding(strategy):
     initial = [init(experiment, seed) for seed in range(3)]
     pool = {"sample": experiment.data.load().sample, "label": None}
     positions = np.stack([[experiment.data.indices(seed, 0, 16)] for seed in range(3)])
-    numbers = plan.numbers([experiment] * 3)
-    _, metrics = loop.run_steps(experiment, plan, plan.stack(initial), numbers, pool, positions, 1)
+    hyperparameters = plan.hyperparameters([experiment] * 3)
+    _, metrics = loop.run_steps(
+        experiment, plan, plan.stack(initial), hyperparameters, pool, positions, 1
+    )
     for seed, state in enumerate(initial):
         batch = experiment.data.batch(seed, 0, 16)
         _, expected = update(experiment, state, batch)

@@ -116,7 +116,7 @@ def test_steps_do_not_depend_on_how_calls_group_them():
             padded = np.zeros((1, 6, 16), np.int32)
             padded[0, :count] = positions[step : step + count]
             states, _ = run_steps(
-                experiment, plan, states, plan.numbers([experiment]), pool, padded, count
+                experiment, plan, states, plan.hyperparameters([experiment]), pool, padded, count
             )
             step += count
         return states
