@@ -25,11 +25,12 @@ from gan_jax import gan, runs
 from gan_jax.data import images
 from gan_jax.runs import checkpoints
 from gan_jax.runs.serialisation import load_experiment
-from gan_jax.training import batches
+from gan_jax.training.batches import make_batches
 from gan_jax.training.diagnostics import Diagnostics
 from gan_jax.training.logs import Display, RunLog
-from gan_jax.training.loop import Member, Running, run_loop, run_steps
+from gan_jax.training.loop import run_loop, run_steps
 from gan_jax.training.parallel_seeds import make_plan
+from gan_jax.training.session import RunInTraining, Session
 from gan_jax.training.train import train
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +131,7 @@ def loop_cost() -> None:
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
     static, hyperparameters = experiment.static, plan.hyperparameters([experiment])
-    source = batches.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
+    source = make_batches(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
     ratios = []
@@ -142,16 +143,16 @@ def loop_cost() -> None:
             with (
                 Display(0, LOOP_STEPS) as display,
                 RunLog(directory, 0, 0) as log,
-                checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
+                checkpoints.Checkpointer(directory.checkpoints, 3) as checkpointer,
             ):
                 never = bool  # bool() is False: nothing stops it
                 diagnostics = Diagnostics.of(experiment)
-                member = Member(experiment, directory, log, saver, diagnostics, None)
+                run = RunInTraining(0, experiment, directory, log, checkpointer, diagnostics, None)
                 now = time.monotonic()
-                running = Running(plan, (member,), display, never, LOOP_STEPS, now, several=False)
+                session = Session(plan, (run,), display, never, LOOP_STEPS, now, several=False)
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
-                    run_loop(running, states, 0)
+                    run_loop(session, states, 0)
             whole = time.perf_counter() - start
         states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
@@ -179,12 +180,12 @@ def save_cost() -> None:
     plain, saving = [], []
     with (
         tempfile.TemporaryDirectory() as folder,
-        checkpoints.Checkpointer(Path(folder), 3) as saver,
+        checkpoints.Checkpointer(Path(folder), 3) as checkpointer,
     ):
         for repeat in range(2 * (REPEATS + 1)):
             start = time.perf_counter()
             if repeat % 2:
-                saver.save(repeat, states)
+                checkpointer.save(repeat, states)
             states, _ = run_steps(
                 static, plan, states, hyperparameters, pool, positions, STEPS_TIMED
             )

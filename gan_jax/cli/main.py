@@ -108,7 +108,7 @@ def _train(command: Any) -> int:
 
     devices.configure()
     hosts.join(command.coordinator, command.processes, command.process_id)
-    from gan_jax.training.loop import DivergedError, Outcome
+    from gan_jax.training.outcome import DivergedError, Outcome
     from gan_jax.training.parallel_seeds import use_cores
     from gan_jax.training.pretrained import PLAYERS, InitFrom
     from gan_jax.training.train import train

@@ -18,7 +18,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices
 from gan_jax.training import loop
-from gan_jax.training.loop import DivergedError, Outcome, run_steps
+from gan_jax.training.loop import run_steps
+from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import make_plan, parse
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
@@ -160,7 +161,7 @@ def test_a_crash_between_the_saves_of_two_seeds_loses_nothing(
     run_loop = loop.run_loop
     monkeypatch.setattr(
         "gan_jax.training.train.run_loop",
-        lambda running, *rest: calls.append(len(running.members)) or run_loop(running, *rest),
+        lambda session, *rest: calls.append(len(session.runs)) or run_loop(session, *rest),
     )
     train(tiny(), tmp_path / "runs", seeds=(0, 1, 2))
     assert calls == [3]  # together again
