@@ -80,7 +80,7 @@ def test_health_tells_seeds_apart(capsys, seeds_run):
         (["sample", "RUN", "--seed", "1"], "--seed 1: RUN has seed 0, 3"),
         (["evaluate", "RUN", "--seed", "1", "--features", BLOCKS], "RUN has seed 0, 3"),
         (["train", TINY, "--seeds", "0:2:4"], "give 0:8 for the seeds 0 to 7"),
-        (["train", TINY, "--seeds", "1,1"], "1 is there twice"),
+        (["train", TINY, "--seeds", "1,1"], "1 is given twice"),
         (
             ["train", TINY, "--seeds", "0:2", "--seed", "5"],
             "--seed and --seeds: give one of the two",

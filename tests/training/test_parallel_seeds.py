@@ -221,12 +221,12 @@ def test_seeds_are_read(text, seeds):
         ("a", "give 0:8"),
         ("0:3:6", "give 0:8"),
         ("-1", "give 0:8"),
-        ("3:3", "3:3 holds no seed"),
+        ("3:3", "3:3 contains no seed"),
         (
             "4294967296",
             "the largest seed is 4294967295",
         ),
-        ("0:4,2", "2 is there twice"),
+        ("0:4,2", "2 is given twice"),
         ("0:1000000", "at most 4096"),
     ],
 )
