@@ -134,14 +134,14 @@ class Experiment:
             raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property
-    def numbers(self) -> tuple[float, ...]:
-        """What the compiled steps take as arguments, see `gan_jax.common.traced_fields`."""
-        return traced_fields.numbers(self)
+    def traced_hyperparameters(self) -> tuple[float, ...]:
+        """What compiled steps take as arguments, see `gan_jax.common.traced_fields`."""
+        return traced_fields.hyperparameters(self)
 
     @property
-    def shared(self) -> "Experiment":
-        """What programs are compiled for: the same for all seeds and for all `numbers`."""
-        return traced_fields.without_numbers(dataclasses.replace(self, seed=0))
+    def static(self) -> "Experiment":
+        """What programs are compiled for: equal for all seeds and all traced hyper-parameters."""
+        return traced_fields.without_hyperparameters(dataclasses.replace(self, seed=0))
 
     @property
     def examples_per_step(self) -> int:

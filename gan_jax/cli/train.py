@@ -71,7 +71,7 @@ class Train(Command):
 
         devices.configure()
         hosts.join(self.coordinator, self.processes, self.process_id)
-        from gan_jax.training.loop import DivergedError, Outcome
+        from gan_jax.training.outcome import DivergedError, Outcome
         from gan_jax.training.pretrained import PLAYERS, InitFrom
         from gan_jax.training.train import train
 

@@ -116,8 +116,8 @@ def from_latents(
         conditions = None if labels is None else jnp.asarray(labels[positions])
         padded = jnp.asarray(latents)[positions]
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
-        shared = experiment.shared
-        drawn = np.asarray(_generate(shared, state, padded, conditions, batches, raw))
+        static = experiment.static
+        drawn = np.asarray(_generate(static, state, padded, conditions, batches, raw))
         calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
     return np.concatenate(calls)[:count]
 
@@ -160,7 +160,7 @@ def probability_real(
     if experiment.data.labels:
         raise RequestError("the discriminator is conditioned on labels, which these samples lack")
     logits = [
-        np.asarray(_discriminate(experiment.shared, state, samples[start : start + BATCH]))
+        np.asarray(_discriminate(experiment.static, state, samples[start : start + BATCH]))
         for start in range(0, len(samples), BATCH)
     ]
     return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))

@@ -227,7 +227,7 @@ def by_program(configurations: Mapping[str, Experiment]) -> dict[Experiment, lis
     """Groups names of configurations that share a compiled program, by its static configuration."""
     found: dict[Experiment, list[str]] = {}
     for name, experiment in configurations.items():
-        found.setdefault(experiment.shared, []).append(name)
+        found.setdefault(experiment.static, []).append(name)
     return found
 
 

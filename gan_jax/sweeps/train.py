@@ -17,7 +17,7 @@ from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices
 from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, by_program, only
-from gan_jax.training.loop import DivergedError, Outcome
+from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import Strategy, resolve
 from gan_jax.training.train import train_runs
 

@@ -73,7 +73,7 @@ class Diagnostics:
             judged["held_out"] = (self.held_out["sample"], self.held_out["condition"], 1)
         figures = {}
         for name, (sample, condition, sign) in judged.items():
-            logit, accuracy = _judge(experiment.shared, state, sample, condition, sign)
+            logit, accuracy = _judge(experiment.static, state, sample, condition, sign)
             figures |= {f"logit_{name}": logit, f"accuracy_{name}": accuracy}
         if np.isfinite(drawn).all():
             real_distance = _mean_distance(self.training["sample"])

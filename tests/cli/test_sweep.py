@@ -177,7 +177,7 @@ def test_a_search(capsys, tmp_path):
         ([FILE, "--grid", "batch_size=a,b"], "Experiment.batch_size = 'a'"),
         ([FILE, "--grid", "latent_size=10**400", "--dry-run"], "must be below 2^31"),
         ([FILE, "--grid", "batch_size=4,4"], "two configurations are named batch_size=4"),
-        ([FILE, "--seeds", "0:2,1", *GRID], "1 is there twice"),
+        ([FILE, "--seeds", "0:2,1", *GRID], "1 is given twice"),
         ([FILE, "--draw", "ema_decay=0.1"], "give FIELD=LOW:HIGH"),
         ([FILE, "--draw", "ema_decay=0:0.5", "--draws", "0"], "--draws 0: must be from 1 to 10000"),
         ([FILE, "--draws", "3"], "--draws: needs --draw"),

@@ -141,7 +141,7 @@ def test_several_seeds_share_one_heap(capsys, monkeypatch):
     ("arguments", "message"),
     [
         (["--seeds", "0:2:4"], "give 0:8 for the seeds 0 to 7"),
-        (["--seeds", "1,1"], "1 is there twice"),
+        (["--seeds", "1,1"], "1 is given twice"),
         (["--seeds", "0:2", "--seed", "5"], "--seed and --seeds: give one of the two"),
         (["--strategy", "map"], "--strategy: needs --seeds"),
         (["--init-partial"], "--init-partial: needs --init-from"),

@@ -42,7 +42,9 @@ class Hasty:
 
 
 def test_an_error_in_ones_own_code_is_placed():
-    with pytest.raises(RequestError, match=r"test_shapes\.py, line \d+\): AttributeError.*'margn'"):
+    with pytest.raises(
+        RequestError, match=r"test_preflight\.py, line \d+\): AttributeError.*'margn'"
+    ):
         check_shapes(tiny(loss=Hasty()))
 
 
