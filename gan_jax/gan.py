@@ -148,8 +148,8 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         generator = state.generator
         if simultaneous:
             generator_step = functools.partial(update_generator, experiment, state, forward)
-            generator, more = _only_if(index == steps - 1, generator_step, generator)
-            metrics |= more
+            generator, generator_metrics = _only_if(index == steps - 1, generator_step, generator)
+            metrics |= generator_metrics
         new = state.replace(generator=generator, discriminator=discriminator)
         return new, (metrics, forward.outputs)
 
@@ -157,8 +157,8 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     if not simultaneous:
         last_batch = jax.tree.map(lambda x: x[-1], batches)
         forward = forward_pass(experiment, state, last_batch, steps)
-        generator, more = update_generator(experiment, state, forward)
-        state, metrics = state.replace(generator=generator), metrics | more
+        generator, generator_metrics = update_generator(experiment, state, forward)
+        state, metrics = state.replace(generator=generator), metrics | generator_metrics
 
     new = state.replace(
         step=state.step + 1,
