@@ -36,7 +36,7 @@ def main(
     reference: tyro.conf.Positional[Path],
     fast: tyro.conf.Positional[Path],
     /,
-    picture: Path = Path("docs/fast_recipe.png"),
+    picture: Path = Path("docs/images/fast_recipe.png"),
     rounds: int = 5,
 ) -> None:
     """Prints a table and plots the curves.

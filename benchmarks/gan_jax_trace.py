@@ -61,17 +61,14 @@ def _outputs(experiment: Experiment, state: gan.GANState, latent, image) -> dict
         training=True,
         mutable=list(generator.variables),
     )
-    passed = gan.forward(experiment, state, _batch(image), 0)
-    trace["training: real logits"], trace["training: fake logits"] = passed.verdicts
+    forward = gan.forward_pass(experiment, state, _batch(image), 0)
+    trace["training: real logits"], trace["training: fake logits"] = forward.outputs
     gradients = {}
-    for player, pull in (
-        ("generator", passed.generator_gradient),
-        ("discriminator", passed.discriminator_gradient),
-    ):
+    for position, player in enumerate(("generator", "discriminator")):
         trace[f"losses: {player}"], cotangents = jax.value_and_grad(
             lambda logits, player=player: getattr(experiment.loss, player)(*logits).mean()
-        )(passed.verdicts)
-        gradients[player] = pull(cotangents)
+        )(forward.outputs)
+        gradients[player] = forward.pullback(cotangents)[position]
     statistics = generator.variables["batch_stats"]
     for player, tree in _in_keras_layout(gradients, statistics)[0].items():
         trace |= {f"gradients of {player}: {name}": g for name, g in _flat(tree).items()}

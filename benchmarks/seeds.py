@@ -178,7 +178,7 @@ def runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Cal
         plan = dataclasses.replace(plan, mesh=devices.make_mesh(1))
     init = jax.jit(gan.init, static_argnums=0)
     states = plan.stack([init(experiment, np.uint32(seed)) for seed in range(seeds)])
-    numbers = plan.numbers([experiment] * seeds)
+    hyperparameters = plan.hyperparameters([experiment] * seeds)
     examples, size = experiment.data.load(), experiment.examples_per_step
     pool = {"sample": examples.sample, "label": examples.label}
     pool = jax.device_put(pool, devices.replicated(plan.mesh))
@@ -193,7 +193,7 @@ def runner(experiment: Experiment, strategy: str, seeds: int, count: int) -> Cal
         nonlocal states
         start = time.perf_counter()
         states, metrics = run_steps(
-            experiment.shared, plan, states, numbers, pool, positions, np.int32(count)
+            experiment.static, plan, states, hyperparameters, pool, positions, np.int32(count)
         )
         jax.block_until_ready((states, metrics))
         return time.perf_counter() - start

@@ -25,11 +25,12 @@ from gan_jax import gan, runs
 from gan_jax.data import images
 from gan_jax.runs import checkpoints
 from gan_jax.runs.serialisation import load_experiment
-from gan_jax.training import batches
+from gan_jax.training.batches import make_batches
 from gan_jax.training.diagnostics import Diagnostics
 from gan_jax.training.logs import Display, RunLog
-from gan_jax.training.loop import Member, Running, run_loop, run_steps
+from gan_jax.training.loop import run_loop, run_steps
 from gan_jax.training.parallel_seeds import make_plan
+from gan_jax.training.session import RunInTraining, Session
 from gan_jax.training.train import train
 
 ROOT = Path(__file__).parents[1]
@@ -97,8 +98,8 @@ def compile_seconds(cache: str) -> float:
         "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
         "positions = np.zeros((1, 20, 256), np.int32)\n"
         "start = time.perf_counter()\n"
-        "numbers = plan.numbers([experiment])\n"
-        "lowered = run_steps.lower(experiment.shared, plan, state, numbers, pool, positions, 20)\n"
+        "values = plan.hyperparameters([experiment])\n"
+        "lowered = run_steps.lower(experiment.static, plan, state, values, pool, positions, 20)\n"
         "lowered.compile()\n"
         "print(time.perf_counter() - start)\n"
     )
@@ -129,8 +130,8 @@ def loop_cost() -> None:
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
-    shared, numbers = experiment.shared, plan.numbers([experiment])
-    source = batches.make_feed(experiment, [0], plan.mesh, 0, LOOP_STEPS)
+    static, hyperparameters = experiment.static, plan.hyperparameters([experiment])
+    source = make_batches(experiment, [0], plan.mesh, 0, LOOP_STEPS)
     calls = [source.next(step, source.limit) for step in range(0, LOOP_STEPS, source.limit)]
     init = jax.jit(gan.init, static_argnums=(0, 1))
     ratios = []
@@ -142,21 +143,23 @@ def loop_cost() -> None:
             with (
                 Display(0, LOOP_STEPS) as display,
                 RunLog(directory, 0, 0) as log,
-                checkpoints.Checkpointer(directory.checkpoints, 3) as saver,
+                checkpoints.Checkpointer(directory.checkpoints, 3) as checkpointer,
             ):
                 never = bool  # bool() is False: nothing stops it
                 diagnostics = Diagnostics.of(experiment)
-                member = Member(experiment, directory, log, saver, diagnostics, None)
+                run = RunInTraining(0, experiment, directory, log, checkpointer, diagnostics, None)
                 now = time.monotonic()
-                running = Running(plan, (member,), display, never, LOOP_STEPS, now, several=False)
+                session = Session(plan, (run,), display, never, LOOP_STEPS, now, several=False)
                 start = time.perf_counter()
                 with contextlib.redirect_stderr(io.StringIO()):
-                    run_loop(running, states, 0)
+                    run_loop(session, states, 0)
             whole = time.perf_counter() - start
         states = plan.stack([init(experiment, 0)])
         start = time.perf_counter()
         for pool, positions in calls:
-            states, _ = run_steps(shared, plan, states, numbers, pool, positions, source.limit)
+            states, _ = run_steps(
+                static, plan, states, hyperparameters, pool, positions, source.limit
+            )
             jax.block_until_ready(states)
         if repeat:  # the first compiles
             ratios.append(whole / (time.perf_counter() - start))
@@ -169,7 +172,7 @@ def save_cost() -> None:
     """The reference recipe's step, and what one asynchronous save adds to the steps around it."""
     experiment = load_experiment(ROOT / "experiments" / "dcgan_mnist.py")
     plan = make_plan("map", 1, experiment.batch_size)
-    shared, numbers = experiment.shared, plan.numbers([experiment])
+    static, hyperparameters = experiment.static, plan.hyperparameters([experiment])
     states = plan.stack([gan.init(experiment, 0)])
     shape = (experiment.batch_size, *experiment.data.sample_shape)
     pool = {"sample": np.zeros(shape, np.uint8), "label": None}
@@ -177,13 +180,15 @@ def save_cost() -> None:
     plain, saving = [], []
     with (
         tempfile.TemporaryDirectory() as folder,
-        checkpoints.Checkpointer(Path(folder), 3) as saver,
+        checkpoints.Checkpointer(Path(folder), 3) as checkpointer,
     ):
         for repeat in range(2 * (REPEATS + 1)):
             start = time.perf_counter()
             if repeat % 2:
-                saver.save(repeat, states)
-            states, _ = run_steps(shared, plan, states, numbers, pool, positions, STEPS_TIMED)
+                checkpointer.save(repeat, states)
+            states, _ = run_steps(
+                static, plan, states, hyperparameters, pool, positions, STEPS_TIMED
+            )
             jax.block_until_ready(states)
             if repeat > 1:  # the first of each kind compiles
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)

@@ -12,6 +12,11 @@ from gan_jax.losses import NonSaturating
 from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
 
+# Of gan_jax.data.dataset.Dataset.
+DATA_METHODS = (
+    "load fingerprint indices gather prepare to_stored page cells write read held_out features"
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -97,7 +102,7 @@ class Experiment:
         for field, (methods, right) in {
             "generator": ("init apply", "a Linen module"),
             "discriminator": ("init apply", "a Linen module"),
-            "data": ("load fingerprint indices gather prepare", "what gan_jax.data.images makes"),
+            "data": (DATA_METHODS, "what gan_jax.data.images makes"),
             "loss": ("discriminator generator", "losses.NonSaturating(), for example"),
             "generator_optimizer": optimizer,
             "discriminator_optimizer": optimizer,
@@ -129,14 +134,14 @@ class Experiment:
             raise RequestError(f"Experiment.best_metric = {self.best_metric!r}: {known}")
 
     @property
-    def numbers(self) -> tuple[float, ...]:
-        """What the compiled steps take as arguments, see `gan_jax.common.traced_fields`."""
-        return traced_fields.numbers(self)
+    def traced_hyperparameters(self) -> tuple[float, ...]:
+        """What compiled steps take as arguments, see `gan_jax.common.traced_fields`."""
+        return traced_fields.hyperparameters(self)
 
     @property
-    def shared(self) -> "Experiment":
-        """What programs are compiled for: the same for all seeds and for all `numbers`."""
-        return traced_fields.without_numbers(dataclasses.replace(self, seed=0))
+    def static(self) -> "Experiment":
+        """What programs are compiled for: equal for all seeds and all traced hyper-parameters."""
+        return traced_fields.without_hyperparameters(dataclasses.replace(self, seed=0))
 
     @property
     def examples_per_step(self) -> int:

@@ -1,6 +1,7 @@
-"""The algorithm: the train state of two players, how it starts, and one update of it."""
+"""The algorithm: the train state of both players, its initialisation, and one update."""
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,12 +17,13 @@ from gan_jax.experiment import Experiment
 
 Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
 Metrics = dict[str, Float[Array, ""]]
-Verdict = Any  # of a discriminator: logits [batch], or an object that has them as its `logits`
+DiscriminatorOutput = Any  # logits [batch], or an object that has them as its attribute `logits`
+Index = Int[Array, ""] | int
 
 
 @flax.struct.dataclass
 class Player:
-    """One player: parameters, other variables (BatchNorm's statistics), optimizer state."""
+    """A network in training: parameters, other variables (BatchNorm's statistics), optimizer."""
 
     params: PyTree
     variables: PyTree
@@ -30,16 +32,16 @@ class Player:
 
 @flax.struct.dataclass
 class GANState:
-    """All that training changes, arrays only (or, in a template, their shapes).
+    """All that training changes: arrays only (or, in a template, their shapes).
 
     Attributes:
         step: updates done, int32 [].
-        key: key(seed), from which every random draw is derived (another after a guard's return).
-        generator: one player.
-        discriminator: the other.
+        key: key(seed), from which every random draw is derived; a guard that goes back replaces it.
+        generator: the generator.
+        discriminator: the discriminator.
         ema: moving average of the generator's (params, variables); None where it is off.
-        statistics: averages of what the discriminator says, see `gan_jax.logit_averages`.
-        guard: what the experiment's guard remembers, see `gan_jax.guard`; None without one.
+        statistics: moving averages of the discriminator's logits, see `gan_jax.logit_averages`.
+        guard: state of the experiment's guard, see `gan_jax.guard`; None without one.
     """
 
     step: PyTree
@@ -52,7 +54,7 @@ class GANState:
 
 
 class Stream(enum.IntEnum):
-    """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream).
+    """The use of a random key; every key is fold_in(fold_in(key(seed), step), stream).
 
     The streams of the n-th forward pass of a step are n * PASSES_APART further on.
     """
@@ -71,9 +73,9 @@ PASSES_APART = 8
 
 
 def stream_key(
-    key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream, pass_index: int = 0
+    key: PRNGKeyArray, step: Index, stream: Stream, pass_index: Index = 0
 ) -> PRNGKeyArray:
-    """Returns the random key of one use at one step."""
+    """Returns the random key of a stream in one forward pass of a step."""
     return jax.random.fold_in(jax.random.fold_in(key, step), stream + PASSES_APART * pass_index)
 
 
@@ -99,24 +101,15 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
     key = jax.random.key(seed)
     latent, sample, condition = blank_inputs(experiment, 1)
 
-    def init_player(module, optimizer, stream, *inputs):
-        variables = module.init(stream_key(key, 0, stream), *inputs, training=False)
+    def init_player(module, optimizer, stream, inputs):
+        variables = module.init(stream_key(key, 0, stream), inputs, condition, training=False)
         params = variables.pop("params")
         return Player(params, variables, optimizer.build().init(params))
 
-    generator = init_player(
-        experiment.generator,
-        experiment.generator_optimizer,
-        Stream.GENERATOR_INIT,
-        latent,
-        condition,
-    )
+    e = experiment
+    generator = init_player(e.generator, e.generator_optimizer, Stream.GENERATOR_INIT, latent)
     discriminator = init_player(
-        experiment.discriminator,
-        experiment.discriminator_optimizer,
-        Stream.DISCRIMINATOR_INIT,
-        sample,
-        condition,
+        e.discriminator, e.discriminator_optimizer, Stream.DISCRIMINATOR_INIT, sample
     )
     ema = (generator.params, generator.variables) if experiment.ema_decay else None
     no_step = jnp.zeros((), jnp.int32)
@@ -125,143 +118,114 @@ def init(experiment: Experiment, seed: int | UInt32[Array, ""]) -> GANState:
 
 
 def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANState, Metrics]:
-    """One step of adversarial training, in the experiment's update order.
+    """One step of adversarial training: algorithm 1 of Goodfellow et al. (2014).
 
-    "alternating" is algorithm 1 of Goodfellow et al. (2014); "simultaneous" takes both players'
-    gradients at the same parameters, from one forward pass.
+    The discriminator takes `discriminator_steps` steps, and the generator one. In the "alternating"
+    order the generator's comes last, against the new discriminator and with fresh latents. In the
+    "simultaneous" order it shares the forward pass of the discriminator's last step, so that both
+    gradients are taken at the same parameters.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: the state at step t.
-        batch: `discriminator_steps` times `batch_size` examples.
+        batch: `discriminator_steps * batch_size` examples; each step of the discriminator takes the
+            next `batch_size`.
 
     Returns:
-        The state at step t + 1, and metrics: of the discriminator's last pass its mean loss, its
-        accuracy on real examples and on fakes (in [0, 1]), its mean logits on both and the mean of
-        each penalty; of the generator's pass its mean loss; the global norm of each gradient; with
-        a guard the counts `skipped` and `rollbacks`.
+        The state at step t + 1, and scalar metrics. Of the discriminator's last step: its mean
+        loss, its accuracy on real examples and on fakes (in [0, 1]), the mean logits of both, and
+        the mean of each penalty. Of the generator's step: its mean loss. Of both: the global norm
+        of the gradient. With a guard: the counts `skipped` and `rollbacks`.
     """
-    before = state
-    *early_batches, batch = _split(batch, experiment.discriminator_steps)
-    for index, early_batch in enumerate(early_batches):
-        passed = forward(experiment, state, early_batch, index)
-        discriminator, _ = update_discriminator(experiment, state, passed)
-        state = state.replace(discriminator=discriminator)
+    before, steps = state, experiment.discriminator_steps
+    simultaneous = experiment.update_order == "simultaneous"
+    # Slices, as after a reshape a batch that is split over devices would be gathered on each.
+    batches = jax.tree.map(lambda x: jnp.stack(jnp.split(x, steps)), batch)
 
-    passed = forward(experiment, state, batch, len(early_batches))
-    discriminator, metrics = update_discriminator(experiment, state, passed)
-    judged = passed.verdicts
-    if experiment.update_order == "alternating":
-        state = state.replace(discriminator=discriminator)
-        passed = forward(experiment, state, batch, len(early_batches) + 1)
-    generator, generator_metrics = update_generator(experiment, state, passed)
+    def discriminator_step(state, index, batch):
+        forward = forward_pass(experiment, state, batch, index)
+        discriminator, metrics = update_discriminator(experiment, state, batch, index, forward)
+        generator = state.generator
+        if simultaneous:
+            generator_step = functools.partial(update_generator, experiment, state, forward)
+            generator, more = _only_if(index == steps - 1, generator_step, generator)
+            metrics |= more
+        new = state.replace(generator=generator, discriminator=discriminator)
+        return new, (metrics, forward.outputs)
+
+    state, (metrics, outputs) = _repeat(discriminator_step, state, batches, steps)
+    if not simultaneous:
+        last_batch = jax.tree.map(lambda x: x[-1], batches)
+        forward = forward_pass(experiment, state, last_batch, steps)
+        generator, more = update_generator(experiment, state, forward)
+        state, metrics = state.replace(generator=generator), metrics | more
 
     new = state.replace(
         step=state.step + 1,
-        generator=generator,
-        discriminator=discriminator,
-        ema=update_ema(experiment, state, generator),
-        statistics=update_statistics(experiment, state, judged),
+        ema=update_ema(experiment, state, state.generator),
+        statistics=update_statistics(experiment, state, outputs),
     )
-    metrics |= generator_metrics
-    if experiment.guard:
-        new, metrics = experiment.guard.checked(before, new, metrics)
-    return new, metrics
+    return experiment.guard.checked(before, new, metrics) if experiment.guard else (new, metrics)
 
 
 class ForwardPass(NamedTuple):
-    """One forward pass of both networks, and the way back from verdicts to each player.
+    """The results of one forward pass of both networks.
 
-    Both gradients are functions of the cotangents of `verdicts`, those on real examples and on
-    fakes: the networks run once, and each player pulls its own loss back through them.
+    Attributes:
+        outputs: of the discriminator, on real examples and on fakes.
+        pullback: of `jax.vjp`, from cotangents of `outputs` to the gradients with respect to the
+            generator's and the discriminator's parameters. Each player pulls back its own loss, so
+            that one pass serves both.
+        fake: the generated samples.
+        variables: the generator's and the discriminator's other variables after the pass.
     """
 
-    verdicts: tuple[Verdict, Verdict]
-    discriminator_gradient: Callable[[tuple[Verdict, Verdict]], PyTree]
-    generator_gradient: Callable[[tuple[Verdict, Verdict]], PyTree]
-    penalties: Callable[[PyTree], Metrics]
-    generator_variables: PyTree
-    discriminator_variables: PyTree
+    outputs: tuple[DiscriminatorOutput, DiscriminatorOutput]
+    pullback: Callable[[Any], tuple[PyTree, PyTree]]
+    fake: Float[Array, "batch ..."]
+    variables: tuple[PyTree, PyTree]
 
 
-def forward(experiment: Experiment, state: GANState, batch: Batch, pass_index: int) -> ForwardPass:
-    """Draws latents, generates fakes, and has the discriminator judge real and fake.
+def forward_pass(
+    experiment: Experiment, state: GANState, batch: Batch, pass_index: Index
+) -> ForwardPass:
+    """Generates fakes from fresh latents, and applies the discriminator to real and fake samples.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: both players.
         batch: `batch_size` examples.
-        pass_index: which pass of this step it is; each has random streams of its own.
+        pass_index: position of the pass within the step; each pass has its own random streams.
     """
-    real, condition = batch["sample"], batch["condition"]
-
-    def key(stream):
-        return stream_key(state.key, state.step, stream, pass_index)
-
+    condition, dtype = batch["condition"], experiment.compute_dtype
+    key = functools.partial(stream_key, state.key, state.step, pass_index=pass_index)
     latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
 
-    def generate(params):
-        variables, dtype = state.generator.variables, experiment.compute_dtype
-        return _train_apply(
-            experiment.generator, params, variables, latent, condition, key(Stream.GENERATOR), dtype
+    def discriminate_both(generator_params, discriminator_params):
+        generator = state.generator.replace(params=generator_params)
+        fake, generator = _apply(
+            experiment.generator, generator, latent, condition, key(Stream.GENERATOR), dtype
         )
+        outputs, discriminator = [], state.discriminator.replace(params=discriminator_params)
+        for sample, stream in ((batch["sample"], Stream.REAL), (fake, Stream.FAKE)):
+            output, discriminator = _apply_discriminator(
+                experiment, state, discriminator, sample, condition, key(stream), dtype
+            )
+            outputs.append(output)
+        return tuple(outputs), (fake, (generator.variables, discriminator.variables))
 
-    def judge(params, variables, sample, stream, dtype):
-        for position, augmentation in enumerate(experiment.augmentations, start=1):
-            sample = augmentation(sample, jax.random.fold_in(key(stream), position), state)
-        return _train_apply(
-            experiment.discriminator, params, variables, sample, condition, key(stream), dtype
-        )
-
-    def judge_both(params, fake):
-        variables, dtype = state.discriminator.variables, experiment.compute_dtype
-        real_verdict, variables = judge(params, variables, real, Stream.REAL, dtype)
-        fake_verdict, variables = judge(params, variables, fake, Stream.FAKE, dtype)
-        return (real_verdict, fake_verdict), variables
-
-    fake, generator_vjp, generator_variables = jax.vjp(
-        generate, state.generator.params, has_aux=True
-    )
-    verdicts, discriminator_vjp, discriminator_variables = jax.vjp(
-        judge_both, state.discriminator.params, fake, has_aux=True
-    )
-
-    def discriminator_gradient(cotangents):
-        return discriminator_vjp(cotangents)[0]
-
-    def generator_gradient(cotangents):
-        return generator_vjp(discriminator_vjp(cotangents)[1])[0]
-
-    def penalties(params):
-        def logits_fn(sample):
-            variables = state.discriminator.variables
-            return logits_of(judge(params, variables, sample, Stream.REAL, "float32")[0])
-
-        values = {}
-        for position, penalty in enumerate(experiment.penalties):
-            penalty_key = jax.random.fold_in(key(Stream.PENALTY), position)
-            further = (state,) if getattr(penalty, "needs_state", False) else ()
-            value = penalty(logits_fn, real, fake, penalty_key, *further)
-            values[_penalty_name(position, penalty)] = value.mean()
-        return values
-
-    return ForwardPass(
-        verdicts,
-        discriminator_gradient,
-        generator_gradient,
-        penalties,
-        generator_variables,
-        discriminator_variables,
-    )
+    params = state.generator.params, state.discriminator.params
+    outputs, pullback, (fake, variables) = jax.vjp(discriminate_both, *params, has_aux=True)
+    return ForwardPass(outputs, pullback, fake, variables)
 
 
 def update_discriminator(
-    experiment: Experiment, state: GANState, passed: ForwardPass
+    experiment: Experiment, state: GANState, batch: Batch, pass_index: Index, forward: ForwardPass
 ) -> tuple[Player, Metrics]:
-    """One optimizer step of the discriminator on its loss and penalties."""
-    loss, cotangents = _mean_loss(experiment.loss.discriminator, passed.verdicts)
-    gradient = passed.discriminator_gradient(cotangents)
-    real_logits, fake_logits = map(logits_of, passed.verdicts)
+    """Takes one optimizer step of the discriminator on the sum of its mean loss and penalties."""
+    loss, cotangents = _mean_loss(experiment.loss.discriminator, forward.outputs)
+    _, gradient = forward.pullback(cotangents)
+    real_logits, fake_logits = map(logits_of, forward.outputs)
     metrics = {
         "discriminator_loss": loss,
         "accuracy_real": jnp.mean(real_logits > 0, dtype=loss.dtype),
@@ -270,32 +234,50 @@ def update_discriminator(
         "logit_fake": fake_logits.mean(),
     }
     if experiment.penalties:
-
-        def total_penalty(params):
-            penalties = passed.penalties(params)
-            return sum(penalties.values()), penalties
-
-        penalty_gradient, penalties = jax.grad(total_penalty, has_aux=True)(
-            state.discriminator.params
+        penalty_gradient, means = jax.grad(mean_penalties, has_aux=True)(
+            state.discriminator.params, experiment, state, batch, pass_index, forward.fake
         )
         gradient = jax.tree.map(jnp.add, gradient, penalty_gradient)
-        metrics |= penalties
+        metrics |= means
     metrics["gradient_norm_discriminator"] = optax.tree.norm(gradient)
-    optimizer, rate = experiment.discriminator_optimizer.build(), _rate(experiment, state)
-    variables = passed.discriminator_variables
-    return _descend(state.discriminator, optimizer, gradient, variables, rate), metrics
+    new = state.discriminator.replace(variables=forward.variables[1])
+    return _descend(experiment, state, new, experiment.discriminator_optimizer, gradient), metrics
 
 
 def update_generator(
-    experiment: Experiment, state: GANState, passed: ForwardPass
+    experiment: Experiment, state: GANState, forward: ForwardPass
 ) -> tuple[Player, Metrics]:
-    """One optimizer step of the generator on its loss."""
-    loss, cotangents = _mean_loss(experiment.loss.generator, passed.verdicts)
-    gradient = passed.generator_gradient(cotangents)
-    optimizer, rate = experiment.generator_optimizer.build(), _rate(experiment, state)
-    player = _descend(state.generator, optimizer, gradient, passed.generator_variables, rate)
-    norm = optax.tree.norm(gradient)
-    return player, {"generator_loss": loss, "gradient_norm_generator": norm}
+    """Takes one optimizer step of the generator on its mean loss."""
+    loss, cotangents = _mean_loss(experiment.loss.generator, forward.outputs)
+    gradient, _ = forward.pullback(cotangents)
+    metrics = {"generator_loss": loss, "gradient_norm_generator": optax.tree.norm(gradient)}
+    new = state.generator.replace(variables=forward.variables[0])
+    return _descend(experiment, state, new, experiment.generator_optimizer, gradient), metrics
+
+
+def mean_penalties(
+    params: PyTree,
+    experiment: Experiment,
+    state: GANState,
+    batch: Batch,
+    pass_index: Index,
+    fake: Float[Array, "batch ..."],
+) -> tuple[Float[Array, ""], Metrics]:
+    """The sum of the penalties' means, and each, at the discriminator's parameters, in float32."""
+    key = functools.partial(stream_key, state.key, state.step, pass_index=pass_index)
+    discriminator = state.discriminator.replace(params=params)
+
+    def logits_fn(sample):
+        arguments = discriminator, sample, batch["condition"], key(Stream.REAL), "float32"
+        return logits_of(_apply_discriminator(experiment, state, *arguments)[0])
+
+    means = {}
+    for position, penalty in enumerate(experiment.penalties):
+        own_key = jax.random.fold_in(key(Stream.PENALTY), position)
+        more = (state,) if getattr(penalty, "needs_state", False) else ()
+        value = penalty(logits_fn, batch["sample"], fake, own_key, *more)
+        means[_penalty_name(position, penalty)] = value.mean()
+    return sum(means.values()), means
 
 
 def update_ema(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
@@ -316,10 +298,12 @@ def update_ema(experiment: Experiment, state: GANState, generator: Player) -> Py
 
 
 def update_statistics(
-    experiment: Experiment, state: GANState, verdicts: tuple[Verdict, Verdict]
+    experiment: Experiment,
+    state: GANState,
+    outputs: tuple[DiscriminatorOutput, DiscriminatorOutput],
 ) -> logit_averages.Statistics:
-    """Follows the logits of the discriminator's last pass, and adapts the augmentations to them."""
-    moved = logit_averages.moved(state.statistics, state.step, *map(logits_of, verdicts))
+    """Averages the discriminator's outputs on real examples and fakes; adapts augmentations."""
+    moved = logit_averages.moved(state.statistics, state.step, *map(logits_of, outputs))
     for augmentation in experiment.augmentations:
         if hasattr(augmentation, "next_probability"):
             probability = augmentation.next_probability(moved, experiment.examples_per_step)
@@ -337,7 +321,7 @@ def generate(
     """Samples in inference mode, from the averaged generator where there is one.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: a trained state.
         latent: one latent for each sample.
         condition: what the generator is conditioned on, if anything.
@@ -358,58 +342,77 @@ def discriminate(
     condition: Any = None,
 ) -> Float[Array, "batch ..."]:
     """Logits [batch] of prepared samples in inference mode; P(real) is their sigmoid."""
-    return logits_of(verdict(experiment, state, sample, condition))
+    return logits_of(discriminator_output(experiment, state, sample, condition))
 
 
-def verdict(
+def discriminator_output(
     experiment: Experiment, state: GANState, sample: Float[Array, "batch ..."], condition: Any
-) -> Verdict:
-    """All that the discriminator returns for prepared samples in inference mode."""
+) -> DiscriminatorOutput:
+    """The discriminator's whole output for prepared samples in inference mode."""
     variables = {"params": state.discriminator.params, **state.discriminator.variables}
     return experiment.discriminator.apply(variables, sample, condition, training=False)
 
 
-def logits_of(verdict: Verdict) -> Any:
-    """The logits [batch] among what a discriminator returns."""
-    return getattr(verdict, "logits", verdict)
+def logits_of(output: DiscriminatorOutput) -> Any:
+    """The logits [batch] of a discriminator's output."""
+    return getattr(output, "logits", output)
 
 
-def _train_apply(module, params, variables, inputs, condition, dropout_key, dtype):
+def _apply_discriminator(experiment, state, discriminator, sample, condition, key, dtype):
+    for position, augmentation in enumerate(experiment.augmentations, start=1):
+        sample = augmentation(sample, jax.random.fold_in(key, position), state)
+    return _apply(experiment.discriminator, discriminator, sample, condition, key, dtype)
+
+
+def _apply(module, player, inputs, condition, dropout_key, dtype):
+    """Applies a network in training mode; returns its output, and the player with new variables."""
+    params = player.params
     if dtype != "float32":
         params, inputs = _cast(params, dtype), _cast(inputs, dtype)
     applied = module.apply(
-        {"params": params, **variables},
+        {"params": params, **player.variables},
         inputs,
         condition,
         training=True,
         rngs={"dropout": dropout_key},
-        mutable=list(variables),
+        mutable=list(player.variables),
     )
-    # What comes out is float32, whatever is computed in between, and so are all variables.
-    return applied if dtype == "float32" else _cast(applied, "float32")
+    # Outputs and variables are float32, whichever type the network computes in.
+    output, variables = applied if dtype == "float32" else _cast(applied, "float32")
+    return output, player.replace(variables=variables)
 
 
 def _cast(tree, dtype):
     return jax.tree.map(lambda array: array.astype(dtype), tree)
 
 
-def _mean_loss(loss, verdicts):
-    return jax.value_and_grad(lambda pair: loss(*pair).mean())(verdicts)
+def _mean_loss(loss, outputs):
+    """The mean of a loss, and its gradient with respect to the discriminator's outputs."""
+    return jax.value_and_grad(lambda outputs: loss(*outputs).mean())(outputs)
 
 
-def _rate(experiment, state):
-    return experiment.guard.rate(state.guard) if experiment.guard else None
-
-
-def _descend(player, optimizer, gradient, variables, rate):
-    updates, opt_state = optimizer.update(gradient, player.opt_state, player.params)
-    if rate is not None:
+def _descend(experiment, state, player, optimizer, gradient):
+    updates, opt_state = optimizer.build().update(gradient, player.opt_state, player.params)
+    if experiment.guard:
+        rate = experiment.guard.rate(state.guard)
         updates = jax.tree.map(lambda update: rate * update, updates)
-    return Player(optax.apply_updates(player.params, updates), variables, opt_state)
+    return player.replace(params=optax.apply_updates(player.params, updates), opt_state=opt_state)
 
 
-def _split(batch, parts):
-    return [jax.tree.map(lambda x, i=i: jnp.split(x, parts)[i], batch) for i in range(parts)]
+def _repeat(step, state, batches, count):
+    """Returns the last `state, output = step(state, index, batch)` of so many, compiled once."""
+    if count == 1:
+        return step(state, 0, jax.tree.map(lambda x: x[0], batches))
+    state, outputs = jax.lax.scan(lambda s, x: step(s, *x), state, (jnp.arange(count), batches))
+    return state, jax.tree.map(lambda output: output[-1], outputs)
+
+
+def _only_if(condition, step, player):
+    """Returns `step()` if the condition holds; otherwise the player as it is, and metrics of 0."""
+    if condition is True:  # known while tracing
+        return step()
+    _, metrics = jax.eval_shape(step)
+    return jax.lax.cond(condition, step, lambda: (player, jax.tree.map(jnp.zeros_like, metrics)))
 
 
 def _penalty_name(position, penalty):

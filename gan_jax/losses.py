@@ -221,7 +221,7 @@ class TopK:
 
     def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
         """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0."""
-        logits = getattr(fake_logits, "logits", fake_logits)  # may be a whole DiscriminatorOutput
+        logits = getattr(fake_logits, "logits", fake_logits)  # which may come with label losses
         count = max(round(self.fraction * len(logits)), 1)
         rank = jnp.argsort(jnp.argsort(-logits))
         best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)
@@ -234,7 +234,7 @@ class AuxiliaryClassifier:
 
     Odena, Olah, Shlens (2017), equations 2 and 3: L_S is `loss`, L_C the cross-entropy of the
     class, of real examples and fakes for the discriminator, and of fakes for the generator. The
-    discriminator must return a `networks.conditions.DiscriminatorOutput`.
+    discriminator must return a `networks.conditions.AuxiliaryClassifierOutput`.
 
     Attributes:
         loss: the wrapped loss, of the logits.

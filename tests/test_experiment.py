@@ -73,7 +73,8 @@ def test_the_reference_recipe_takes_11719_steps():
 
         def load(self): ...
 
-        indices = fingerprint = gather = prepare = load
+        indices = fingerprint = gather = prepare = to_stored = page = cells = load
+        write = read = held_out = features = load
 
     whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
     assert whole.total_steps() == 11_719

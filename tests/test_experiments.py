@@ -11,7 +11,7 @@ from gan_jax import runs
 from gan_jax.data import images
 from gan_jax.runs.serialisation import load_experiment, load_file
 from gan_jax.training.dry_run import describe
-from gan_jax.training.loop import Outcome
+from gan_jax.training.outcome import Outcome
 from gan_jax.training.preflight import check_shapes
 from gan_jax.training.train import train
 

@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +10,9 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import gan, losses, penalties
+from gan_jax import devices, gan, losses, penalties
 from gan_jax.optimizers import Adam, from_optax
-from tests.tiny import init, tiny, update
+from tests.tiny import init, tiny, tiny_points, update
 
 SGD = from_optax(optax.sgd, learning_rate=1.0)
 
@@ -143,7 +147,7 @@ def test_real_examples_reach_no_gradient_of_the_generator_and_metrics_count_righ
     new, metrics = update(experiment, state, batch)
     new_other, _ = update(experiment, state, other)
     jax.tree.map(np.testing.assert_array_equal, new.generator, new_other.generator)
-    real_logits, fake_logits = gan.forward(experiment, state, batch, 0).verdicts
+    real_logits, fake_logits = gan.forward_pass(experiment, state, batch, 0).outputs
     assert float(metrics["accuracy_real"]) == pytest.approx(float((real_logits > 0).mean()))
     assert float(metrics["accuracy_fake"]) == pytest.approx(float((fake_logits < 0).mean()))
     assert set(metrics) == {
@@ -258,3 +262,100 @@ def test_the_networks_compute_in_bfloat16():
     text = exported(state, batch).mlir_module()
     convolutions = [line for line in text.splitlines() if "stablehlo.convolution" in line]
     assert convolutions and all("bf16" in line for line in convolutions)
+
+
+ORDERS = ["simultaneous", "alternating"]
+SEVERAL = (penalties.R1(2.0), penalties.LeCam(), penalties.Lazy(penalties.GradientPenalty(), 2))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_several_discriminator_steps_are_single_ones_in_a_row(order):
+    experiment = tiny_points(
+        update_order=order,
+        discriminator_steps=3,
+        generator_optimizer=SGD,
+        discriminator_optimizer=SGD,
+    )
+    state, batch = start(experiment)
+    between = state
+    for index, sample in enumerate(jnp.split(batch["sample"], 3)):
+        part = {"sample": sample}
+        generator, gradient = gradients_by_definition(experiment, between, part, index)
+        params = descended(between.discriminator.params, gradient)
+        between = between.replace(discriminator=between.discriminator.replace(params=params))
+    if order == "alternating":
+        generator, _ = gradients_by_definition(experiment, between, part, 3)
+    new, _ = update(experiment, state, batch)
+    close(new.discriminator.params, between.discriminator.params)
+    close(new.generator.params, descended(state.generator.params, generator))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_of_several_discriminator_steps_has_the_penalties(order):
+    experiment = tiny_points(update_order=order, discriminator_steps=3, penalties=SEVERAL)
+    state, batch = start(experiment)
+    state = state.replace(step=state.step + 1)  # at which the lazy penalty is due
+
+    @jax.jit
+    def single_step(state, part, index):
+        forward = gan.forward_pass(experiment, state, part, index)
+        return gan.update_discriminator(experiment, state, part, index, forward)
+
+    between = state
+    for index, sample in enumerate(jnp.split(batch["sample"], 3)):
+        part = {"sample": sample, "condition": None}
+        discriminator, expected = single_step(between, part, index)
+        between = between.replace(discriminator=discriminator)
+    new, metrics = update(experiment, state, batch)
+    close(new.discriminator, discriminator)
+    assert {"penalty_0_r1", "penalty_1_lecam", "penalty_2_lazy_gradientpenalty"} < set(expected)
+    for name, value in expected.items():
+        assert value != 0, name
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_program_has_one_discriminator_step_however_many_it_takes(order):
+    def program(steps):
+        experiment = tiny_points(update_order=order, discriminator_steps=steps, penalties=SEVERAL)
+        state = jax.eval_shape(lambda: gan.init(experiment, 0))
+        batch = {"sample": jnp.zeros((16 * steps, 2)), "condition": None}
+        return str(jax.make_jaxpr(lambda *a: gan.update(experiment, *a))(state, batch))
+
+    one, two, five = map(program, (1, 2, 5))
+    assert one.count(" dot_general[") == two.count(" dot_general[") == five.count(" dot_general[")
+    assert "scan[" not in one and two.count("scan[") == five.count("scan[") == 1
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_several_discriminator_steps_of_batched_states_are_those_of_each(order):
+    experiment = tiny_points(update_order=order, discriminator_steps=2, penalties=SEVERAL)
+    states, batches = zip(*(start(experiment, seed) for seed in range(2)), strict=True)
+    stacked = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *of) for of in (states, batches))
+    update_both = jax.jit(jax.vmap(lambda state, batch: gan.update(experiment, state, batch)))
+    new, _ = update_both(*stacked)
+    for seed, (state, batch) in enumerate(zip(states, batches, strict=True)):
+        expected, _ = update(experiment, state, batch)
+        for player in ("generator", "discriminator"):
+            found = jax.tree.map(lambda leaf, seed=seed: leaf[seed], getattr(new, player).params)
+            close(found, getattr(expected, player).params)
+
+
+@pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
+def test_devices_that_share_a_batch_share_each_of_several_discriminator_steps():
+    script = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from gan_jax import devices, gan
+from tests.tiny import tiny_points
+experiment = tiny_points(discriminator_steps=3, update_order="alternating")
+split = devices.split_batch(devices.make_mesh(16))
+state = jax.eval_shape(lambda: gan.init(experiment, 0))
+batch = {"sample": jax.ShapeDtypeStruct((48, 2), "float32", sharding=split), "condition": None}
+compiled = jax.jit(lambda *arguments: gan.update(experiment, *arguments)).lower(state, batch)
+text = compiled.compile().as_text()
+assert "all-reduce" in text and "all-gather" not in text
+"""
+    root = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=root)

@@ -11,7 +11,7 @@ import pytest
 from gan_jax import losses, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.guard import Guard
-from gan_jax.training.loop import DivergedError
+from gan_jax.training.outcome import DivergedError
 from gan_jax.training.train import train
 from tests.tiny import init, tiny_points, update
 
@@ -127,8 +127,8 @@ def test_rollbacks_are_reported_and_counted(tmp_path):
     experiment = tiny_points(loss=ALWAYS, guard=Guard(after=4, learning_rate=0.5))
     run, lines = run_of(experiment, tmp_path / "run")
     log = run.directory.log.read_text()
-    assert "the guard has gone back 3 times, each time after 4 steps in a row" in log
-    assert "learning rates are now times 0.125" in log
+    assert "the guard has rolled back 3 times, each time after 4 steps in a row" in log
+    assert "learning rates are now multiplied by 0.125" in log
     assert "the guard skipped 12 of 12 steps" in log
     assert int(run.state.guard.returns) == lines[-1]["rollbacks"] == 3
     assert int(run.state.guard.skipped) == lines[-1]["skipped"] == 12

@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax import losses
 from gan_jax.common.errors import RequestError
-from gan_jax.networks.conditions import DiscriminatorOutput
+from gan_jax.networks.conditions import AuxiliaryClassifierOutput
 
 REAL = np.array([-3.0, -0.5, 0.0, 2.0])
 FAKE = np.array([1.0, -2.0, 0.3, 4.0])
@@ -129,8 +129,8 @@ def test_top_k_keeps_as_many_where_logits_are_equal():
 
 
 def test_the_auxiliary_classifier_adds_the_cross_entropy_of_labels():
-    real = DiscriminatorOutput(jnp.array(REAL), jnp.array([0.1, 0.2, 0.3, 0.4]))
-    fake = DiscriminatorOutput(jnp.array(FAKE), jnp.array([1.0, 2.0, 3.0, 4.0]))
+    real = AuxiliaryClassifierOutput(jnp.array(REAL), jnp.array([0.1, 0.2, 0.3, 0.4]))
+    fake = AuxiliaryClassifierOutput(jnp.array(FAKE), jnp.array([1.0, 2.0, 3.0, 4.0]))
     loss, plain = losses.AuxiliaryClassifier(losses.Hinge(), weight=0.5), losses.Hinge()
     of_labels = np.array([0.55, 1.1, 1.65, 2.2])
     expected = plain.discriminator(real.logits, fake.logits) + of_labels
@@ -140,8 +140,8 @@ def test_the_auxiliary_classifier_adds_the_cross_entropy_of_labels():
 
 
 def test_top_k_and_the_auxiliary_classifier_combine_in_either_order():
-    real = DiscriminatorOutput(jnp.array(REAL), jnp.zeros(4))
-    fake = DiscriminatorOutput(jnp.array(FAKE), jnp.zeros(4))
+    real = AuxiliaryClassifierOutput(jnp.array(REAL), jnp.zeros(4))
+    fake = AuxiliaryClassifierOutput(jnp.array(FAKE), jnp.zeros(4))
     top, told = losses.TopK, losses.AuxiliaryClassifier
     expected = top(losses.Hinge()).generator(real.logits, fake.logits)
     close(told(top(losses.Hinge())).generator(real, fake), expected)

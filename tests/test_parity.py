@@ -113,18 +113,15 @@ def check_networks(pair, bound):
 @functools.partial(jax.jit, static_argnums=0)
 def first_game(experiment, state, batch):
     """Fake logits, and both players' losses and gradients."""
-    passed = gan.forward(experiment, state, batch, 0)
+    forward = gan.forward_pass(experiment, state, batch, 0)
     found = {}
-    for name, pull in (
-        ("generator", passed.generator_gradient),
-        ("discriminator", passed.discriminator_gradient),
-    ):
+    for position, name in enumerate(("generator", "discriminator")):
         loss = getattr(experiment.loss, name)
         value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(
-            passed.verdicts
+            forward.outputs
         )
-        found[name] = value, pull(cotangents)
-    return passed.verdicts[1], found
+        found[name] = value, forward.pullback(cotangents)[position]
+    return forward.outputs[1], found
 
 
 def check_losses_and_gradients(pair, bound):

@@ -34,7 +34,13 @@ def build(case: Case, batch: np.ndarray) -> Peer:
     def train(steps: int) -> None:
         nonlocal states
         states, metrics = run_steps(
-            experiment.shared, plan, states, plan.numbers([experiment]), pool, positions, steps
+            experiment.static,
+            plan,
+            states,
+            plan.hyperparameters([experiment]),
+            pool,
+            positions,
+            steps,
         )
         jax.block_until_ready((states, metrics))
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +42,19 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         if isinstance(row, dict) and type(row.get("step", 0)) is int:
             found.append(row)
     return found
+
+
+def write_folder_atomically(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Writes files, given by name and content, beside `folder`, and then renames it into place.
+
+    Raises:
+        OSError: `folder` holds files already, or cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    temporary.mkdir()
+    try:
+        for name, content in contents:
+            (temporary / name).write_bytes(content)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

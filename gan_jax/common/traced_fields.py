@@ -1,10 +1,10 @@
-"""Numbers of an experiment that compiled programs take as arguments: one program for all values.
+"""Hyper-parameters that compiled programs take as arguments: one program for all their values.
 
-A field of a frozen dataclass says so by its metadata:
-`learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)`. Code that uses the field
-meets a JAX scalar there while a training step is compiled, and may not branch on it. A number whose
-use loses digits in float32 is no such field: Adam's 1 - b2 for example. (The EMA's 1 - decay loses
-them too, but it depends on the step and is computed in float32 in any case.)
+A field of a frozen dataclass is traced if its metadata say so:
+`learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)`. While a training step is
+compiled, the field holds a JAX scalar, and code must not branch on it. Numbers whose use loses
+digits in float32 must not be traced, Adam's 1 - b2 for example. (So does the EMA's 1 - decay, but
+that depends on the step and is computed in float32 in any case.)
 """
 
 import copy
@@ -17,8 +17,8 @@ TRACED = {"traced": True}
 PLACEHOLDER = 0.5
 
 
-def numbers(value: Any) -> tuple[float, ...]:
-    """The traced numbers of an experiment or a part of one, in the order of its fields.
+def hyperparameters(value: Any) -> tuple[float, ...]:
+    """Returns the traced hyper-parameters of an experiment or a part of one, in field order.
 
     Those that are zero are left out, as zero may switch something off.
     """
@@ -27,19 +27,27 @@ def numbers(value: Any) -> tuple[float, ...]:
     return tuple(found)
 
 
-def with_numbers(value: Any, numbers: Iterable[Any]) -> Any:
-    """The same value with other traced numbers, as many as it has; they are not validated."""
-    remaining = iter(numbers)
+def with_hyperparameters(value: Any, hyperparameters: Iterable[Any]) -> Any:
+    """Returns the same value with other traced hyper-parameters, which are not validated.
+
+    Args:
+        value: an experiment or a part of one.
+        hyperparameters: as many as `hyperparameters(value)` returns, in the same order.
+    """
+    remaining = iter(hyperparameters)
     return _mapped(value, lambda _: next(remaining))
 
 
-def without_numbers(value: Any) -> Any:
-    """The same value with a placeholder for each traced number: equal where only these differ."""
+def without_hyperparameters(value: Any) -> Any:
+    """Returns the same value with a placeholder for each traced hyper-parameter.
+
+    Values that differ only in these become equal.
+    """
     return _mapped(value, lambda _: PLACEHOLDER)
 
 
 def _mapped(value: Any, change: Callable[[float], Any]) -> Any:
-    """Copies a value with each traced number changed; what holds none is kept as it is."""
+    """Copies a value with each traced field changed; what has none is returned as it is."""
     if isinstance(value, tuple):
         items = tuple(_mapped(item, change) for item in value)
         return value if all(map(operator.is_, items, value)) else items
@@ -48,8 +56,8 @@ def _mapped(value: Any, change: Callable[[float], Any]) -> Any:
     changes = {}
     for field in dataclasses.fields(value):
         inner = getattr(value, field.name)
-        is_number = field.metadata.get("traced") and inner
-        changed = change(inner) if is_number else _mapped(inner, change)
+        is_traced = field.metadata.get("traced") and inner
+        changed = change(inner) if is_traced else _mapped(inner, change)
         if changed is not inner:
             changes[field.name] = changed
     if not changes:

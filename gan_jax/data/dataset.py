@@ -1,13 +1,40 @@
-"""What a data set must offer: the one contract between data and everything that uses them."""
+"""What a data set offers: the one contract between data and everything that uses them.
+
+Code outside `data/` and `networks/` asks a data set what it needs through this contract, and never
+which kind of data it has. Three forms of an example occur:
+
+- *stored*: as it is kept in memory and given to feature networks, uint8 pixels for example;
+- *sample*: float32, as the generator makes it and the discriminator takes it;
+- *page*: an image for people to look at.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol, Self
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Shaped, UInt8
+
+from gan_jax.common.errors import RequestError
+
+if TYPE_CHECKING:  # features import JAX, which describing data must not
+    from gan_jax.features.network import FeatureNetwork
 
 RawBatch = dict[str, Any]  # "sample": as stored [batch, ...]; "label": int32 [batch] or None
+
+
+class Stored(NamedTuple):
+    """Shape and type of one stored example."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Files(NamedTuple):
+    """Samples from files, and what each of them is called in messages."""
+
+    names: tuple[str, ...]
+    samples: Float32[np.ndarray, "count ..."]
 
 
 class Dataset(Protocol):
@@ -15,17 +42,26 @@ class Dataset(Protocol):
 
     Attributes:
         labels: whether batches carry the class of each example as their condition.
+        samples_per_page: how many samples the pages that a run makes while it trains show.
+        suffixes: endings of the files that `write` makes, ".png" always among them; "" stands for a
+            folder with a file for each sample.
     """
 
     labels: bool
+    samples_per_page: int
+    suffixes: tuple[str, ...]
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one prepared sample, known without loading anything."""
+        """Shape of one sample, known without loading anything."""
 
     @property
-    def stored_dtype(self) -> str:
-        """Type of the numbers of one stored sample, likewise."""
+    def stored(self) -> Stored:
+        """Shape and type of one stored example, known without loading anything."""
+
+    @property
+    def split(self) -> str:
+        """Name of the part of the data that these are, "train" for example; "all" without parts."""
 
     @property
     def count(self) -> int:
@@ -35,17 +71,21 @@ class Dataset(Protocol):
     def classes(self) -> int:
         """Number of classes; 0 where the data have no labels."""
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; empty where the data have no labels."""
+
     def load(self) -> Any:
         """Returns all examples as stored: `.sample` [count, ...] and `.label` [count] or None."""
 
     def fingerprint(self) -> str:
-        """Returns a short text that other data would hardly have too: a run is held to it."""
+        """Returns a content hash, which is checked when a run resumes."""
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
         """Returns which examples form the batch of one step; see `order.batch_indices`."""
 
     def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
-        """Returns these examples as stored."""
+        """Returns the examples at the given positions, as stored."""
 
     def prepare(self, raw: RawBatch) -> dict[str, Any]:
         """Returns {"sample": float32, "condition": labels or None}, as the networks take them.
@@ -53,8 +93,79 @@ class Dataset(Protocol):
         Pure, for NumPy and JAX arrays alike: it runs inside the compiled step.
         """
 
-    # Data that are no images also have picture(samples) -> uint8 [height, width, channels], which
-    # shows them all together; data that keep examples apart have held_out(), a data set or None.
+    def to_stored(
+        self, samples: Float32[np.ndarray, "count ..."]
+    ) -> Shaped[np.ndarray, "count ..."]:
+        """Returns finite samples as they would be stored: the way back from `prepare`."""
 
-    def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files ..."]:
-        """Returns files from outside, prepared as this data set's samples are."""
+    def page(
+        self, samples: Float32[np.ndarray, "count ..."], columns: int | None = None
+    ) -> UInt8[np.ndarray, "height width channels"]:
+        """Shows samples to people, in one grey or RGB image.
+
+        Args:
+            samples: what to show.
+            columns: samples in a row, where they are laid out in rows; None makes about as many
+                columns as rows.
+        """
+
+    def cells(
+        self, page: UInt8[np.ndarray, "height width channels"], columns: int
+    ) -> UInt8[np.ndarray, "cells cell_height cell_width channels"]:
+        """Cuts a page with so many columns into the images of its samples.
+
+        Film strips and excerpts are made of these. Where a page shows its samples in one image, it
+        is the only cell.
+        """
+
+    def write(
+        self,
+        samples: Float32[np.ndarray, "count ..."],
+        path: Path,
+        columns: int | None = None,
+    ) -> None:
+        """Writes samples to a file, or to a new folder with a file for each, whole or not at all.
+
+        Args:
+            samples: what to write.
+            path: ends in one of `suffixes`; ".png" is a page.
+            columns: of a page.
+
+        Raises:
+            RequestError: the path ends otherwise, or is a folder with files in it.
+        """
+
+    def read(self, paths: Sequence[Path]) -> Files:
+        """Returns samples from files, and from folders of files that hold one each.
+
+        Raises:
+            RequestError: a file cannot be read; names it.
+        """
+
+    def held_out(self) -> Self | None:
+        """Describes other examples of the same kind that are not trained on, if there are any.
+
+        Raises:
+            RequestError: this cannot be known, as the data are missing.
+        """
+
+    def features(self) -> Optional["FeatureNetwork"]:
+        """Returns the feature network that the package has for these data; None without one."""
+
+
+def check_path(path: Path, suffixes: Sequence[str]) -> None:
+    """Checks that samples can be written to a path that ends in one of `suffixes`.
+
+    Raises:
+        RequestError: names the path, and what would be right.
+    """
+    wrong = f"samples cannot be written to {path}"
+    if path.suffix not in suffixes:
+        folder = ", or be a new folder" if "" in suffixes else ""
+        raise RequestError(f"{wrong}: must end in {' or '.join(filter(None, suffixes))}{folder}")
+    if not path.parent.is_dir():
+        raise RequestError(f"{wrong}: there is no folder {path.parent}")
+    if path.is_dir() and (path.suffix or any(path.iterdir())):
+        raise RequestError(f"{wrong}: is a folder{'' if path.suffix else ' with files in it'}")
+    if not path.suffix and path.is_file():
+        raise RequestError(f"{wrong}: is a file")

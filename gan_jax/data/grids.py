@@ -1,4 +1,4 @@
-"""Pictures: grids, film strips, and PNG files."""
+"""Images for people to look at: grids, film strips, and PNG files."""
 
 import io
 from pathlib import Path
@@ -9,49 +9,66 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.common.files import write_atomically
 
-GAP = 2  # white pixels between the pictures of a grid
-
-
-STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and moments of a film strip
-
-
-FONT_SIZES = range(12, 5, -1)  # of the step numbers, in pixels: the largest that fits its column
+GAP = 2  # white pixels between the images of a grid
+STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and steps of a film strip, at most
+FONT_SIZES = range(12, 5, -1)  # of labels, in pixels: the largest that fits its column
 
 
 def to_pixels(samples: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    """Maps [-1, 1] to 0 ... 255."""
+    """Maps [-1, 1] to the integers from 0 to 255; values outside are clipped."""
     return np.clip(np.rint((samples + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def grid(
-    pixels: UInt8[np.ndarray, "count height width channels"], columns: int
+    pixels: UInt8[np.ndarray, "count height width channels"], columns: int | None = None
 ) -> UInt8[np.ndarray, "grid_height grid_width channels"]:
-    """Lays pictures out row by row with white gaps; the last row may be short."""
+    """Lays images out row by row with white gaps between them; the last row may be short.
+
+    Args:
+        pixels: the images.
+        columns: images in a row; None makes about as many columns as rows.
+    """
     count, height, width, channels = pixels.shape
+    columns = columns or max(1, round(count**0.5))
     rows = -(-count // columns)
     page = np.full((rows * (height + GAP), columns * (width + GAP), channels), 255, np.uint8)
-    for position, picture in enumerate(pixels):
-        top, left = _corner(position, columns, height, width)
-        page[top : top + height, left : left + width] = picture
+    for position, image in enumerate(pixels):
+        row, column = divmod(position, columns)
+        top, left = row * (height + GAP), column * (width + GAP)
+        page[top : top + height, left : left + width] = image
     return page[:-GAP, :-GAP]
 
 
-def film_strip(
-    grids: list[UInt8[np.ndarray, "grid_height grid_width channels"]],
-    shape: tuple[int, int, int],
+def cells(
+    page: UInt8[np.ndarray, "grid_height grid_width channels"],
     columns: int,
-) -> UInt8[np.ndarray, "strip_height strip_width channels"]:
-    """Shows how the same latents change over training: a row for each, time from left to right.
+    shape: tuple[int, int, int],
+) -> UInt8[np.ndarray, "count height width channels"]:
+    """Cuts a page of `grid` into its images; a short last row is filled up with white ones.
 
     Args:
-        grids: pages of `grid`, in order of time.
-        shape: of one picture in them.
-        columns: of those grids.
+        page: what `grid` returned.
+        columns: images in a row of it.
+        shape: of one image, (height, width, channels).
     """
-    cells = []
-    for latent in range(STRIP_ROWS):
-        cells += [cell(page, latent, columns, shape) for page in grids]
-    return grid(np.stack(cells), len(grids))
+    height, width, channels = shape
+    rows = (page.shape[0] + GAP) // (height + GAP)
+    padded = np.full((rows * (height + GAP), columns * (width + GAP), channels), 255, np.uint8)
+    padded[: page.shape[0], : page.shape[1]] = page
+    by_cell = padded.reshape(rows, height + GAP, columns, width + GAP, channels).swapaxes(1, 2)
+    return by_cell[:, :, :height, :width].reshape(-1, *shape)
+
+
+def film_strip(
+    over_time: UInt8[np.ndarray, "steps cells height width channels"],
+) -> UInt8[np.ndarray, "strip_height strip_width channels"]:
+    """Shows how the first cells of a page change: a row for each, time from left to right.
+
+    Args:
+        over_time: cells of the pages of several steps, in order of time.
+    """
+    rows = over_time[:, :STRIP_ROWS].swapaxes(0, 1)
+    return grid(rows.reshape(-1, *rows.shape[2:]), len(over_time))
 
 
 def labelled(
@@ -70,32 +87,20 @@ def labelled(
     return np.concatenate([page, text])
 
 
-def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | str) -> None:
-    """Writes a grey or RGB picture, whole or not at all."""
+def encode_png(pixels: UInt8[np.ndarray, "height width channels"]) -> bytes:
+    """Returns the content of a PNG file that holds a grey or RGB image."""
     buffer = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
-    write_atomically(Path(path), buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | str) -> None:
+    """Writes a grey or RGB image, whole or not at all."""
+    write_atomically(Path(path), encode_png(pixels))
 
 
 def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:
     """Reads what `save_png` wrote."""
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture)
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def cell(
-    page: UInt8[np.ndarray, "grid_height grid_width channels"],
-    position: int,
-    columns: int,
-    shape: tuple[int, int, int],
-) -> UInt8[np.ndarray, "height width channels"]:
-    """Cuts one picture of the given shape out of a page of `grid`."""
-    height, width, _ = shape
-    top, left = _corner(position, columns, height, width)
-    return page[top : top + height, left : left + width]
-
-
-def _corner(position: int, columns: int, height: int, width: int) -> tuple[int, int]:
-    row, column = divmod(position, columns)
-    return row * (height + GAP), column * (width + GAP)

@@ -1,38 +1,39 @@
-"""Images: one function per kind of data, each returning the frozen description `Images`."""
+"""Images: `Images`, a frozen description, and a function for each place that they come from."""
 
-import functools
-import logging
 import math
 import os
 import re
-import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from jaxtyping import Float32, Int32, Integer
+from jaxtyping import Float32, Int32, Integer, UInt8
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types, nearest
+from gan_jax.data import grids, image_files
+from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
 from gan_jax.data.sources.arrays import Arrays, MnistSample
-from gan_jax.data.sources.base import Examples, Source
-from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.base import Examples, Source, load_once
 from gan_jax.data.sources.folder import TESTING, TRAINING, Folder
 from gan_jax.data.sources.stacked import Stacked
 from gan_jax.data.sources.tfds import Tfds
 
-FINGERPRINTED_BYTES = 2**28
+if TYPE_CHECKING:  # features import JAX, which describing data must not
+    from gan_jax.features.network import FeatureNetwork
 
-_logger = logging.getLogger(__name__)
+FINGERPRINTED_BYTES = 2**28
 
 
 @dataclass(frozen=True)
 class Images:
     """A data set of square images: plain values that say what it is, loaded when first used.
+
+    Implements `gan_jax.data.dataset.Dataset`. Stored images are pixels, samples are in [-1, 1].
 
     Attributes:
         source: where the images come from.
@@ -46,6 +47,9 @@ class Images:
     channels: Literal[1, 3]
     labels: bool = False
 
+    samples_per_page = 64
+    suffixes = (".png", "")
+
     def __post_init__(self):
         check_types(self)
         check_bounds(self, "size", at_least=1)
@@ -56,9 +60,14 @@ class Images:
         return (self.size, self.size, self.channels)
 
     @property
-    def stored_dtype(self) -> str:
-        """Pixels."""
-        return "uint8"
+    def stored(self) -> Stored:
+        """Shape and type of one image as pixels, known without loading anything."""
+        return Stored(self.sample_shape, "uint8")
+
+    @property
+    def split(self) -> str:
+        """What the source calls this part of the images; "all" where there are no parts."""
+        return self.source.split
 
     @property
     def count(self) -> int:
@@ -67,16 +76,21 @@ class Images:
 
     @property
     def classes(self) -> int:
-        """Number of classes; 0 where the data has no labels."""
-        return len(self.load().class_names)
+        """Number of classes; 0 where the data have no labels."""
+        return len(self.class_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; empty where the data have no labels."""
+        return self.load().class_names
 
     def load(self) -> Examples:
         """Returns all images, decoded on first use and kept for the life of the process.
 
         Raises:
-            RequestError: The data is missing, unreadable, or lacks the labels asked for.
+            RequestError: The data are missing, unreadable, or lack the labels asked for.
         """
-        examples = _examples(self.source, self.size, self.channels)
+        examples = load_once(self.source, self.size, self.channels)
         if self.labels and examples.label is None:
             raise RequestError(f"labels is True, but there are none in {self.source}")
         return examples
@@ -85,15 +99,23 @@ class Images:
         """Describes the images that the data set's makers set apart for testing, if there are any.
 
         Returns:
-            The images, of the same size, channels and labels, that `Source.held_out` names; None
+            The images that `Source.held_out` names, of the same size, channels and labels; None
             where these are themselves for testing, or nothing was set apart.
 
         Raises:
-            RequestError: The splits of a data set of tensorflow-datasets cannot be seen, as it is
-                not prepared and cannot be.
+            RequestError: The splits of a data set of tensorflow-datasets are unknown, as it is not
+                prepared and cannot be.
         """
         source = self.source.held_out()
         return None if source is None else replace(self, source=source)
+
+    def features(self) -> "FeatureNetwork | None":
+        """Returns the bundled classifier for MNIST's digits at their own size, else None."""
+        if not self.source.is_mnist or self.sample_shape != (28, 28, 1):
+            return None
+        from gan_jax.features import mnist
+
+        return mnist()
 
     def fingerprint(self) -> str:
         """Returns number and checksum of the decoded images, and of the labels if they are used.
@@ -112,21 +134,18 @@ class Images:
         """Returns which images form a batch; see `order.batch_indices`."""
         return batch_indices(self.count, seed, step, batch_size)
 
-    def gather(self, indices: Integer[np.ndarray, "batch"]) -> dict[str, Any]:
-        """Returns images as stored.
-
-        Args:
-            indices: positions in the data set, as `indices` returns them.
+    def gather(self, indices: Integer[np.ndarray, "batch"]) -> RawBatch:
+        """Returns the images at the given positions, as stored.
 
         Returns:
             'sample', uint8 [batch, size, size, channels], and 'label', int32 [batch] or None where
-            the data has no labels.
+            the data have no labels.
         """
         examples = self.load()
         label = None if examples.label is None else examples.label[indices]
         return {"sample": examples.sample[indices], "label": label}
 
-    def prepare(self, raw: dict[str, Any]) -> dict[str, Any]:
+    def prepare(self, raw: RawBatch) -> dict[str, Any]:
         """Returns a gathered batch as networks take it: pure, for NumPy and JAX arrays alike.
 
         Args:
@@ -141,28 +160,41 @@ class Images:
         sample = (raw["sample"].astype("float32") * 2 - 255) * (1 / 255)
         return {"sample": sample, "condition": raw["label"] if self.labels else None}
 
-    def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files size size channels"]:
-        """Returns image files as the networks take the images of this data set, in [-1, 1].
+    def to_stored(
+        self, samples: Float32[np.ndarray, "count size size channels"]
+    ) -> UInt8[np.ndarray, "count size size channels"]:
+        """Returns the pixels that finite samples round to."""
+        return grids.to_pixels(samples)
 
-        Each file is one image; those of another size are scaled and cropped, with a warning.
+    def page(
+        self, samples: Float32[np.ndarray, "count size size channels"], columns: int | None = None
+    ) -> UInt8[np.ndarray, "height width channels"]:
+        """Lays samples out in a grid, row by row."""
+        return grids.grid(self.to_stored(samples), columns)
 
-        Raises:
-            RequestError: A file is missing, or no PNG or JPEG, or damaged; names it.
-        """
-        pixels, scaled = [], []
-        for path in paths:
-            try:
-                image = open_image(path)
-            except UnreadableError as error:
-                raise RequestError(f"unreadable image {error}") from error
-            if image.size != (self.size, self.size):
-                scaled.append(path)
-            pixels.append(fit(image, self.size, self.channels))
-        if scaled:
-            size, counts = f"{self.size} x {self.size}", f"{len(scaled)} of {len(paths)}"
-            message = "not %s pixels, and scaled, each as one image: %s files, %s the first"
-            _logger.warning(message, size, counts, scaled[0])
-        return self.prepare({"sample": np.stack(pixels), "label": None})["sample"]
+    def cells(
+        self, page: UInt8[np.ndarray, "height width channels"], columns: int
+    ) -> UInt8[np.ndarray, "count size size channels"]:
+        """Cuts a page into its images."""
+        return grids.cells(page, columns, self.sample_shape)
+
+    def write(
+        self,
+        samples: Float32[np.ndarray, "count size size channels"],
+        path: Path,
+        columns: int | None = None,
+    ) -> None:
+        """Writes samples to a page, .png, or to a new folder of PNG files; see `Dataset.write`."""
+        check_path(path, self.suffixes)
+        if path.suffix:
+            grids.save_png(self.page(samples, columns), path)
+        else:
+            image_files.write_images(self.to_stored(samples), path)
+
+    def read(self, paths: Sequence[Path]) -> Files:
+        """Returns image files as samples in [-1, 1]; see `image_files.read_images`."""
+        names, pixels = image_files.read_images(paths, self.size, self.channels)
+        return Files(names, self.prepare({"sample": pixels, "label": None})["sample"])
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
         """Returns the prepared batch of one step in NumPy: a pure function of its arguments."""
@@ -197,7 +229,7 @@ def tfds(
     """Describes an image data set of tensorflow-datasets.
 
     MNIST and Fashion-MNIST are downloaded and prepared when first used, without TensorFlow; any
-    other is read where it is prepared, in the ArrayRecord format.
+    other must have been prepared in the ArrayRecord format.
 
     Args:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
@@ -209,8 +241,8 @@ def tfds(
             the environment variable TFDS_DATA_DIR sets.
 
     Raises:
-        RequestError: An argument has the wrong type or value. An unknown name or split, and data
-            that is neither there nor can be had, are reported when the data is loaded.
+        RequestError: An argument has the wrong type or value. An unknown name or split, and
+            missing data that cannot be downloaded, are reported when the data are loaded.
     """
     return Images(Tfds(name, split, _text(data_dir)), size, channels, labels)
 
@@ -225,16 +257,16 @@ def folder(
     """Describes the PNG and JPEG images of a folder, with one sub-folder per class.
 
     Args:
-        path: the folder; where images lie in it directly, none of them has a label.
+        path: the folder; if it holds images itself, none of them has a label.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
-        corrupt: what is done about a file that cannot be read as an image: 'skip' leaves it out
+        corrupt: what to do about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
 
     Raises:
         RequestError: An argument has the wrong type or value. A folder that is missing or holds no
-            images is reported when the data is loaded.
+            images is reported when the data are loaded.
     """
     return Images(Folder(_text(path), corrupt), size, channels, labels)
 
@@ -251,7 +283,7 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
 
     Raises:
         RequestError: An argument has the wrong type or value. A file that is missing or wrong is
-            reported when the data is loaded.
+            reported when the data are loaded.
     """
     return Images(Arrays(_text(path)), size, channels, labels)
 
@@ -260,7 +292,7 @@ def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images
     """Describes random triples of grey images as the channels of one: stacked MNIST.
 
     Args:
-        images: of which they are made, `mnist_sample()` for example.
+        images: what the triples are made of, `mnist_sample()` for example.
         count: how many triples.
         labels: whether batches carry the combination of the three classes as their condition.
 
@@ -277,15 +309,15 @@ def from_text(text: str, size: int, channels: int, labels: bool = False) -> Imag
 
     Args:
         text: 'mnist_sample', a folder, an .npz file, or the name of a data set of
-            tensorflow-datasets. A folder that is there goes before a data set of the same name,
-            and what starts with '/', '.' or '~' is always a path.
+            tensorflow-datasets. An existing folder takes precedence over a data set of the same
+            name, and what starts with '/', '.' or '~' is always a path.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
 
     Raises:
         RequestError: The text is none of these, or names a folder that holds training and test
-            images in sub-folders. What is missing is reported when the data is loaded.
+            images in sub-folders. What is missing is reported when the data are loaded.
     """
     path = Path(text).expanduser()
     if text == "mnist_sample":
@@ -303,28 +335,10 @@ def from_text(text: str, size: int, channels: int, labels: bool = False) -> Imag
         return tfds(text, "train", size, channels, labels)
     names = os.listdir(path.parent) if path.parent.is_dir() else ()
     raise RequestError(
-        f"{text!r} is no data set: give mnist_sample, a folder of images, an .npz file, or a name "
-        f"of tensorflow-datasets, 'fashion_mnist' for example{nearest(path.name, names)}"
+        f"{text!r} is not a data set: give mnist_sample, a folder of images, an .npz file, or a "
+        f"name of tensorflow-datasets, 'fashion_mnist' for example{nearest(path.name, names)}"
     )
 
 
 def _text(path: object) -> object:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
-
-
-_loading = threading.Lock()
-
-
-def _examples(source: Source, size: int, channels: int) -> Examples:
-    # Threads of one process wait for each other here, and do not decode the same data twice.
-    with _loading:
-        return _load(source, size, channels)
-
-
-@functools.cache
-def _load(source: Source, size: int, channels: int) -> Examples:
-    examples = source.examples(size, channels)
-    for array in (examples.sample, examples.label):
-        if array is not None:
-            array.flags.writeable = False
-    return examples

@@ -14,11 +14,11 @@ def batch_indices(count: int, seed: int, step: int, batch_size: int) -> Int32[np
 
     The examples are visited in an infinite sequence of epochs, each a fresh permutation of all of
     them; batch `step` is positions `step * batch_size` up to `(step + 1) * batch_size` of it. A
-    batch may therefore span the border of two epochs. The cost does not depend on `step`.
+    batch may therefore span two epochs. The cost does not depend on `step`.
 
     Args:
         count: number of examples in the data set.
-        seed: any non-negative integer; another seed is another order.
+        seed: any non-negative integer; each seed gives another order.
         step: any non-negative integer.
         batch_size: between 1 and `count`.
 

@@ -6,18 +6,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
-from gan_jax.data.dataset import RawBatch
+from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
+from gan_jax.data.grids import save_png
 from gan_jax.data.order import batch_indices
 
-PIXELS, DOT = 256, 2  # height and width of a picture, and of a point in it
-MARGIN = 1.25  # how far pictures reach, in distances of the farthest centre from the origin
+if TYPE_CHECKING:  # features import JAX, which describing data must not
+    from gan_jax.features.network import FeatureNetwork
+
+PIXELS, DOT = 256, 2  # height and width of a page, and of a point in it
+MARGIN = 1.25  # how far a page reaches, in distances of the farthest centre from the origin
+# A point is good within so many deviations of a centre (Srivastava et al., 2017, section 4.1).
+GOOD_DEVIATIONS = 3.0
 
 
 class Points(NamedTuple):
@@ -31,11 +37,13 @@ class Points(NamedTuple):
 class Mixture:
     """A mixture of Gaussians in the plane, all of equal weight and spread.
 
+    Implements `gan_jax.data.dataset.Dataset`. Points are samples as they are stored.
+
     Attributes:
-        centres: (x, y) of each.
+        centres: (x, y) of each Gaussian.
         deviation: standard deviation of each coordinate around its centre.
         count: how many points are drawn, once: the data set.
-        seed: of that draw.
+        seed: seed of that draw.
     """
 
     centres: tuple[tuple[float, float], ...]
@@ -43,7 +51,15 @@ class Mixture:
     count: int = 100_000
     seed: int = 0
 
-    labels = False  # of the contract: the points have none
+    # Of the contract: no point has a label.
+    labels = False
+    classes = 0
+    class_names = ()
+    split = "all"
+    sample_shape = (2,)
+    stored = Stored((2,), "float32")
+    samples_per_page = 1024
+    suffixes = (".png",)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -52,39 +68,30 @@ class Mixture:
         if not self.centres or any(len(centre) != 2 for centre in self.centres):
             raise RequestError(f"Mixture.centres = {self.centres}: must be points (x, y)")
 
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """A point: x and y."""
-        return (2,)
-
-    @property
-    def stored_dtype(self) -> str:
-        """Coordinates."""
-        return "float32"
-
-    @property
-    def classes(self) -> int:
-        """None of them is labelled."""
-        return 0
-
     def load(self) -> Points:
         """Returns all points, always the same."""
         return Points(_drawn(self), None)
 
     def fingerprint(self) -> str:
-        """Returns a digest of the points."""
+        """Returns the sha256 of the points."""
         return hashlib.sha256(self.load().sample.tobytes()).hexdigest()
 
     def held_out(self) -> "Mixture":
-        """Returns other points of the same mixture."""
+        """Describes other points of the same mixture."""
         return replace(self, seed=self.seed + 1)
 
+    def features(self) -> "FeatureNetwork":
+        """Returns what assigns each point to the nearest Gaussian."""
+        from gan_jax.features import NearestMode
+
+        return NearestMode(self.centres, GOOD_DEVIATIONS * self.deviation)
+
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
-        """Returns which points form a batch."""
+        """Returns which points form a batch; see `order.batch_indices`."""
         return batch_indices(self.count, seed, step, batch_size)
 
     def gather(self, indices: Int32[np.ndarray, " batch"]) -> RawBatch:
-        """Returns these points."""
+        """Returns the points at the given positions."""
         return {"sample": self.load().sample[indices], "label": None}
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
@@ -95,12 +102,17 @@ class Mixture:
         """Returns the points as they are."""
         return {"sample": raw["sample"], "condition": None}
 
-    def read_files(self, paths: Sequence[Path]) -> Float32[np.ndarray, "files 2"]:
-        """Refuses: points come in no files."""
-        raise RequestError(f"{paths[0]}: the run was trained on points, which come in no files")
+    def to_stored(self, samples: Float32[np.ndarray, "count 2"]) -> Float32[np.ndarray, "count 2"]:
+        """Returns the points as they are."""
+        return samples
 
-    def picture(self, samples: Float32[np.ndarray, "count 2"]) -> UInt8[np.ndarray, "side side 1"]:
-        """Draws points in black over points of the data in grey, without those far outside."""
+    def page(
+        self, samples: Float32[np.ndarray, "count 2"], columns: int | None = None
+    ) -> UInt8[np.ndarray, "side side 1"]:
+        """Draws points in black over points of the data in grey, without those far outside.
+
+        All of them are drawn into one image, whatever `columns` says.
+        """
         reach = MARGIN * max(math.hypot(*centre) for centre in self.centres) or 1.0
         page = np.full((PIXELS, PIXELS, 1), 255, np.uint8)
         for points, grey in ((self.load().sample[: len(samples)], 200), (samples, 0)):
@@ -109,6 +121,26 @@ class Mixture:
             for right, up in np.ndindex(DOT, DOT):
                 page[PIXELS - 1 - inside[:, 1] - up, inside[:, 0] + right] = grey
         return page
+
+    def cells(
+        self, page: UInt8[np.ndarray, "side side 1"], columns: int
+    ) -> UInt8[np.ndarray, "1 side side 1"]:
+        """Returns the page as the only cell."""
+        return page[None]
+
+    def write(
+        self,
+        samples: Float32[np.ndarray, "count 2"],
+        path: Path,
+        columns: int | None = None,
+    ) -> None:
+        """Writes a page, .png; see `Dataset.write`."""
+        check_path(path, self.suffixes)
+        save_png(self.page(samples), path)
+
+    def read(self, paths: Sequence[Path]) -> Files:
+        """Raises RequestError: there are no files of points."""
+        raise RequestError(f"{paths[0]}: the run was trained on points, which come in no files")
 
 
 def ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.02) -> Mixture:

@@ -13,7 +13,7 @@ def stream(
     """Yields the raw batches of steps `start` up to `stop`, read ahead by a few threads.
 
     Each batch equals `dataset.gather(dataset.indices(seed, step, batch_size)[part])`, so that a run
-    goes on from any step without state of an iterator. The threads end with the iterator.
+    resumes at any step without the state of an iterator. The threads end with the iterator.
 
     Raises:
         RequestError: What `dataset.indices` or `dataset.gather` raises, at the first batch.

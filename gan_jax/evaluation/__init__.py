@@ -1,1 +1,1 @@
-"""Scores: from a run, or any two sets of images, to metrics with their intervals."""
+"""Scores of runs, or of any two sets of examples: metrics with their intervals."""

@@ -1,4 +1,4 @@
-"""Settings side by side: every metric over seeds, and which settings differ from the best."""
+"""Configurations side by side: each metric over seeds, and which of them differ from the best."""
 
 import logging
 import math
@@ -22,13 +22,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Basis(NamedTuple):
-    """What values hold for, and must have in common to compare.
+    """How values were measured; only values with the same basis can be compared.
 
     Attributes:
-        features: the feature network.
-        sha256: of its weights.
-        drawn: how many samples were drawn.
-        key: from which random latents.
+        features: name of the feature network.
+        sha256: hash of its weights.
+        drawn: number of samples drawn.
+        key: random key of the latents.
     """
 
     features: str
@@ -43,15 +43,15 @@ class Basis(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The seeds of one directory.
+class Configuration:
+    """What was measured of the seeds in one directory.
 
     Attributes:
         path: the directory.
-        diverged: how many of its seeds have.
-        rows: lines of evaluation.jsonl at the last step of each other seed, of the parameters that
-            are sampled from.
-        seconds: mean time that the training of one of these took; None where one is not known.
+        diverged: number of seeds that have diverged.
+        rows: for each other seed, the lines of evaluation.jsonl at its last step, of the parameters
+            that are sampled from.
+        seconds: mean training time of the seeds that did not diverge; None if one is unknown.
     """
 
     path: Path
@@ -61,11 +61,11 @@ class Setting:
 
     @property
     def seeds(self) -> int:
-        """How many there are, with those that have diverged."""
+        """Number of seeds, including those that have diverged."""
         return self.diverged + len(self.rows)
 
     def values(self, metric: str, basis: Basis) -> Float[np.ndarray, " seeds"]:
-        """The values of a metric on one basis, one for each seed that has it."""
+        """Returns the values of a metric on one basis, one for each seed that has it."""
         found = [
             row["value"]
             for rows in self.rows
@@ -77,20 +77,21 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One metric of one setting.
+    """One metric of one configuration.
 
     Attributes:
-        setting: whose.
-        metric: which.
-        values: one for each seed that has it.
-        verdict: "best", "worse" than it, "no difference shown", or "" where nothing can be said.
-        p_value: of no difference from the best setting; None where there is no test.
+        configuration: the configuration.
+        metric: name of the metric.
+        values: its value for each seed that has one.
+        conclusion: "best", "worse" than the best, "no difference shown", or "" if nothing can be
+            concluded.
+        p_value: for no difference from the best configuration; None if there is no test.
     """
 
-    setting: Setting
+    configuration: Configuration
     metric: str
     values: Float[np.ndarray, " seeds"]
-    verdict: str = ""
+    conclusion: str = ""
     p_value: float | None = None
 
     @property
@@ -102,47 +103,47 @@ class Comparison:
 
     @property
     def standard_deviation(self) -> float | None:
-        """Over seeds; None for fewer than two."""
+        """Standard deviation over seeds; None for fewer than two."""
         return float(self.values.std(ddof=1)) if len(self.values) > 1 else None
 
 
 def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
-    """Compares settings by what was measured alike of all their seeds.
+    """Compares configurations by what was measured on the same basis for all their seeds.
 
-    Settings with a seed that was not evaluated are left out, with a warning.
+    Configurations with a seed that was not evaluated are left out, with a warning.
 
-    The test is that of Games and Howell (1976) for all pairs at once, so that it stays right when
-    the best is chosen after a look at the means, and where settings differ in their spread over
-    seeds, as those that collapse do.
+    The test is that of Games and Howell (1976) for all pairs at once. It stays valid although the
+    best is chosen after looking at the means, and if configurations differ in their spread over
+    seeds, as they do when some seeds collapse.
 
     Args:
-        paths: directories of several seeds each, or runs of one.
+        paths: directories of several seeds each, or single runs.
 
     Returns:
-        What the values hold for, and a comparison for each metric and setting.
+        How the values were measured, and a comparison for each metric and configuration.
 
     Raises:
-        RequestError: no run there, one is there twice, or nothing was measured alike of all seeds
-            of those settings whose seeds have all been evaluated.
+        RequestError: a directory has no run or is given twice, or the seeds of the configurations
+            that were evaluated have no basis in common.
     """
     twice = [path for path in paths if list(paths).count(path) > 1]
     if twice:
-        raise RequestError(f"{twice[0]} is there twice")
-    settings = _evaluated([read(path) for path in paths])
-    basis = _common_basis(settings)
+        raise RequestError(f"{twice[0]} is given twice")
+    configurations = _evaluated([read(path) for path in paths])
+    basis = _common_basis(configurations)
     found = []
     for metric in BETTER:
-        of_settings = [Comparison(each, metric, each.values(metric, basis)) for each in settings]
-        if any(len(each.values) for each in of_settings):
-            found += _judged(metric, of_settings)
+        rows = [Comparison(each, metric, each.values(metric, basis)) for each in configurations]
+        if any(len(row.values) for row in rows):
+            found += _with_conclusions(metric, rows)
     return basis, found
 
 
-def read(path: Path) -> Setting:
+def read(path: Path) -> Configuration:
     """Reads what was measured of the seeds in a directory.
 
     Raises:
-        RequestError: no run there.
+        RequestError: there is no run in it.
     """
     diverged, found, spent = 0, [], []
     for seed in runs.all_seeds(path):
@@ -158,34 +159,35 @@ def read(path: Path) -> Setting:
         found.append(tuple(row for row in rows if row["step"] == last))
         spent.append(runs.read_seconds(directory))
     seconds = None if None in spent or not spent else sum(spent) / len(spent)
-    return Setting(path, diverged, tuple(found), seconds)
+    return Configuration(path, diverged, tuple(found), seconds)
 
 
-def _evaluated(settings: Sequence[Setting]) -> list[Setting]:
-    """Leaves out, and says so, settings with a seed that was not evaluated."""
-    lacking = [setting for setting in settings if not all(setting.rows)]
-    commands = "\n".join(f"  gan-jax evaluate {setting.path}" for setting in lacking)
-    how = f"train what is not finished (of a sweep: gan-jax sweep DIR), then\n{commands}"
-    if len(lacking) == len(settings):
+def _evaluated(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """Leaves out configurations with a seed that was not evaluated, with a warning."""
+    lacking = [each for each in configurations if not all(each.rows)]
+    commands = "\n".join(f"  gan-jax evaluate {each.path}" for each in lacking)
+    how = f"train what is not finished (a sweep: gan-jax sweep DIR), then\n{commands}"
+    if len(lacking) == len(configurations):
         raise RequestError(f"not all seeds have been evaluated; {how}")
     if lacking:
         _logger.warning("left out, as not all of their seeds have been evaluated; %s", how)
-    return [setting for setting in settings if setting not in lacking]
+    return [each for each in configurations if each not in lacking]
 
 
-def _common_basis(settings: Sequence[Setting]) -> Basis:
-    of_seeds = [{_basis(row) for row in rows} for setting in settings for rows in setting.rows]
+def _common_basis(configurations: Sequence[Configuration]) -> Basis:
+    """Chooses, of the bases that all seeds have in common, the one with the most samples."""
+    of_seeds = [{_basis(row) for row in rows} for each in configurations for rows in each.rows]
     common = set.intersection(*of_seeds) if of_seeds else set()
     if not common:
-        listed = ", ".join(str(setting.path) for setting in settings)
+        listed = ", ".join(str(each.path) for each in configurations)
         raise RequestError(
-            f"nothing was measured alike of the last step of all seeds in {listed}: run gan-jax "
+            f"the last steps of the seeds in {listed} have no measurement in common: run gan-jax "
             "evaluate on each of them, with equal --samples and --features"
         )
-    # Scores that have chosen a checkpoint are the last resort.
+    # Scores by which a checkpoint was chosen are biased, and so the last resort.
     chosen = max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
     if others := sorted(common - {chosen}):
-        _logger.warning("also measured, and not shown: %s", "; ".join(map(str, others)))
+        _logger.warning("also measured, but not shown: %s", "; ".join(map(str, others)))
     return chosen
 
 
@@ -193,8 +195,8 @@ def _basis(row: Row) -> Basis:
     return Basis(row["features"], row["features_sha256"], row["drawn"], row["key"])
 
 
-def _judged(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
-    """Says which setting is best in a metric, and which of the others are worse."""
+def _with_conclusions(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
+    """Adds which configuration is best in a metric, and which of the others are worse."""
     several = [each for each in comparisons if len(each.values) > 1]
     if len(several) < 2 or metric not in CHOOSING:
         return comparisons
@@ -202,12 +204,17 @@ def _judged(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
     best = choose(several, key=lambda each: each.values.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
         table = stats.tukey_hsd(*(each.values for each in several), equal_var=False).pvalue
-    verdicts = {best.setting.path: ("best", None)}
+    conclusions = {best.configuration.path: ("best", None)}
     for each, p_value in zip(several, table[several.index(best)], strict=True):
         if each is not best and math.isfinite(p_value):  # without a spread there is no test
-            verdict = "worse" if p_value < 1 - CONFIDENCE else "no difference shown"
-            verdicts[each.setting.path] = (verdict, float(p_value))
+            conclusion = "worse" if p_value < 1 - CONFIDENCE else "no difference shown"
+            conclusions[each.configuration.path] = (conclusion, float(p_value))
     return [
-        Comparison(one.setting, metric, one.values, *verdicts.get(one.setting.path, ()))
-        for one in comparisons
+        Comparison(
+            each.configuration,
+            metric,
+            each.values,
+            *conclusions.get(each.configuration.path, ()),
+        )
+        for each in comparisons
     ]

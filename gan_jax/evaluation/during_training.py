@@ -1,4 +1,4 @@
-"""The evaluation of a run while it trains, and the best checkpoint that it chooses."""
+"""Evaluates a run while it trains, and keeps its best checkpoint."""
 
 import dataclasses
 import shutil
@@ -17,7 +17,7 @@ from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import BETTER, POSSIBLE
 from gan_jax.runs import checkpoints
 
-# What takes a second or two; the best_metric is added.
+# Metrics that take a second or two; `Experiment.best_metric` is measured besides.
 MEASURED = (
     "frechet_distance",
     "classifier_score",
@@ -27,25 +27,26 @@ MEASURED = (
     "class_divergence",
 )
 
-SAID = ("frechet_distance", "score_ratio", "mode_count", "good_share")  # at the end of training
+# Metrics that are printed at the end of training.
+PRINTED = ("frechet_distance", "score_ratio", "mode_count", "good_share")
 
-# Of the samples that choose the best checkpoint: far from the small keys that `gan-jax evaluate` is
-# given, so that a checkpoint is not judged by the samples that chose it.
+# Of the samples by which the best checkpoint is chosen: far from the small keys that users give to
+# `gan-jax evaluate`, so that a checkpoint is not evaluated on the samples that chose it.
 CHOOSING_KEY = 2**31
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LightEvaluation:
-    """Measures the averaged generator, or the generator itself where there is no average."""
+    """Measures the generator's moving average, or the generator itself if there is no average."""
 
     evaluator: Evaluator
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self | None:
-        """Prepares the references; None where the experiment is not evaluated.
+        """Prepares the references; returns None if the experiment is not evaluated.
 
         Raises:
-            RequestError: there is no feature network, it does not take the data, or best_metric
+            RequestError: there is no feature network, it does not fit the data, or the best_metric
                 cannot be measured.
         """
         if experiment.evaluate_every is None:
@@ -55,19 +56,19 @@ class LightEvaluation:
         if lacking:
             raise RequestError(
                 f"Experiment.best_metric = {experiment.best_metric!r}: needs {lacking}, which an "
-                f"evaluation of {experiment.evaluate_samples} samples of this experiment has not"
+                f"evaluation of {experiment.evaluate_samples} samples of this experiment lacks"
             )
         return cls(evaluator)
 
     def of_run(self, experiment: Experiment) -> Self:
-        """The same for an experiment that differs in its seed and its `numbers` only."""
+        """Returns the same for another seed and other traced hyper-parameters."""
         return type(self)(dataclasses.replace(self.evaluator, experiment=experiment))
 
     def rows(self, state: gan.GANState, step: int) -> list[Row]:
-        """Measures one state.
+        """Measures one state, which is at `step`, and returns lines for evaluation.jsonl.
 
         Raises:
-            RequestError: it cannot be measured, as the samples are not finite for example.
+            RequestError: it cannot be measured; its samples are not finite, for example.
         """
         experiment, evaluator = self.evaluator.experiment, self.evaluator
         measured = evaluator.scores(
@@ -89,10 +90,10 @@ class LightEvaluation:
 
 
 def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
-    """Makes best/ hold the checkpoint with the best score among those that are on disk.
+    """Puts the checkpoint with the best score among those on disk into best/.
 
-    The checkpoint so far is one of them, so that none that was better is lost. A crash leaves the
-    old one, the new one, or both; this may be called again at any time, and then mends that.
+    The checkpoint that is in best/ so far counts as well, so it is only replaced by a better one. A
+    crash leaves the old one, the new one, or both; another call then leaves the better one.
     """
     there = {*checkpoints.steps(directory.best), *checkpoints.steps(directory.checkpoints)}
     scores = _scores(directory, experiment)
@@ -113,39 +114,39 @@ def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
 
 
 def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | None:
-    """The newest evaluation in words; None where there is none."""
+    """Returns the newest scores of a run in words; None if there are none."""
     rows = own_rows(directory, experiment)
     newest = [row for row in rows if row["step"] == max(row["step"] for row in rows)]
     return _in_words(newest) if newest else None
 
 
 def final_score(directory: runs.RunDirectory, experiment: Experiment) -> float | None:
-    """The best_metric at the last step; None where it was not measured there."""
+    """Returns the best_metric at the last step; None if it was not measured there."""
     return _scores(directory, experiment).get(experiment.total_steps())
 
 
 def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> str | None:
-    """The scores of several seeds at one step in words: means with their 95 % intervals.
+    """Returns the mean scores of several seeds at one step in words, with 95 % intervals.
 
-    The interval is Student's t. None where fewer than two seeds have scores.
+    The intervals are Student's t. None if fewer than two seeds have scores.
     """
     values: dict[str, list[float]] = {}
     for directory, experiment in of_seeds.items():
         for row in own_rows(directory, experiment):
-            if row["step"] == step and row["metric"] in SAID and row["value"] is not None:
+            if row["step"] == step and row["metric"] in PRINTED and row["value"] is not None:
                 values.setdefault(row["metric"], []).append(row["value"])
-    said = []
+    printed = []
     for metric, found in values.items():
         if len(found) > 1:
             mean = of_mean(np.array(found)).clipped(*POSSIBLE[metric])
-            said.append(f"{_name(metric)} {_interval(mean.value, mean.low, mean.high)}")
-    if not said:
+            printed.append(f"{_name(metric)} {_interval(mean.value, mean.low, mean.high)}")
+    if not printed:
         return None
-    return f"{', '.join(said)}: mean over {max(map(len, values.values()))} seeds, 95 % interval"
+    return f"{', '.join(printed)}: mean over {max(map(len, values.values()))} seeds, 95 % interval"
 
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
-    """Lines of evaluation.jsonl that compare: measured as this module measures, by whomever."""
+    """Returns the lines of evaluation.jsonl that were measured as this module measures."""
     network = network_of(experiment)
     own = {
         "parameters": _parameters(experiment),
@@ -158,13 +159,15 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
 
 
 def _in_words(rows: list[Row]) -> str:
-    """The scores of one state, for people: 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
-    said = [
+    """Writes scores of one state as 'Frechet distance 12.3 (11.8 to 12.9), ...'."""
+    printed = [
         f"{_name(row['metric'])} {_interval(row['value'], row['low'], row['high'])}"
         for row in rows
-        if row["metric"] in SAID
+        if row["metric"] in PRINTED
     ]
-    return ", ".join([*said, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"])
+    return ", ".join(
+        [*printed, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"]
+    )
 
 
 def _name(metric: str) -> str:

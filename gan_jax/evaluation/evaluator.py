@@ -1,29 +1,23 @@
-"""From a trained state to its scores against the data that it was trained on."""
+"""Scores of a trained state against the data that it was trained on."""
 
 import dataclasses
 from collections.abc import Collection, Iterator
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from gan_jax import features, gan
+from gan_jax import gan
 from gan_jax.common.errors import RequestError
-from gan_jax.data.points import Mixture
-from gan_jax.data.sources.arrays import MnistSample
-from gan_jax.data.sources.tfds import Tfds
+from gan_jax.data.dataset import Dataset
 from gan_jax.evaluation import measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.evaluation.measure import Measured, Sides
 from gan_jax.evaluation.references import reference
 from gan_jax.experiment import Experiment
-from gan_jax.features.nearest_mode import NearestMode
 from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.sampling import samples
-from gan_jax.sampling.sheets import to_pixels
 
-# Of a mode; a point within them is good (Srivastava et al., 2017, section 4.1).
-GOOD_DEVIATIONS = 3.0
-CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples that are in memory at a time
+CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +28,7 @@ class Evaluator:
         experiment: what the run is.
         network: whose features are compared.
         training: the experiment's data.
-        held_out: examples of the same kind that the data hold out, if they do.
+        held_out: real examples of the same kind that are not trained on, if there are any.
     """
 
     experiment: Experiment
@@ -44,18 +38,17 @@ class Evaluator:
 
     @classmethod
     def of(cls, experiment: Experiment, network: FeatureNetwork | None = None) -> Self:
-        """Prepares the references, from the cache where they are there.
+        """Prepares the references, from the cache if it has them.
 
         Args:
             experiment: what the run is.
-            network: instead of the experiment's own.
+            network: replaces the experiment's own.
 
         Raises:
-            RequestError: there is no network, or it does not take these images, or data are
-                missing.
+            RequestError: there is no network, or it does not take these data, or data are missing.
         """
         network = network or network_of(experiment)
-        apart = held_out_data(experiment.data)
+        apart = experiment.data.held_out()
         training = reference(experiment.data.load().sample, network)
         held_out = None if apart is None else reference(apart.load().sample, network)
         return cls(experiment, network, training, held_out)
@@ -63,7 +56,7 @@ class Evaluator:
     @property
     def split(self) -> str:
         """What the data call the examples that the generator learns from."""
-        return getattr(getattr(self.experiment.data, "source", None), "split", "all")
+        return self.experiment.data.split
 
     def scores(
         self,
@@ -74,14 +67,14 @@ class Evaluator:
         raw: bool = False,
         names: Collection[str] | None = None,
     ) -> dict[str, Measured]:
-        """Draws samples, rounds images to 8 bits, and measures them.
+        """Draws samples, turns them into what the data would store, and measures them.
 
         Args:
             state: a trained state.
             count: how many samples.
-            key: which random latents, see `samples.draw`.
-            raw: take the generator's own parameters, not their moving average.
-            names: which metrics; all if None. Those that lack something are left out.
+            key: seed of the latents, see `sampling.draw`.
+            raw: use the generator's own parameters, not their moving average.
+            names: which metrics; all if None. Those that cannot be measured are left out.
 
         Raises:
             RequestError: fewer than two samples, or samples that are not finite.
@@ -92,8 +85,8 @@ class Evaluator:
     def floor(self, count: int) -> dict[str, Measured]:
         """Measures at most `count` held-out real examples as if they were samples.
 
-        A generator that learns the distribution comes near to it; one that copies the training
-        examples may lie below. Empty where nothing is held out.
+        A generator that learns the distribution comes near to these values; one that copies the
+        training examples may lie below them. Empty where nothing is held out.
         """
         if self.held_out is None:
             return {}
@@ -101,14 +94,14 @@ class Evaluator:
         return measure.measure(sides)
 
     def unavailable(self, count: int) -> dict[str, str]:
-        """Metrics that cannot be measured on `count` samples, with what they lack."""
+        """Returns the metrics that `count` samples do not allow, with what they lack."""
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
         return measure.unavailable(self._sides(like_samples))
 
     def _sides(self, generated: FeatureSet) -> Sides:
         data, probabilities = self.experiment.data, generated.kept.probabilities
         intended = None
-        # Only where the network's classes can be those of the data.
+        # Only if the network's classes can be those of the data.
         if data.labels and probabilities is not None and probabilities.shape[1] == data.classes:
             intended = np.arange(len(generated.kept.features)) % data.classes
         return Sides(generated, self.training, self.held_out, intended)
@@ -126,12 +119,11 @@ class Evaluator:
                     f"the samples of step {state.step} are not finite: the run has diverged; "
                     "evaluate an earlier checkpoint"
                 )
-            is_image = self.experiment.data.stored_dtype == "uint8"
-            yield self.network.extract(to_pixels(drawn) if is_image else drawn)
+            yield self.network.extract(self.experiment.data.to_stored(drawn))
 
 
 def network_of(experiment: Experiment) -> FeatureNetwork:
-    """The experiment's feature network; if it has none, the one that the package has for its data.
+    """Returns the experiment's feature network, or else the one bundled for its data.
 
     Raises:
         RequestError: there is none.
@@ -139,27 +131,19 @@ def network_of(experiment: Experiment) -> FeatureNetwork:
     return experiment.features or bundled_network(experiment.data)
 
 
-def bundled_network(data: Any) -> FeatureNetwork:
-    """The network that the package has for a data set: that of MNIST, as it is, or of points.
+def bundled_network(data: Dataset) -> FeatureNetwork:
+    """Returns the feature network that the package bundles for a data set.
 
     Raises:
-        RequestError: the data are something else; says how to get a network.
+        RequestError: there is none; says how to get a network.
     """
-    if isinstance(data, Mixture):
-        return NearestMode(data.centres, GOOD_DEVIATIONS * data.deviation)
-    source = getattr(data, "source", None)
-    is_mnist = isinstance(source, MnistSample) or (
-        isinstance(source, Tfds) and source.name.partition(":")[0] == "mnist"
-    )
-    if is_mnist and data.sample_shape == (28, 28, 1):
-        return features.mnist()
-    raise RequestError(
-        "there is no feature network for these data: train one with `gan-jax features DATA "
-        "--out FILE.npz`, and name it in the experiment as features=features.classifier('FILE.npz')"
-        ", or to `gan-jax evaluate` as --features FILE.npz (mnist is the bundled one)"
-    )
-
-
-def held_out_data(data: Any) -> Any:
-    """The data set's own held-out examples; None where it has none, or knows of none."""
-    return data.held_out() if hasattr(data, "held_out") else None
+    network = data.features()
+    if network is None:
+        raise RequestError(
+            "there is no feature network for these data: for images, train one with `gan-jax "
+            "features DATA --out FILE.npz`, and name it in the experiment as "
+            "features=features.classifier('FILE.npz'), or to `gan-jax evaluate` as --features "
+            "FILE.npz (mnist is the bundled one); for other data, write a function of your own, "
+            "features=features.function(f) or --features MODULE:FUNCTION"
+        )
+    return network

@@ -1,4 +1,4 @@
-"""Images as a feature network sees them: what is kept of any number of them."""
+"""Samples as a feature network sees them: what is kept of any number of samples."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from jaxtyping import Float32
 from gan_jax.features.network import Extracted
 from gan_jax.metrics.frechet import Moments, moments
 
-KEPT_BYTES = 2**27  # of features and probabilities of single images
+KEPT_BYTES = 2**27  # of features and probabilities of single samples
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """A set of images, as a feature network sees it; memory does not grow with their number.
+    """A set of samples, as a feature network sees it; memory does not grow with their number.
 
     Attributes:
-        moments: mean and covariance of the features of all images.
-        kept: features and probabilities of the first of the images, which come in random order: of
-            all where they take at most KEPT_BYTES.
+        moments: mean and covariance of the features of all samples.
+        kept: features and probabilities of the first samples, which come in random order: of all of
+            them where these take at most KEPT_BYTES.
     """
 
     moments: Moments
@@ -27,21 +27,21 @@ class FeatureSet:
 
     @property
     def count(self) -> int:
-        """Number of images in the set."""
+        """Number of samples in the set."""
         return self.moments.count
 
     def first(self, count: int) -> Extracted:
-        """Features and probabilities of at most `count` images."""
+        """Returns features and probabilities of at most `count` samples."""
         return first(self.kept, count)
 
 
 def first(extracted: Extracted, count: int) -> Extracted:
-    """The first `count` rows of what was extracted."""
+    """Returns the first `count` rows of what was extracted."""
     return Extracted(*(None if array is None else array[:count] for array in extracted))
 
 
 def gather(parts: Iterable[Extracted]) -> FeatureSet:
-    """Makes one set of what was extracted from images in random order, part by part."""
+    """Makes one set of what was extracted from samples in random order, part by part."""
     kept: list[Extracted] = []
 
     def features() -> Iterator[Float32[np.ndarray, "part features"]]:

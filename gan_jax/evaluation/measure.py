@@ -1,4 +1,4 @@
-"""From features to the named metrics: what each of them compares, and how many examples."""
+"""Named metrics of features: which sets each of them compares, and how many examples it takes."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gan_jax.features.network import Extracted
 from gan_jax.metrics import classes, frechet, kernel, neighbours
 from gan_jax.metrics.estimate import Estimate, of_proportion
 
-# Samples, and real examples, below which a metric cannot be measured; of others two are enough.
+# The fewest samples, and real examples, that a metric can be measured on; two for all others.
 FEWEST = {
     "kernel_distance": kernel.FEWEST,
     **dict.fromkeys(("precision", "recall"), neighbours.fewest(neighbours.PRECISION_K)),
@@ -26,7 +26,7 @@ class Measured(NamedTuple):
     Attributes:
         estimate: value with its 95 % interval over draws of the samples.
         samples: how many samples were measured.
-        real: how many real examples they were compared with; 0 where with none.
+        real: how many real examples they were compared with; 0 if none.
     """
 
     estimate: Estimate
@@ -36,13 +36,13 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What is measured, and what it is compared with.
+    """The samples to measure, and the examples to compare them with.
 
     Attributes:
         generated: the samples.
         training: the real examples that the generator learns from.
         held_out: other real examples of the same kind, if there are any.
-        intended: class that each of the samples that are kept was asked to be of, if there was any.
+        intended: the class that each sample in `generated.kept` was conditioned on, if any.
     """
 
     generated: FeatureSet
@@ -51,16 +51,16 @@ class Sides:
     intended: Int[np.ndarray, " count"] | None = None
 
     def equal(self, other: FeatureSet) -> tuple[Extracted, Extracted]:
-        """Generated and real examples, equally many of both."""
+        """Returns generated and real examples, equally many of both."""
         count = min(len(self.generated.kept.features), len(other.kept.features))
         return self.generated.first(count), other.first(count)
 
 
 def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Measured]:
-    """Returns the named metrics, or all, without those that lack what they need.
+    """Returns the named metrics, or all of them, except those that lack what they need.
 
-    Metrics that look at single real examples, all but the Frechet distance and memorisation, take
-    equally many of both sides, as their values depend on the numbers.
+    Metrics of single real examples, which are all but the Frechet distance and memorisation, take
+    equally many samples and real examples, as their values depend on these numbers.
 
     Raises:
         RequestError: fewer than two examples, or features that are not finite.
@@ -76,7 +76,7 @@ def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Mea
 
 
 def unavailable(sides: Sides) -> dict[str, str]:
-    """Metrics that cannot be measured, with what they lack."""
+    """Returns the metrics that cannot be measured, with what they lack."""
     probabilities = sides.generated.kept.probabilities
     count = min(len(sides.generated.kept.features), len(sides.training.kept.features))
     lacking = {
@@ -87,7 +87,7 @@ def unavailable(sides: Sides) -> dict[str, str]:
     if sides.held_out is None:
         lacking |= dict.fromkeys(("score_ratio", "memorisation"), "held-out real examples")
     elif len(sides.training.kept.features) < sides.training.count:
-        # A copy is near to one training example only, which may not be among those kept.
+        # A copy is close to one training example only, which may not be among those kept.
         lacking["memorisation"] = "features of all training examples, which are too many to keep"
     if sides.intended is None:
         lacking["intended_accuracy"] = "samples conditioned on the features' classes"
@@ -165,7 +165,7 @@ def _intended_accuracy(sides: Sides) -> tuple[Measured, ...]:
     return (Measured(classes.intended_accuracy(labels, sides.intended), len(labels), 0),)
 
 
-# Metrics that come from one function, as they share most of their work.
+# Metrics by the function that computes them; some are computed together, to share work.
 _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("frechet_distance",): _frechet,
     ("kernel_distance",): _kernel,

@@ -1,4 +1,4 @@
-"""Scores of finished or running runs, and of any two sets of images."""
+"""Evaluation of finished or running runs, and of any two sets of images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
@@ -16,10 +15,9 @@ from gan_jax.evaluation.evaluator import Evaluator, bundled_network
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
-from gan_jax.features.network import FeatureNetwork
+from gan_jax.features.network import FeatureNetwork, Stored
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import serialisation
-from gan_jax.sampling.sheets import to_pixels
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class Evaluation:
     """What was measured of the runs of one experiment, or of two sets of images.
 
     Attributes:
-        facts: what the values hold for, a line each.
-        rows: one metric of one set of samples each; see `evaluation.lines`.
+        facts: what was measured and with what, one line each.
+        rows: one metric of one set of samples each; see `evaluation.rows`.
     """
 
     facts: tuple[str, ...]
@@ -43,29 +41,29 @@ def evaluate_runs(
     key: int = 0,
     announce: Callable[[str], None] = print,
 ) -> Evaluation:
-    """Measures runs that differ only in their seed, and adds the rows to each evaluation.jsonl.
+    """Measures runs that differ only in their seed, and adds rows to the evaluation.jsonl of each.
 
-    Measured are the generator's moving average ("ema", where there is one), its own parameters
-    ("raw"), and held-out real examples in the place of samples ("real"): the floor.
+    Three sets of samples are measured: those of the generator's moving average ("ema", if there is
+    one), those of its own parameters ("raw"), and held-out real examples ("real") as the floor.
 
     Args:
         paths: run directories.
         count: how many samples of each.
         step: which checkpoint.
-        network: instead of the experiment's own.
-        key: which random latents, see `samples.draw`.
+        network: replaces the experiment's own.
+        key: seed of the latents, see `sampling.draw`.
         announce: is told what is left out, and why.
 
     Raises:
-        RequestError: no run, or no such checkpoint; the runs differ in more than the seed; the data
-            have changed; samples that are not finite.
+        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
+            the data have changed; samples are not finite.
     """
     opened = _open(_going(paths, announce), step)
     evaluator = Evaluator.of(opened[0].experiment, network)
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    lacking.pop("good_share", None)  # which nobody expects of data whose modes are not known
+    lacking.pop("good_share", None)  # which nobody expects of data with unknown modes
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
@@ -108,18 +106,18 @@ def evaluate_data(
     Args:
         first: folder, .npz file or data set, see `images.from_text`; or an .npz file that
             `gan-jax sample` wrote.
-        second: likewise; takes the place of both training and held-out examples.
+        second: likewise; stands for both training and held-out examples.
         size: height and width to which both are scaled and cropped, in pixels.
         channels: 1 for grey, 3 for colour.
-        network: whose features are compared; if None, the one that the package has for the second.
+        network: whose features are compared; if None, the one bundled for the second.
         announce: is told what is left out, and why.
 
     Raises:
         RequestError: images are missing or not what the network takes, or there is only one.
     """
-    pixels = [_pixels(text, size, channels) for text in (first, second)]
+    stored = [_stored(text, size, channels) for text in (first, second)]
     network = network or bundled_network(images.from_text(second, size, channels))
-    compared = [reference(each, network) for each in pixels]
+    compared = [reference(each, network) for each in stored]
     sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show; and images have no known modes.
@@ -137,7 +135,7 @@ def evaluate_data(
 
 
 def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]:
-    """Leaves out, and says so, those of several seeds that have diverged."""
+    """Leaves out the runs that have diverged, if there are others, and announces it."""
     diverged = [path for path in paths if runs.RunDirectory(path).divergence.exists()]
     if len(paths) == 1 or not diverged:
         return list(paths)
@@ -218,24 +216,24 @@ def _features_line(network: FeatureNetwork) -> str:
     return f"features {network.name}, sha256 {network.sha256()[:12]}"
 
 
-def _pixels(text: str, size: int, channels: int) -> UInt8[np.ndarray, "count size size channels"]:
+def _stored(text: str, size: int, channels: int) -> Stored:
     path = Path(text).expanduser()
     if runs.RunDirectory(path).config.exists():
         raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
-    if path.suffix == ".npz" and path.is_file():
-        drawn = _drawn(path)
-        if drawn is not None:
-            if drawn.shape[1:] != (size, size, channels):
-                found = "x".join(map(str, drawn.shape[1:]))
-                raise RequestError(f"{text} holds samples of {found}, not {size}x{size}x{channels}")
-            return to_pixels(drawn)
-    return images.from_text(text, size, channels).load().sample
+    data = images.from_text(text, size, channels)
+    drawn = _drawn(path) if path.suffix == ".npz" and path.is_file() else None
+    if drawn is None:
+        return data.load().sample
+    if drawn.shape[1:] != data.sample_shape:
+        found, wanted = ("x".join(map(str, of)) for of in (drawn.shape[1:], data.sample_shape))
+        raise RequestError(f"{text} holds samples of {found}, not {wanted}")
+    return data.to_stored(drawn)
 
 
 def _drawn(path: Path) -> np.ndarray | None:
-    """Samples that `gan-jax sample` wrote, in [-1, 1]; None in a file of something else."""
+    """Samples that `gan-jax sample` wrote; None where the file holds something else."""
     try:
         with np.load(path) as file:
             return file.get("samples")
     except (OSError, ValueError):
-        return None  # `images.from_text` says what is wrong with it
+        return None  # loading it as images says what is wrong with it

@@ -1,4 +1,4 @@
-"""Statistics of real images in a feature space, computed once and kept in the user's cache."""
+"""Statistics of real examples in a feature space, computed once and kept in the user's cache."""
 
 import dataclasses
 import hashlib
@@ -11,43 +11,40 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import platformdirs
-from jaxtyping import UInt8
 
 from gan_jax.common.files import write_atomically
 from gan_jax.evaluation import feature_sets
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
-from gan_jax.features.network import Extracted, FeatureNetwork
+from gan_jax.features.network import Extracted, FeatureNetwork, Stored
 from gan_jax.metrics.frechet import Moments
 
-ORDER_SEED = 0  # of the permutation whose first examples stand for all of them
+ORDER_SEED = 0  # of the permutation that decides which examples are kept
 CHUNK = 1024  # examples gathered at a time
-VERSION = 1  # of what happens between decoded pixels and a file; a new one makes old files unused
+VERSION = 1  # of how the statistics are computed and written; a new one makes old files unused
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _logger = logging.getLogger(__name__)
 
 
-def reference(
-    pixels: UInt8[np.ndarray, "count height width channels"], network: FeatureNetwork
-) -> FeatureSet:
-    """Returns the statistics of images, from the cache where they are there.
+def reference(stored: Stored, network: FeatureNetwork) -> FeatureSet:
+    """Returns the statistics of examples, from the cache if it has them.
 
-    A file of the cache is named by the sha256 of the pixels, of the network's weights and of all
-    else that the statistics depend on, and holds a sha256 of its content: neither a stale nor a
-    damaged file is ever used. A function of the user's own is known by its source code alone: after
-    a change elsewhere that it depends on, remove the file.
+    A file of the cache is named by a hash of the examples, of the network's weights and of all else
+    that the statistics depend on, and holds the sha256 of its content: neither a stale nor a
+    damaged file is ever used. A function of the user's own is identified by its source code alone:
+    after a change elsewhere that it depends on, remove the file.
 
     Raises:
-        RequestError: the network does not take these images, or its weights cannot be read.
+        RequestError: the network does not take these examples, or its weights cannot be read.
     """
-    path = platformdirs.user_cache_path("gan_jax") / "references" / _name(pixels, network)
+    path = platformdirs.user_cache_path("gan_jax") / "references" / _name(stored, network)
     try:
         return _decode(path.read_bytes())
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         _logger.warning("computing the statistics again, for %s is damaged (%s)", path, error)
-    found = gather(_extract(pixels, network))
+    found = gather(_extract(stored, network))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, _encode(found))
@@ -56,12 +53,12 @@ def reference(
     return found
 
 
-def _name(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> str:
+def _name(stored: Stored, network: FeatureNetwork) -> str:
     digest = hashlib.sha256()
-    for start in range(0, len(pixels), CHUNK):
-        digest.update(np.ascontiguousarray(pixels[start : start + CHUNK]))
+    for start in range(0, len(stored), CHUNK):
+        digest.update(np.ascontiguousarray(stored[start : start + CHUNK]))
     facts = {
-        "pixels": [digest.hexdigest(), *pixels.shape],
+        "examples": [digest.hexdigest(), str(stored.dtype), *stored.shape],
         "network": [network.name, network.sha256()],
         "backend": jax.default_backend(),  # each rounds in its own way
         "constants": [VERSION, ORDER_SEED, feature_sets.KEPT_BYTES],
@@ -69,10 +66,10 @@ def _name(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest() + ".statistics"
 
 
-def _extract(pixels: UInt8[np.ndarray, "..."], network: FeatureNetwork) -> Iterator[Extracted]:
-    order = np.random.default_rng(ORDER_SEED).permutation(len(pixels))
+def _extract(stored: Stored, network: FeatureNetwork) -> Iterator[Extracted]:
+    order = np.random.default_rng(ORDER_SEED).permutation(len(stored))
     for start in range(0, len(order), CHUNK):
-        yield network.extract(pixels[order[start : start + CHUNK]])
+        yield network.extract(stored[order[start : start + CHUNK]])
 
 
 def _encode(found: FeatureSet) -> bytes:

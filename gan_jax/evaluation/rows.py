@@ -1,4 +1,4 @@
-"""The lines of evaluation.jsonl: each is one metric of one set of samples."""
+"""The rows of evaluation.jsonl: each is one metric of one set of samples."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from gan_jax.common.files import read_json_lines, write_atomically
 from gan_jax.evaluation.measure import Measured
 from gan_jax.features.network import FeatureNetwork
 
-# Lines that agree in these are of the same measurement: the newer one replaces the older.
+# Rows that agree in these fields are of the same measurement: the newer replaces the older.
 IDENTIFYING = (
     "step",
     "seed",
@@ -34,14 +34,14 @@ Row = dict[str, Any]
 def make_rows(
     measured: dict[str, Measured], network: FeatureNetwork, split: str, **source: str | int
 ) -> list[Row]:
-    """Lines of what was measured; what is infinite there is null.
+    """Makes rows of measured metrics; infinite values become null.
 
     Args:
         measured: metrics by name.
         network: whose features were compared.
         split: of the real examples that the generator learns from.
-        source: what the samples are, and where they come from: step, seed, parameters, key, and
-            how many were drawn, of which a metric may have measured fewer.
+        source: what the samples are and where they come from: step, seed, parameters, key, and how
+            many were drawn, of which a metric may have measured fewer.
     """
     source |= {"features": network.name, "features_sha256": network.sha256()}
     return [
@@ -60,7 +60,7 @@ def make_rows(
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Reads the lines of a file, without those that another hand has damaged; [] without a file."""
+    """Reads the rows of a file and leaves out damaged ones; [] if there is no file."""
     numbers = (int, float, type(None))
     return [
         row
@@ -71,7 +71,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def record_rows(path: Path, new: Iterable[Row]) -> None:
-    """Adds lines to a file, in place of those of the same measurements; whole or not at all."""
+    """Adds rows to a file, in place of those of the same measurements; whole or not at all."""
     new = list(new)
     again = {_identity(row) for row in new}
     with locked(path):
@@ -81,7 +81,7 @@ def record_rows(path: Path, new: Iterable[Row]) -> None:
 
 
 def locked(path: Path) -> filelock.BaseFileLock:
-    """Keeps other processes from changing the file, while the context lasts."""
+    """Returns a context in which no other process changes the file."""
     return filelock.FileLock(path.with_name(f".{path.name}.lock"))
 
 

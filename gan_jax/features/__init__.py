@@ -1,4 +1,4 @@
-"""Feature networks: what turns samples into the numbers that metrics compare."""
+"""Feature networks, which turn samples into the numbers that metrics compare."""
 
 from gan_jax.features.classifiers import Classifier, classifier, mnist
 from gan_jax.features.functions import Function, function

@@ -1,4 +1,4 @@
-"""The file of a trained classifier: its weights, and a description of how they came about.
+"""The file of a trained classifier: its weights, and a description of how it was made.
 
 An .npz with one array for each weight, named by its path ('params/Conv_0/kernel'), and
 'description', a JSON text.
@@ -33,7 +33,7 @@ class Description:
         channels: 1 for grey, 3 for colour.
         class_names: name of each class.
         width, feature_size: fields of the network.
-        test_accuracy: share of the test images classified rightly, in [0, 1].
+        test_accuracy: fraction of the test images classified correctly, in [0, 1].
         test_count: number of test images.
         tested_on: which images these were.
         seed: seed of the training.
@@ -92,7 +92,7 @@ def decode(content: bytes, path: str) -> Saved:
         path: what it is called in messages.
 
     Raises:
-        RequestError: it is no such file, or damaged, or made for another network than this
+        RequestError: it is not such a file, or damaged, or made for another network than this
             version of the package has.
     """
     try:
@@ -102,7 +102,7 @@ def decode(content: bytes, path: str) -> Saved:
         raise RequestError(f"{path} cannot be read as .npz, or is damaged: {error}") from error
     if DESCRIPTION not in arrays:
         raise RequestError(
-            f"{path} is no classifier, as `gan-jax features` makes them: it holds "
+            f"{path} is not a classifier as `gan-jax features` makes them: it holds "
             f"{', '.join(list(arrays)[:5]) or 'nothing'}, but no '{DESCRIPTION}'"
         )
     description = _description(str(arrays[DESCRIPTION]), path)

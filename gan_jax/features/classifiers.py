@@ -1,4 +1,4 @@
-"""Trained classifiers as feature networks: that of digits, and those of `gan-jax features`."""
+"""Trained classifiers as feature networks: the bundled one, and those of `gan-jax features`."""
 
 import functools
 import hashlib
@@ -13,11 +13,16 @@ import jax.numpy as jnp
 
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import classifier_file
-from gan_jax.features.network import Extracted, Pixels, check_pixels, check_sha256, in_batches, read
+from gan_jax.features.network import (
+    Extracted,
+    Stored,
+    check_samples,
+    check_sha256,
+    in_batches,
+    read,
+)
 
 BUNDLED = "mnist_classifier.npz"
-
-
 BUNDLED_SHA256 = "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134"
 
 
@@ -49,9 +54,9 @@ class Classifier:
         """Returns the hash of the weights file; RequestError where the file cannot be read."""
         return hashlib.sha256(self._content()).hexdigest()
 
-    def extract(self, pixels: Pixels) -> Extracted:
-        """Returns features and probabilities; see `FeatureNetwork`."""
-        return classify(self._saved(), pixels, self.name)
+    def extract(self, stored: Stored) -> Extracted:
+        """Returns features and probabilities of uint8 images; see `FeatureNetwork`."""
+        return classify(self._saved(), stored, self.name)
 
     def _saved(self) -> classifier_file.Saved:
         return _decoded(self._content(), str(self.path or BUNDLED))
@@ -82,25 +87,28 @@ def classifier(path: str | os.PathLike[str]) -> Classifier:
     """Describes the classifier in a file that `gan-jax features` wrote.
 
     Raises:
-        RequestError: `path` is no path. A file that is missing or wrong is reported when used.
+        RequestError: `path` is not a path. A file that is missing or wrong is reported when used.
     """
     return Classifier(os.fspath(path) if isinstance(path, os.PathLike) else path)
 
 
-def classify(saved: classifier_file.Saved, pixels: Pixels, name: str = "") -> Extracted:
+def classify(saved: classifier_file.Saved, stored: Stored, name: str = "") -> Extracted:
     """Returns features and probabilities of images.
 
     Args:
         saved: a classifier as its file holds it.
-        pixels: the images.
+        stored: the images, uint8 [count, height, width, channels].
         name: what the classifier is called in messages.
 
     Raises:
         RequestError: the images do not have the size or channels that it takes.
     """
     description, variables = saved
-    check_pixels(name, pixels, (description.size, description.size, description.channels))
-    return in_batches(functools.partial(_apply, description.network, variables), pixels)
+    shape = (description.size, description.size, description.channels)
+    check_samples(
+        name, stored, "uint8", shape, "; `gan-jax features` trains a network for images of any size"
+    )
+    return in_batches(functools.partial(_apply, description.network, variables), stored)
 
 
 # Keyed by content, so that a file that changes while the process lives is never served stale.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.common.errors import RequestError
-from gan_jax.features.network import Extracted, Pixels, check_pixels, in_batches
+from gan_jax.features.network import Extracted, Stored, check_samples, in_batches
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Function:
     """A function of the user's own.
 
     Attributes:
-        function: takes uint8 images [count, height, width, channels], 256 at a time, and returns
-            features [count, features], or (features, probabilities [count, classes]).
+        function: takes 256 samples at a time as the data store them, uint8 images [256, height,
+            width, channels] for example, and returns features [256, features], or (features,
+            probabilities [256, classes]).
     """
 
     function: Callable[..., Any]
@@ -38,7 +39,7 @@ class Function:
     def sha256(self) -> str:
         """Returns the hash of the function's source code and of the values that it encloses.
 
-        Helpers that it calls and files that it reads are not noticed.
+        Changes in functions that it calls and in files that it reads are not noticed.
 
         Raises:
             RequestError: there is no source code.
@@ -53,20 +54,20 @@ class Function:
         enclosed = inspect.getclosurevars(inspect.unwrap(self.function)).nonlocals
         return hashlib.sha256(f"{source}{enclosed or ''}".encode()).hexdigest()
 
-    def extract(self, pixels: Pixels) -> Extracted:
+    def extract(self, stored: Stored) -> Extracted:
         """Returns what the function does, as float32; see `FeatureNetwork`."""
-        check_pixels(self.name, pixels)
-        return in_batches(self._checked, pixels)
+        check_samples(self.name, stored)
+        return in_batches(self._checked, stored)
 
-    def _checked(self, batch: Pixels) -> tuple[np.ndarray, np.ndarray | None]:
+    def _checked(self, batch: Stored) -> tuple[np.ndarray, np.ndarray | None]:
         try:
             result = self.function(batch)
         except Exception as error:  # whatever the user's code raises
             *_, last = traceback.extract_tb(error.__traceback__)
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise RequestError(
-                f"features: {self.name} fails ({last.filename}, line {last.lineno}) for images of "
-                f"type uint8, shape {list(batch.shape)}: {reason}"
+                f"features: {self.name} fails ({last.filename}, line {last.lineno}) for samples of "
+                f"type {batch.dtype}, shape {list(batch.shape)}: {reason}"
             ) from error
         features, probabilities = result[:2] if isinstance(result, tuple) else (result, None)
         for what, values in (("features", features), ("probabilities", probabilities)):
@@ -76,7 +77,7 @@ class Function:
             if values.ndim != 2 or len(values) != len(batch) or not values.shape[1]:
                 raise RequestError(
                     f"features: {self.name} returned {what} of shape {values.shape} for "
-                    f"{len(batch)} images: must be [{len(batch)}, number of {what}]"
+                    f"{len(batch)} samples: must be [{len(batch)}, number of {what}]"
                 )
             if not np.isfinite(values).all():
                 raise RequestError(f"features: {self.name} returned {what} that are not finite")

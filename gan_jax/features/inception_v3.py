@@ -1,4 +1,4 @@
-"""Inception-v3's features: those of the Fréchet inception distance and of the Inception score."""
+"""Inception-v3, whose features the Fréchet inception distance and the Inception score use."""
 
 import functools
 import hashlib
@@ -21,7 +21,7 @@ from gan_jax.common.files import write_atomically
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import torch_file
-from gan_jax.features.network import Extracted, Pixels, check_pixels, in_batches, read
+from gan_jax.features.network import Extracted, Stored, check_samples, in_batches, read
 from gan_jax.networks import inception as network
 
 URL = (
@@ -52,30 +52,31 @@ class Inception:
 
     @property
     def name(self) -> str:
-        """'inception-v3-fid', whatever the weights: `sha256` tells them apart."""
+        """'inception-v3-fid', whatever the weights, which `sha256` distinguishes."""
         return "inception-v3-fid"
 
     def sha256(self) -> str:
         """Returns the hash of the file; RequestError where it cannot be read."""
         return hashlib.sha256(self._content()).hexdigest()
 
-    def extract(self, pixels: Pixels) -> Extracted:
-        """Returns 2,048 features and the probabilities of 1,008 classes.
+    def extract(self, stored: Stored) -> Extracted:
+        """Returns 2,048 features and the probabilities of 1,008 classes of uint8 images.
 
         Images may have any size, and are resized to 299 x 299 as `networks.inception.resize` does;
         grey ones are repeated to three channels. Warns of weights that are not the published ones.
 
         Raises:
-            RequestError: the images are no uint8 ones with 1 or 3 channels, or the file is missing,
-                damaged, or holds other arrays than Inception-v3's or numbers that are not finite.
+            RequestError: the samples are not uint8 images with 1 or 3 channels, or the file is
+                missing, damaged, or holds other arrays than Inception-v3's or numbers that are not
+                finite.
         """
-        check_pixels(self.name, pixels)
-        if pixels.shape[3] not in (1, 3) or 0 in pixels.shape:
+        check_samples(self.name, stored, "uint8", ("height", "width", "channels"))
+        if stored.shape[3] not in (1, 3):
             raise RequestError(
-                f"features {self.name} take images with 1 or 3 channels, not shape {pixels.shape}"
+                f"features {self.name} take samples with 1 or 3 channels, not shape {stored.shape}"
             )
         variables = _variables(self._content(), self.path)
-        colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+        colour = np.broadcast_to(stored, (*stored.shape[:3], 3))
         return in_batches(lambda batch: _apply(variables, _prepare(batch)), colour, BATCH)
 
     def _content(self) -> bytes:
@@ -90,13 +91,13 @@ def inception(path: str | os.PathLike[str]) -> Inception:
             `gan-jax features inception --out FILE.pth` downloads.
 
     Raises:
-        RequestError: `path` is no path. A file that is missing or wrong is reported when used.
+        RequestError: `path` is not a path. A file that is missing or wrong is reported when used.
     """
     return Inception(os.fspath(path) if isinstance(path, os.PathLike) else path)
 
 
 def download(out: Path) -> None:
-    """Downloads the published weights, 91 MB, unless they are there already; says so on stderr.
+    """Downloads the published weights, 91 MB, unless the file holds them; reports on stderr.
 
     Raises:
         RequestError: `out` does not end in .pth or its folder is missing, the server cannot be
@@ -111,7 +112,7 @@ def download(out: Path) -> None:
         return
     print(f"Downloading the weights of Inception-v3 from {URL}", file=sys.stderr)
     try:
-        # An opener of its own: urllib's shared one keeps the proxies that it was first used with.
+        # A new opener, as urllib's shared one keeps the proxies that it was first used with.
         with urllib.request.build_opener().open(URL, timeout=TIMEOUT) as answer:
             chunks = -(-(answer.length or 0) // CHUNK)
             content = b"".join(announced(_chunks(answer), chunks, "Downloading, MiB"))
@@ -145,7 +146,7 @@ def _variables(content: bytes, path: str) -> PyTree:
     if not _is_published(content):
         _logger.warning(
             "%s does not hold the published weights of Inception-v3: its sha256 is %s and should "
-            "begin with %s; distances and scores do not compare with others'",
+            "begin with %s; distances and scores cannot be compared with published ones",
             path,
             hashlib.sha256(content).hexdigest(),
             SHA256_START,

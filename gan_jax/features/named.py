@@ -1,4 +1,4 @@
-"""Feature networks by the words that a user names them with."""
+"""Feature networks by the names that a user gives on the command line."""
 
 import functools
 import importlib
@@ -20,7 +20,7 @@ def from_text(text: str) -> FeatureNetwork:
 
     Args:
         text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends in .pth, or
-            'module:function'; modules are looked for in the current folder, too.
+            'module:function'; modules in the current folder are found, too.
 
     Raises:
         RequestError: the text is none of these, or there is no such function.
@@ -47,5 +47,7 @@ def _imported(module: str, name: str) -> Callable[..., Any]:
         found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except Exception as error:  # whatever the user's module raises
         kind = type(error).__name__
-        raise RequestError(f"features {module}:{name} cannot be had: {kind}: {error}") from error
+        raise RequestError(
+            f"features {module}:{name} cannot be imported: {kind}: {error}"
+        ) from error
     return found

@@ -1,4 +1,4 @@
-"""The mode next to each point: what stands for a feature network where the modes are known."""
+"""Points and their nearest modes: a feature network for data whose modes are known."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from jaxtyping import Float32
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
-from gan_jax.features.network import Extracted
+from gan_jax.features.network import Extracted, check_samples
 
 
 @dataclass(frozen=True)
 class NearestMode:
-    """Points are their own features, their class is the nearest mode, and good is near to it.
+    """Takes points as their own features, the nearest mode as their class, and near ones as good.
 
     Attributes:
         centres: (x, y) of each mode.
-        radius: a sample is good where it lies at most so far from the nearest centre.
+        radius: distance from the nearest centre up to which a sample is good.
     """
 
     centres: tuple[tuple[float, float], ...]
@@ -31,7 +31,7 @@ class NearestMode:
 
     @property
     def name(self) -> str:
-        """What stands beside a score."""
+        """What the network is called beside a score."""
         return "nearest-mode"
 
     def sha256(self) -> str:
@@ -42,10 +42,9 @@ class NearestMode:
         """Returns the points, the nearest mode of each as a probability of 1, and which are good.
 
         Raises:
-            RequestError: these are no points in the plane.
+            RequestError: these are not points in the plane.
         """
-        if points.ndim != 2 or points.shape[1] != 2:
-            raise RequestError(f"nearest-mode takes points [count, 2], not {list(points.shape)}")
+        check_samples(self.name, points, shape=(2,))
         centres = np.array(self.centres, np.float32)
         distances = np.linalg.norm(points[:, None] - centres, axis=-1)
         nearest = distances.argmin(axis=1)

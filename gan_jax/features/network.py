@@ -1,7 +1,8 @@
-"""Feature networks: what turns images into the numbers that distances and scores are made of.
+"""Feature networks: what turns samples into the numbers that distances and scores are made of.
 
-Each is a frozen description that compares by value, has a name, and says the sha256 of its weights,
-so that a score can state what it was measured with.
+They take samples as data sets store them, of any rank and type: uint8 images, for example. Each is
+a frozen description that compares by value, has a name, and gives the sha256 of its weights, so
+that a score can state what it was measured with.
 """
 
 import hashlib
@@ -11,27 +12,27 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Shaped
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import nearest
 
-# One compiled shape for any number of images, so that rounding does not depend on their number.
+# One compiled shape for any number of samples, so that rounding does not depend on their number.
 BATCH = 256
 
-
-Pixels = UInt8[np.ndarray, "count height width channels"]
+Stored = Shaped[np.ndarray, "count ..."]  # samples as a data set stores them
 
 
 class Extracted(NamedTuple):
-    """What a network says of images.
+    """What a network says of samples.
 
     Attributes:
         features: float32 [count, features], finite.
         probabilities: of each class, float32 [count, classes], rows sum to 1; None where the
-            network is no classifier.
-        good: whether each is as good as real, bool [count]; None where that is not known.
+            network does not classify.
+        good: whether each sample is as good as a real one, bool [count]; None where the network
+            cannot tell.
     """
 
     features: Float32[np.ndarray, "count features"]
@@ -49,13 +50,13 @@ class FeatureNetwork(Protocol):
     def sha256(self) -> str:
         """Returns the hash of the weights file, or of a function's source code, in hexadecimal."""
 
-    def extract(self, pixels: Pixels) -> Extracted:
-        """Returns features, and probabilities if any, of images with values in [0, 255].
+    def extract(self, stored: Stored) -> Extracted:
+        """Returns features, and probabilities if any, of samples as a data set stores them.
 
-        The results are the same, to the bit, however many more images follow.
+        The results are the same, to the bit, however many more samples follow.
 
         Raises:
-            RequestError: the images do not have the size or channels that the network takes, or its
+            RequestError: the samples do not have the type or shape that the network takes, or its
                 weights are missing or altered.
         """
 
@@ -89,48 +90,62 @@ def check_sha256(name: str, content: bytes, right: str) -> None:
         )
 
 
-def check_pixels(name: str, pixels: Any, shape: tuple[int, int, int] | None = None) -> None:
-    """Checks images before they go through a network.
+def check_samples(
+    name: str,
+    stored: Any,
+    dtype: str | None = None,
+    shape: tuple[int | str, ...] | None = None,
+    advice: str = "",
+) -> None:
+    """Checks samples before they go through a network.
 
     Args:
         name: what the network is called.
-        pixels: the images.
-        shape: (height, width, channels) that the network takes; None where it takes any.
+        stored: the samples.
+        dtype: the type that the network takes; None where it takes any.
+        shape: of one sample, with a name in the place of each size that may be any, ("height",
+            "width", 3) for example; None where the network takes any shape.
+        advice: what to do about samples of another shape; follows the message.
 
     Raises:
         RequestError: names what was given and what the network takes.
     """
-    given = f"type {getattr(pixels, 'dtype', type(pixels).__name__)}, shape {np.shape(pixels)}"
-    wanted = "height, width, channels" if shape is None else ", ".join(map(str, shape))
-    right = f"features {name} take images of type uint8, shape [count, {wanted}]"
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 4:
-        raise RequestError(f"{right}, not {given}")
-    if not len(pixels):
-        raise RequestError(f"{right}, not {given}")
-    if shape is not None and pixels.shape[1:] != shape:
-        advice = "`gan-jax features` trains a network for images of any size"
-        raise RequestError(f"{right}, not {given}; {advice}")
+    given = f"type {getattr(stored, 'dtype', type(stored).__name__)}, shape {np.shape(stored)}"
+    wanted = "..." if shape is None else ", ".join(map(str, shape))
+    kind = "" if dtype is None else f"type {dtype}, "
+    wrong = f"features {name} take samples of {kind}shape [count, {wanted}], not {given}"
+    if not isinstance(stored, np.ndarray) or not stored.ndim or not stored.size:
+        raise RequestError(wrong)
+    if dtype is not None and stored.dtype != dtype:
+        raise RequestError(wrong)
+    found = stored.shape[1:]
+    if shape is None:
+        return
+    if len(found) != len(shape):
+        raise RequestError(wrong)
+    if any(isinstance(size, int) and size != n for size, n in zip(shape, found, strict=True)):
+        raise RequestError(f"{wrong}{advice}")
 
 
 def in_batches(
-    network: Callable[[Pixels], tuple[Any, Any]], pixels: Pixels, batch: int = BATCH
+    network: Callable[[Stored], tuple[Any, Any]], stored: Stored, batch: int = BATCH
 ) -> Extracted:
-    """Runs images through a network in batches, the last of them padded with the last image.
+    """Runs samples through a network in batches, the last of them padded with the last sample.
 
     Args:
-        network: takes uint8 images, and returns features and probabilities or None.
-        pixels: the images.
-        batch: how many images it takes.
+        network: takes a batch of samples, and returns features and probabilities or None.
+        stored: the samples.
+        batch: how many samples the network takes at a time.
     """
     features, probabilities = [], []
-    starts = range(0, len(pixels), batch)
+    starts = range(0, len(stored), batch)
     for start in announced(starts, len(starts), f"Extracting features, batches of {batch}"):
-        positions = np.minimum(np.arange(start, start + batch), len(pixels) - 1)
-        batch_features, batch_probabilities = network(pixels[positions])
+        positions = np.minimum(np.arange(start, start + batch), len(stored) - 1)
+        batch_features, batch_probabilities = network(stored[positions])
         features.append(np.asarray(batch_features, np.float32))
         if batch_probabilities is not None:
             probabilities.append(np.asarray(batch_probabilities, np.float32))
     return Extracted(
-        np.concatenate(features)[: len(pixels)],
-        np.concatenate(probabilities)[: len(pixels)] if probabilities else None,
+        np.concatenate(features)[: len(stored)],
+        np.concatenate(probabilities)[: len(stored)] if probabilities else None,
     )

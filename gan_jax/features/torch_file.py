@@ -50,7 +50,7 @@ def decode(content: bytes, name: str) -> dict[str, np.ndarray]:
 
 
 class _RefusedError(Exception):
-    """Says what is wrong with a file, to follow its name."""
+    """Says what is wrong with a file; follows its name in the message."""
 
 
 class _Storage(NamedTuple):
@@ -96,7 +96,7 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, identifier: Any) -> _Storage:
         kind, dtype, key, _, size, *view = identifier
         if kind != "storage" or dtype not in DTYPES.values() or any(view):
-            raise _RefusedError(f"refers to {identifier!r}, which is no storage of its own")
+            raise _RefusedError(f"refers to {identifier!r}, which is a view of another storage")
         storage = _Storage(key, dtype, size)
         if self.storages.setdefault(key, storage) != storage:
             raise _RefusedError(f"is damaged: it describes storage {key} in two ways")
@@ -120,7 +120,7 @@ def _zip(content: bytes) -> tuple[Any, Storages]:
         names = archive.namelist()
         folder = next((name[:-8] for name in names if name.endswith("/data.pkl")), None)
         if folder is None:
-            raise _RefusedError("is a zip archive, but none of torch.save")
+            raise _RefusedError("is a zip archive, but not one of torch.save")
 
         def member(name: str) -> bytes:
             if archive.getinfo(folder + name).compress_type != zipfile.ZIP_STORED:
@@ -139,7 +139,7 @@ def _zip(content: bytes) -> tuple[Any, Storages]:
 def _legacy(content: bytes) -> tuple[Any, Storages]:
     file = io.BytesIO(content)
     if [_unpickle(file)[0], _unpickle(file)[0]] != LEGACY_START:
-        raise _RefusedError("is no file of torch.save")
+        raise _RefusedError("is not a file of torch.save")
     if not _unpickle(file)[0]["little_endian"]:
         raise _RefusedError("was written on a big-endian machine")
     state, storages = _unpickle(file)

@@ -1,1 +1,1 @@
-"""How training goes, in words, and what may help."""
+"""How training is going, in words, and what may help."""

@@ -1,4 +1,4 @@
-"""What may help a run in trouble: fields of its experiment, and lines for its file."""
+"""What may help a run in trouble: changes of its experiment's fields, and lines for its file."""
 
 import functools
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_jax import gan
+from gan_jax.augmentation import DiffAugment
+from gan_jax.common.errors import RequestError
 from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
 from gan_jax.losses import allows_any_offset
@@ -20,9 +22,10 @@ class Remedy(NamedTuple):
     """A change of one field.
 
     Attributes:
-        path: of the field, dotted.
-        change: value now -> value to try; None where this would be no remedy.
-        why: what it does.
+        path: dotted path of the field.
+        change: function of the present value that returns the value to try, or None if this would
+            not help.
+        why: what the change does.
     """
 
     path: str
@@ -31,12 +34,12 @@ class Remedy(NamedTuple):
 
 
 class Addition(NamedTuple):
-    """A line in the experiment's file.
+    """A new line in the experiment's file.
 
     Attributes:
-        line: an argument of `Experiment`, with the module that its names are from.
-        fits: whether it is new to an experiment, and not refused there.
-        why: what it does.
+        line: an argument of `Experiment`, as in a file that imports the modules it uses.
+        fits: whether an experiment does not have it yet, and can have it.
+        why: what the line does.
     """
 
     line: str
@@ -45,17 +48,17 @@ class Addition(NamedTuple):
 
 
 def half(value: float) -> float | None:
-    """Half of a rate or a width; no remedy for a width of 1."""
+    """Halves a rate or a width; None for a width of 1."""
     return value // 2 or None if isinstance(value, int) else value / 2
 
 
 def at_least(least: float) -> Callable[[float], float | None]:
-    """Raises a value to `least`; no remedy for one that is there already."""
+    """Makes a change that raises a value to `least`; None for values that are not below."""
     return lambda value: least if value < least else None
 
 
 def at_most(most: float) -> Callable[[float], float | None]:
-    """Lowers a value to `most`; no remedy for one that is there already."""
+    """Makes a change that lowers a value to `most`; None for values that are not above."""
     return lambda value: most if value > most else None
 
 
@@ -63,7 +66,9 @@ SLOWER_DISCRIMINATOR = Remedy(
     "discriminator_optimizer.learning_rate", half, "the discriminator learns more slowly"
 )
 SLOWER_GENERATOR = Remedy(
-    "generator_optimizer.learning_rate", half, "the generator moves less between two judgements"
+    "generator_optimizer.learning_rate",
+    half,
+    "the generator changes less between two steps of the discriminator",
 )
 DROPOUT = Remedy("discriminator.dropout", at_least(0.3), "it cannot rely on single activations")
 STRONGER_R1 = Remedy(
@@ -72,7 +77,7 @@ STRONGER_R1 = Remedy(
 SPECTRAL = Remedy(
     "discriminator.spectral", lambda on: None if on else True, "a bounded slope everywhere"
 )
-LESS_MOMENTUM = "steps follow the opponent, not its past"
+LESS_MOMENTUM = "steps follow the opponent as it is now, not as it was"
 
 
 def _may_have_r1(experiment: Experiment) -> bool:
@@ -86,15 +91,24 @@ def _may_augment(experiment: Experiment) -> bool:
 
 
 def _may_adapt(experiment: Experiment) -> bool:
-    of_images = len(experiment.data.sample_shape) == 3
-    return of_images and _may_augment(experiment) and not allows_any_offset(experiment.loss)
+    allowed = _may_augment(experiment) and not allows_any_offset(experiment.loss)
+    return allowed and _takes_samples(DiffAugment(), experiment)
+
+
+def _takes_samples(augmentation: DiffAugment, experiment: Experiment) -> bool:
+    _, samples, _ = gan.blank_inputs(experiment, 1)
+    try:
+        jax.eval_shape(lambda key: augmentation(samples, key, None), jax.random.key(0))
+    except RequestError:
+        return False
+    return True
 
 
 R1_LINE = Addition("penalties=(penalties.R1(1.0),)", _may_have_r1, STRONGER_R1.why)
 ADAPTIVE = Addition(
     "augmentations=(augmentation.Adaptive(augmentation.DiffAugment()),)",
     _may_adapt,
-    "pictures are changed at random, the more often the more it overfits",
+    "images are augmented at random, more often the more the discriminator overfits",
 )
 NOISE = Addition(
     "augmentations=(augmentation.InstanceNoise(0.1, steps=5000),)",
@@ -104,12 +118,12 @@ NOISE = Addition(
 GUARD = Addition(
     "guard=guard.Guard(after=10)",
     lambda experiment: experiment.guard is None,
-    "steps that are not finite are skipped, and after ten training goes back to a snapshot",
+    "steps that are not finite are skipped; after ten of them, training rolls back to a snapshot",
 )
 
 REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
     "discriminator too strong": (
-        Remedy("discriminator_steps", at_most(1), "as many steps of both players"),
+        Remedy("discriminator_steps", at_most(1), "both players make equally many steps"),
         SLOWER_DISCRIMINATOR,
         Remedy("loss.label_smoothing", at_least(0.1), "its logits on real examples stay bounded"),
         DROPOUT,
@@ -124,13 +138,13 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
     "discriminator overfitting": (
         DROPOUT,
         STRONGER_R1,
-        Remedy("discriminator.width", half, "less room to remember single examples"),
+        Remedy("discriminator.width", half, "less capacity to memorise single examples"),
         SLOWER_DISCRIMINATOR,
         R1_LINE,
         ADAPTIVE,
     ),
     "collapse": (
-        R1_LINE,  # as other penalties on gradients it helped in experiments/study_stability.py
+        R1_LINE,  # gradient penalties helped in experiments/study_stability.py
         STRONGER_R1,
         SLOWER_GENERATOR,
         Remedy("generator_optimizer.b1", at_most(0.5), LESS_MOMENTUM),
@@ -150,17 +164,17 @@ REMEDIES: dict[str, tuple[Remedy | Addition, ...]] = {
 }
 
 
-def advice(experiment: Experiment, verdict: str) -> list[str]:
-    """Lists what to try against a verdict, where it applies.
+def advice(experiment: Experiment, diagnosis: str) -> list[str]:
+    """Lists what to try, of the remedies for a diagnosis that apply to an experiment.
 
-    Arguments of `gan-jax train` where there is one, else lines for the experiment's file.
+    Each is an argument of `gan-jax train` if there is one, else a line for the experiment's file.
     """
     lines = []
-    for remedy in REMEDIES.get(verdict, ()):
+    for remedy in REMEDIES.get(diagnosis, ()):
         if isinstance(remedy, Addition):
             if remedy.fits(experiment):
                 there = getattr(experiment, remedy.line.partition("=")[0])
-                where = "in the file, with those that are there" if there else "in the file"
+                where = "in the file, added to the present ones" if there else "in the file"
                 lines.append(f"{remedy.line} {where}: {remedy.why}")
             continue
         path, change, why = remedy
@@ -184,7 +198,7 @@ def _value(experiment: Experiment, path: str) -> Any:
 
 
 def _path_of_r1(experiment: Experiment) -> str | None:
-    """The path of the weight of R1, which other penalties may change; None where there is none."""
+    """Finds the path of the weight of R1, also within wrapped penalties; None without R1."""
     for position, penalty in enumerate(experiment.penalties):
         for depth, each in enumerate(nested(penalty, "penalty")):
             if isinstance(each, R1):

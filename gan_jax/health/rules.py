@@ -1,7 +1,7 @@
-"""What the figures of a run say about its training, in words, and what may help.
+"""Rules that read from the metrics of a run how its training is going.
 
-Each rule is a pure function of a run's history. Its thresholds are conventions: they were set so
-that the healthy quickstart passes them at every length, and are no more than a first look.
+Each rule is a pure function of a run's history. The thresholds are conventions, chosen so that the
+healthy quickstart experiment passes at any length of training: take a finding as a first look.
 """
 
 import dataclasses
@@ -22,42 +22,47 @@ from gan_jax.losses import NonSaturating, allows_any_offset, gives_log_odds
 from gan_jax.metrics.names import BETTER
 from gan_jax.training.diagnostics import COUNT
 
-ENOUGH = 8  # lines of metrics, below which no figure is judged
-RECENT = 0.25  # share of the lines, at the end, that is judged
-SURE = 0.97  # share of right judgements, on both kinds, of a discriminator that always wins
-GAP = 6.0  # between its mean logits on real examples and fakes: odds of 400 to 1
-OVERFITTED = 0.5  # share of the way from samples to training examples that held-out logits lack
-TOLD_APART = 1.0  # least distance of its mean logits on both, for that share to be more than noise
-LOOKS = 5  # at the samples, before which a generator is too young to be called collapsed
+LEAST_LINES = 8  # of metrics; with fewer, nothing is judged
+RECENT = 0.25  # fraction of the lines, at the end, that is judged
+SURE = 0.97  # accuracy on real examples and on fakes of a discriminator that always wins
+GAP = 6.0  # between mean logits of real examples and fakes: odds of 400 to 1
+OVERFITTED = 0.5  # least r_v, see `discriminator_overfitting`
+TOLD_APART = 1.0  # least gap between logits of training examples and samples; below, r_v is noise
+LEAST_DIAGNOSTICS = 5  # of samples; with fewer, a generator is too young to have collapsed
 CLOSE = 0.5  # distance between samples, relative to that between real examples
-RARE = 0.2  # share of a class relative to equal shares
-TOO_MANY_RARE = 0.3  # share of such classes
-MANY = 10  # samples for each class, below which good generators, too, miss classes by chance
-GROWN = 10.0  # times the usual size, of a loss, a logit or a gradient
-HUGE = 1e3  # of a loss or a logit: no probability needs more than a few dozens
-SKIPPED = 0.1  # share of steps that are not finite, which a guard skips
-MISSED = 0.1  # share of right judgements on one kind, of a discriminator that calls all the other
-WORSE = 1.5  # times the best distance, or divided by it the best score
-FIGURES = ("discriminator_loss", "generator_loss", "logit_real", "logit_fake")
+RARE = 0.2  # fraction of a class among samples, relative to equal fractions
+TOO_MANY_RARE = 0.3  # fraction of classes that are rare
+MANY = 10  # samples for each class; with fewer, good generators also miss classes by chance
+GROWN = 10.0  # growth of a loss, a logit or a gradient, relative to earlier in training
+HUGE = 1e3  # a loss or a logit; no probability needs more than a few dozen
+SKIPPED = 0.1  # fraction of steps that a guard skips because they are not finite
+MISSED = 0.1  # accuracy on one kind of a discriminator that takes nearly everything for the other
+WORSE = 1.5  # ratio of a distance to the best one, or of the best score to a score
+LOSSES_AND_LOGITS = ("discriminator_loss", "generator_loss", "logit_real", "logit_fake")
 GRADIENTS = ("gradient_norm_discriminator", "gradient_norm_generator")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Series:
-    """A figure over training: at each step a value."""
+    """A metric over training.
+
+    Attributes:
+        steps: steps at which it was measured.
+        values: its value at each of them.
+    """
 
     steps: np.ndarray
     values: Float[np.ndarray, " points"]
 
     @property
     def recent(self) -> "Series":
-        """The last part, at least one point where there are any."""
+        """The last quarter, but at least one point if there are any."""
         count = max(1, round(RECENT * len(self.steps)))
         return Series(self.steps[-count:], self.values[-count:])
 
     @property
     def earlier(self) -> "Series":
-        """What comes before the last part."""
+        """What comes before the recent part."""
         count = max(1, round(RECENT * len(self.steps)))
         return Series(self.steps[:-count], self.values[:-count])
 
@@ -71,14 +76,14 @@ class Series:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class History:
-    """What a run wrote down.
+    """The records of a run's training.
 
     Attributes:
         metrics: the lines of metrics.jsonl.
         scores: the lines of evaluation.jsonl.
-        end: when and why the run was given up, if it was.
+        end: when and why the run was given up; None if it was not.
         best_metric: the metric by which the experiment chooses its best checkpoint.
-        loss: which says what logits mean.
+        loss: the experiment's loss, which defines what logits mean.
     """
 
     metrics: list[Row]
@@ -88,39 +93,39 @@ class History:
     loss: Any = NonSaturating()
 
     def series(self, name: str) -> Series:
-        """One figure of metrics.jsonl, at the steps that have it."""
+        """Returns one metric of metrics.jsonl, at the steps that have it."""
         rows = [row for row in self.metrics if isinstance(row.get(name), int | float)]
         return Series(
             np.array([row["step"] for row in rows]), np.array([float(row[name]) for row in rows])
         )
 
-    def class_shares(self) -> Float[np.ndarray, " classes"]:
-        """Share of each class among the samples, mean over the last part; [] without classes."""
-        shares, number = [], 0
-        while len(share := self.series(f"class_share_{number}")):
-            shares.append(share.recent.mean())
+    def class_fractions(self) -> Float[np.ndarray, " classes"]:
+        """Averages the fraction of each class among recent samples; [] without classes."""
+        fractions, number = [], 0
+        while len(fraction := self.series(f"class_share_{number}")):
+            fractions.append(fraction.recent.mean())
             number += 1
-        return np.array(shares)
+        return np.array(fractions)
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a rule sees.
+    """What a rule has found.
 
     Attributes:
-        verdict: in a word or two; `remedies.REMEDIES` knows what may help.
-        evidence: the figures and steps that show it.
+        diagnosis: a few words; `remedies.REMEDIES` lists what may help.
+        evidence: the metrics and steps that show it.
     """
 
-    verdict: str
+    diagnosis: str
     evidence: str
 
 
 def discriminator_too_strong(history: History) -> Finding | None:
-    """Fires where it is right on nearly all of both kinds, and far from any doubt.
+    """Finds a discriminator that is right nearly always, and by a wide margin.
 
-    The gradient that it gives the generator then tells little of where the data lie (Arjovsky and
-    Bottou, 2017, section 2).
+    Its gradient then tells the generator little about where the data are (Arjovsky and Bottou,
+    2017, section 2).
     """
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
     logits = [history.series(f"logit_{kind}").recent for kind in ("real", "fake")]
@@ -132,12 +137,12 @@ def discriminator_too_strong(history: History) -> Finding | None:
     return Finding(
         "discriminator too strong",
         f"it is right on {right[0].mean():.0%} of real and {right[1].mean():.0%} of generated "
-        f"examples, and their logits lie {gap:.1f} apart ({_span(right[0])})",
+        f"examples, and their mean logits are {gap:.1f} apart ({_span(right[0])})",
     )
 
 
 def discriminator_fooled(history: History) -> Finding | None:
-    """Fires where it calls nearly everything real, or everything fake: it tells nothing apart."""
+    """Finds a discriminator that takes nearly everything for real, or for fake."""
     right = [history.series(f"accuracy_{kind}").recent for kind in ("real", "fake")]
     if allows_any_offset(history.loss) or not all(map(len, right)):
         return None
@@ -152,10 +157,10 @@ def discriminator_fooled(history: History) -> Finding | None:
 
 
 def discriminator_overfitting(history: History) -> Finding | None:
-    """Fires where held-out real examples look to it more like samples than like training ones.
+    """Finds a discriminator to which held-out real examples look more like samples.
 
-    The ratio is r_v of Karras et al. (2020), equation 1: 0 for a discriminator that sees no
-    difference between training and held-out examples, 1 for one that knows the former by heart.
+    The ratio is r_v of Karras et al. (2020), equation 1: 0 if the discriminator sees no difference
+    between training and held-out examples, 1 if held-out examples look to it like samples.
     """
     kinds = ("training", "held_out", "samples")
     series = [history.series(f"logit_{kind}").recent for kind in kinds]
@@ -173,12 +178,12 @@ def discriminator_overfitting(history: History) -> Finding | None:
 
 
 def collapse(history: History) -> Finding | None:
-    """Fires where samples are much alike, or many classes are hardly among them.
+    """Finds samples that are much alike, or that lack many of the classes.
 
-    The first samples of every run are alike, so that this waits for a few looks at them.
+    The first samples of every run are alike, so this waits for a few diagnostics of them.
     """
-    distances, shares = history.series("distance_ratio"), history.class_shares()
-    if len(distances) < LOOKS:
+    distances, fractions = history.series("distance_ratio"), history.class_fractions()
+    if len(distances) < LEAST_DIAGNOSTICS:
         return None
     distance, seen = distances.recent, []
     if distance.mean() < CLOSE:
@@ -186,37 +191,37 @@ def collapse(history: History) -> Finding | None:
             f"samples are {distance.mean():.2f} times as far apart as real examples "
             f"({_span(distance)})"
         )
-    rare = np.flatnonzero(shares < RARE / max(len(shares), 1))
-    if len(rare) > TOO_MANY_RARE * len(shares) and len(shares) * MANY <= COUNT:
+    rare = np.flatnonzero(fractions < RARE / max(len(fractions), 1))
+    if len(rare) > TOO_MANY_RARE * len(fractions) and len(fractions) * MANY <= COUNT:
         seen.append(
-            f"{len(rare)} of {len(shares)} classes are hardly among the samples: "
+            f"{len(rare)} of {len(fractions)} classes are rare among the samples: "
             f"{', '.join(map(str, rare))} ({_span(history.series('class_share_0').recent)})"
         )
     return Finding("collapse", "; ".join(seen)) if seen else None
 
 
 def diverging(history: History) -> Finding | None:
-    """Fires where the run was given up, figures or scores got worse, or steps are skipped."""
+    """Finds runs that were given up, or whose metrics or scores got worse, or that skip steps."""
     seen = []
     if history.end is not None:
         seen.append(f"training ended {history.end}")
     skipped = history.series("skipped")
     if len(skipped) and (rate := _rise(skipped.recent)) > SKIPPED:
         # Runs of earlier versions recorded rollbacks as "returns".
-        returns = (history.series("rollbacks") or history.series("returns")).values[-1]
+        rollbacks = (history.series("rollbacks") or history.series("returns")).values[-1]
         seen.append(
-            f"the guard skipped {rate:.0%} of the steps ({_span(skipped.recent)}), and has gone "
-            f"back {returns:g} times"
+            f"the guard skipped {rate:.0%} of the steps ({_span(skipped.recent)}), and has rolled "
+            f"back {rollbacks:g} times"
         )
-    for name in (*FIGURES, *GRADIENTS):
+    for name in (*LOSSES_AND_LOGITS, *GRADIENTS):
         series = history.series(name)
         if not len(series.earlier):
             continue
         usual = float(np.median(np.abs(series.earlier.values)))
         now = float(np.median(np.abs(series.recent.values)))
-        # A loss or a logit of a few units is nothing, however small it was before.
-        grown = now > GROWN * (max(usual, 1.0) if name in FIGURES else usual)
-        if grown or (gives_log_odds(history.loss) and name in FIGURES and now > HUGE):
+        # A loss or a logit of a few units is harmless, however small it was before.
+        grown = now > GROWN * (max(usual, 1.0) if name in LOSSES_AND_LOGITS else usual)
+        if grown or (gives_log_odds(history.loss) and name in LOSSES_AND_LOGITS and now > HUGE):
             seen.append(f"{name} is {now:.3g}, after {usual:.3g} ({_span(series.recent)})")
     scores = [row for row in history.scores if row["metric"] == history.best_metric]
     if scores and (worse := _worse(scores, BETTER[history.best_metric] == "lower")):
@@ -234,13 +239,13 @@ RULES: tuple[Callable[[History], Finding | None], ...] = (
 
 
 def findings(history: History) -> list[Finding]:
-    """What all rules see; one finding that says so where it is nothing, or too early to say."""
-    if len(history.metrics) < ENOUGH and history.end is None:
+    """Applies all rules; if none finds anything, says that training is balanced or has no data."""
+    if len(history.metrics) < LEAST_LINES and history.end is None:
         return [
             Finding(
                 "too little data to say",
-                f"{len(history.metrics)} lines of metrics, at least {ENOUGH} are needed; "
-                "log_every sets how often there is one",
+                f"{len(history.metrics)} lines of metrics, at least {LEAST_LINES} are needed; "
+                "log_every sets how often one is written",
             )
         ]
     found = [finding for rule in RULES if (finding := rule(history))]
@@ -253,31 +258,32 @@ def findings(history: History) -> list[Finding]:
         f"the discriminator is right on {right[0].mean():.0%} of real and "
         f"{right[1].mean():.0%} of generated examples ({_span(right[0])})"
     )
-    if allows_any_offset(history.loss):  # nor do signs of logits say what is right
-        evidence = f"no figure is out of proportion ({_span(right[0])})"
-    looks = len(history.series("distance_ratio"))
-    if looks < LOOKS:
-        evidence += f"; {looks} looks at samples are too few to tell a collapse, {LOOKS} are needed"
+    if allows_any_offset(history.loss):  # then the sign of a logit means nothing
+        evidence = f"no metric is out of proportion ({_span(right[0])})"
+    count = len(history.series("distance_ratio"))
+    if count < LEAST_DIAGNOSTICS:
+        needed = f"{LEAST_DIAGNOSTICS} are needed"
+        evidence += f"; {count} diagnostics of samples are too few to rule out a collapse, {needed}"
     return [Finding("balanced", evidence)]
 
 
 def describe(path: Path) -> str:
-    """Says in words how the training of a run goes, and what may help.
+    """Says in words how the training of a run is going, and what may help.
 
     Raises:
-        RequestError: no run there.
+        RequestError: there is no run in this directory.
     """
     directory, experiment = runs.open_directory(path)
     history = read(directory, experiment)
     lines = []
     for finding in findings(history):
-        lines.append(f"{finding.verdict}: {finding.evidence}")
-        lines += [f"  try {line}" for line in advice(experiment, finding.verdict)]
+        lines.append(f"{finding.diagnosis}: {finding.evidence}")
+        lines += [f"  try {line}" for line in advice(experiment, finding.diagnosis)]
     return "\n".join(lines)
 
 
 def read(directory: runs.RunDirectory, experiment: Experiment) -> History:
-    """Reads what a run wrote down."""
+    """Reads the records of a run's training."""
     scores = own_rows(directory, experiment) if experiment.evaluate_every else []
     finite = [row for row in scores if row["value"] is not None]
     metrics = [row for row in read_json_lines(directory.metrics) if "step" in row]
@@ -300,7 +306,7 @@ def _worse(scores: list[Row], lower_is_better: bool) -> str | None:
 
 
 def _rise(series: Series) -> float:
-    """By how much a count rises in a step, from the first to the last value."""
+    """Returns by how much a count rises per step, from the first to the last value."""
     steps = series.steps[-1] - series.steps[0]
     return (series.values[-1] - series.values[0]) / steps if steps else 0.0
 

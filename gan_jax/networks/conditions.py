@@ -12,7 +12,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_object, check_types
 
 
-class DiscriminatorOutput(NamedTuple):
+class AuxiliaryClassifierOutput(NamedTuple):
     """The output of a discriminator that also classifies, for `losses.AuxiliaryClassifier`.
 
     Attributes:

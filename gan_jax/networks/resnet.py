@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
-from gan_jax.networks.conditions import DiscriminatorOutput, check_condition, label_losses
+from gan_jax.networks.conditions import AuxiliaryClassifierOutput, check_condition, label_losses
 from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral
 
 # Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
@@ -118,7 +118,7 @@ class Discriminator(nn.Module):
     ) -> Any:
         """Maps images in [-1, 1], and labels if any, to logits [batch].
 
-        With `condition_by="classifier"` the result is a `DiscriminatorOutput`.
+        With `condition_by="classifier"` the result is a `AuxiliaryClassifierOutput`.
         """
         check_condition(condition, self.classes)
 
@@ -158,7 +158,7 @@ class Discriminator(nn.Module):
         of_classes = functools.partial(dense, self.classes)
         layer = Spectral(of_classes, self.spectral, name="classes")
         class_logits = layer(features, training=training)
-        return DiscriminatorOutput(logits, label_losses(class_logits, condition))
+        return AuxiliaryClassifierOutput(logits, label_losses(class_logits, condition))
 
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:

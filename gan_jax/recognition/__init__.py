@@ -1,1 +1,1 @@
-"""What data are worth to a classifier."""
+"""Classifiers trained on data, for features and for what the data are worth to them."""

@@ -1,8 +1,8 @@
-"""How a classifier is trained whose activations serve as features: one recipe for all images.
+"""Training of a classifier whose activations serve as features: one recipe for all images.
 
-AdamW (Loshchilov and Hutter, 2019) on the cross-entropy, with a learning rate that rises and then
-falls as a cosine (Loshchilov and Hutter, 2017), on images that are turned, scaled and shifted a
-little at random.
+AdamW (Loshchilov and Hutter, 2019) minimises the cross-entropy, with a linear warm-up and a cosine
+decay of the learning rate (Loshchilov and Hutter, 2017), on images that are rotated, scaled and
+shifted a little at random.
 """
 
 import contextlib
@@ -38,15 +38,15 @@ from gan_jax.networks.classifier import Classifier
 
 BATCH = 128
 TURN = 5.0  # degrees
-SCALE = 0.05  # share of the size
-SHIFT = 1 / 28  # share of the size
-HELD_OUT_SHARE = 10  # one in so many, where the data have no test images
+SCALE = 0.05  # fraction of the size
+SHIFT = 1 / 28  # fraction of the size
+HELD_OUT_EVERY = 10  # one image in so many is held out, if the data have no test images
 STEPS_TOGETHER = 20  # in one compiled call: on CPU each call allocates its memory anew
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a training depends on, besides the images."""
+    """All that training depends on besides the images."""
 
     network: Classifier
     steps: int
@@ -61,7 +61,7 @@ class Recipe:
 
 
 class State(NamedTuple):
-    """All that training changes."""
+    """The train state."""
 
     step: Int[Array, ""]
     params: PyTree
@@ -70,7 +70,7 @@ class State(NamedTuple):
 
 
 class Stream(enum.IntEnum):
-    """What a random key is for; every key is fold_in(fold_in(key(seed), step), stream)."""
+    """The use of a random key; every key is fold_in(fold_in(key(seed), step), stream)."""
 
     INIT = 0
     AUGMENT = 1
@@ -78,7 +78,7 @@ class Stream(enum.IntEnum):
 
 
 class Parts(NamedTuple):
-    """What is trained on and what is tested on: data sets, and positions of images in them."""
+    """Training and test images: data sets, and positions of images in them."""
 
     data: Images
     training: Int32[np.ndarray, " training"]
@@ -102,10 +102,10 @@ def update(
     images: Float[Array, "batch height width channels"],
     labels: Int[Array, " batch"],
 ) -> tuple[State, dict[str, Float[Array, ""]]]:
-    """One step of training.
+    """Takes one step of training.
 
     Returns:
-        The state at the next step, and of this batch the mean 'loss' and the 'accuracy' in [0, 1].
+        The state at the next step, and this batch's mean 'loss' and 'accuracy', in [0, 1].
     """
     images = augment(images, _key(key, state.step, Stream.AUGMENT))
 
@@ -131,7 +131,7 @@ def update(
 def augment(
     images: Float[Array, "batch height width channels"], key: PRNGKeyArray
 ) -> Float[Array, "batch height width channels"]:
-    """Turns, scales and shifts each image at random, with what lies at its border repeated."""
+    """Rotates, scales and shifts each image at random; its border is repeated outwards."""
     count, height, width, _ = images.shape
     draws = jax.random.uniform(key, (4, count), jnp.float32, minval=-1.0)
     angle, scale = jnp.deg2rad(TURN) * draws[0], 1 + SCALE * draws[1]
@@ -146,9 +146,10 @@ def transform(
     down: Float[Array, ""] | float,
     right: Float[Array, ""] | float,
 ) -> Float[Array, "height width channels"]:
-    """Turns (radians, clockwise), enlarges and shifts (pixels) an image about its centre.
+    """Rotates (radians, clockwise), enlarges and shifts (pixels) an image about its centre.
 
-    Values between pixels are interpolated linearly; beyond the border its nearest pixel counts.
+    Values between pixels are interpolated linearly; outside, the nearest pixel of the border
+    counts.
     """
     height, width, _ = image.shape
     middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
@@ -166,13 +167,14 @@ def transform(
 
 
 def split(data: Images) -> Parts:
-    """Says which images are trained on, and which are set apart to measure the accuracy.
+    """Chooses the images to train on, and those on which the accuracy is measured.
 
-    These are the data set's own held-out images. Where there are none with labels, they are every
-    tenth image of a fixed random order, whatever the seed of the training.
+    The latter are the data set's own held-out images. If there are none with labels, they are a
+    tenth of the images in a fixed random order, whatever the seed of the training.
 
     Raises:
-        RequestError: the data have no labels or one class only, or other classes held out.
+        RequestError: the data have no labels or only one class, or their held-out images have other
+            classes.
     """
     named = f"a classifier needs images of two classes or more; {data.source}"
     if data.classes < 2:
@@ -183,7 +185,7 @@ def split(data: Images) -> Parts:
     everything = np.arange(data.count, dtype=np.int32)
     held_out = data.held_out()
     if held_out is not None and held_out.load().label is not None:
-        names, other_names = data.load().class_names, held_out.load().class_names
+        names, other_names = data.class_names, held_out.class_names
         if names != other_names:
             raise RequestError(
                 f"{held_out.source} has the classes {', '.join(other_names)}; the images to train "
@@ -191,15 +193,15 @@ def split(data: Images) -> Parts:
             )
         others = np.arange(held_out.count, dtype=np.int32)
         return Parts(data, everything, held_out, others, "all held-out images")
-    if data.count < 2 * HELD_OUT_SHARE:
+    if data.count < 2 * HELD_OUT_EVERY:
         raise RequestError(f"{named} has {data.count} images: too few to hold some out as a test")
     order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
-    first = math.ceil(data.count / HELD_OUT_SHARE)
+    first = math.ceil(data.count / HELD_OUT_EVERY)
     return Parts(data, order[first:], data, order[:first], "a tenth of the images, not trained on")
 
 
 def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict[str, Any]]]:
-    """Yields the state after every few steps of training, and the metrics of the last of them."""
+    """Yields the state after every few steps, and the metrics of the last of these steps."""
     key = jax.random.key(seed)
     state = init(recipe, parts.data.sample_shape, key)
     for first in range(0, recipe.steps, STEPS_TOGETHER):
@@ -212,9 +214,9 @@ def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict
 
 
 def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Description:
-    """Trains a classifier, measures its accuracy with the weights as they are stored, and saves it.
+    """Trains a classifier, measures its accuracy with the weights as stored, and saves it.
 
-    Says on stderr what is being done. The file appears when all is done, whole.
+    Progress goes to stderr. The file is written at the end, whole or not at all.
 
     Args:
         data: the images, with labels.
@@ -224,13 +226,13 @@ def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Descript
         seed: seed of the weights, of the order of the images, and of all random draws.
 
     Returns:
-        What the file says of the classifier.
+        The description of the classifier in the file.
 
     Raises:
         RequestError: the data are missing, have no labels or one class only, or are too small.
     """
     parts = split(data)
-    class_names = data.load().class_names
+    class_names = data.class_names
     steps = math.ceil(epochs * len(parts.training) / batch_size(parts))
     recipe = Recipe(Classifier(classes=len(class_names)), steps)
     with progress(steps, len(parts.training) / batch_size(parts)) as show:
@@ -262,13 +264,13 @@ def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Descript
 
 
 def batch_size(parts: Parts) -> int:
-    """Images in each step: BATCH, or all where there are fewer."""
+    """Returns the number of images in each step: BATCH, or all of them if there are fewer."""
     return min(BATCH, len(parts.training))
 
 
 @contextlib.contextmanager
 def progress(steps: int, steps_of_epoch: float) -> Iterator[Callable[[State, Any], None]]:
-    """Gives a function that shows state and metrics: a bar on a terminal, else lines at times."""
+    """Yields a function that shows state and metrics: a bar on a terminal, else a line at times."""
     console = Console(stderr=True, soft_wrap=True)
     last_line = time.monotonic()
     with make_bar(console) as bar:

@@ -1,1 +1,1 @@
-"""Results for people: tables on the terminal, CSV files."""
+"""Results for people to read: tables on the terminal, and CSV files."""

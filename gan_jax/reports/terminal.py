@@ -1,4 +1,4 @@
-"""An evaluation as a table on the terminal."""
+"""Evaluations and comparisons as tables on the terminal."""
 
 import os
 import sys
@@ -12,18 +12,18 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from gan_jax.evaluation.compare import Basis, Comparison, Setting
+from gan_jax.evaluation.compare import Basis, Comparison, Configuration
 from gan_jax.evaluation.of_runs import Evaluation
 from gan_jax.evaluation.rows import Row
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import POSSIBLE
 
-NARROWEST = 20  # characters of a column whose cells may take several lines
-PLAIN_WIDTH = 500  # characters of a line where the output is no terminal and must not be wrapped
+NARROWEST = 20  # width in characters of a column whose cells may take several lines
+PLAIN_WIDTH = 500  # characters of a line if stdout is not a terminal, where no line may be wrapped
 
 
 def show(evaluation: Evaluation) -> None:
-    """Prints what the values hold for, and the values."""
+    """Prints how the values were measured, and the values as a table."""
     console, plain = make_console()
     for fact in evaluation.facts:
         console.print(fact, markup=False, highlight=False)
@@ -32,47 +32,48 @@ def show(evaluation: Evaluation) -> None:
     several = len({row.get("seed") for row in rows}) > 1
     if not plain and several and _widths(console, made).maximum > console.width:
         made = table(rows, plain, single_seeds=False)
-        console.print("single seeds, too wide to show here: evaluation.jsonl of each run")
+        console.print("too wide to show single seeds: see evaluation.jsonl of each run")
         if any(row["parameters"] == "real" for row in rows):
             console.print("real: one value for all seeds, with its interval over samples")
     print_whole(console, made)
 
 
 def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
-    """Prints a line for each metric and setting; a single seed has its value alone."""
+    """Prints a line for each metric and configuration; a single seed has no interval."""
     console, plain = make_console()
     console.print(str(basis), markup=False, highlight=False)
     if not plain:
         _show_by_metric(console, comparisons)
         return
-    of_setting = ("directory", "seeds", "diverged", "seconds")
-    made = compact_table("metric", *of_setting, "mean", "deviation", "p", "verdict")
+    headings = ("metric", "directory", "seeds", "diverged", "seconds", "mean", "deviation", "p")
+    made = compact_table(*headings, "conclusion")
     for row in comparisons:
         p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-        counts = (str(len(row.values)), *_diverged_and_seconds(row.setting))
-        cells = (row.metric, Text(str(row.setting.path)), *counts, *_mean_and_deviation(row))
-        made.add_row(*cells, p_value, row.verdict)
+        counts = (str(len(row.values)), *_diverged_and_seconds(row.configuration))
+        where = Text(str(row.configuration.path))
+        cells = (row.metric, where, *counts, *_mean_and_deviation(row))
+        made.add_row(*cells, p_value, row.conclusion)
     console.print(made)
 
 
 def make_console() -> tuple[Console, bool]:
-    """What prints on stdout, and whether that is no terminal and tables are plain text."""
+    """Makes a console for stdout; also returns whether to print plain text, for no terminal."""
     plain = not sys.stdout.isatty()
     return Console(width=PLAIN_WIDTH if plain else None, soft_wrap=plain), plain
 
 
 def compact_table(*headings: str) -> Table:
-    """A table without a box, which would take room, and without rows."""
+    """Makes an empty table without a box, which would take up width."""
     return Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
 
 
 def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
-    """Prints a table with no cell cut: where it must be, lines are wider than the terminal.
+    """Prints a table without cutting a cell, if necessary in lines wider than the terminal.
 
     Args:
-        console: where.
+        console: where to print.
         made: the table.
-        wrapped: heading of the one column whose cells may take several lines.
+        wrapped: heading of the only column whose cells may take several lines.
     """
     for column in made.columns:
         if column.header == wrapped:
@@ -82,18 +83,24 @@ def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
             column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
     least = _widths(console, made).minimum
     for column in made.columns:
-        column.max_width = None  # where there is more room, it takes it
+        column.max_width = None  # it may take all the room there is
     if least > console.width:
         made.width = least
     console.print(made, crop=False)
 
 
 def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
-    """A line for each metric and parameters, a column for each seed, and their mean.
+    """Makes a table with a line for each metric and parameters, and a column for each seed.
 
-    Behind each value stands its 95 % interval over draws of the samples; behind the mean of several
-    seeds that over seeds (Student's t), cut to what is possible. Without `single_seeds` the mean
-    stands alone, and held-out examples, the same for every seed, have their value in its place.
+    Each value is followed by its 95 % interval over draws of the samples. The mean of several seeds
+    is followed by its interval over seeds (Student's t), clipped to possible values. Held-out
+    examples have the same value for every seed, and so no mean.
+
+    Args:
+        rows: lines of evaluation.jsonl.
+        plain: whether to leave out the box.
+        single_seeds: whether seeds have columns; if not, the value of held-out examples is in the
+            column of means.
     """
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
     made = compact_table() if plain else Table()
@@ -113,46 +120,46 @@ def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
 
 
 def shown(value: float | None, low: float | None, high: float | None) -> str:
-    """A value with its interval, for example '12.3 (11.8 to 12.9)'."""
+    """Formats a value with its interval, for example '12.3 (11.8 to 12.9)'."""
     if value is None:
         return "infinite"
     return f"{value:.4g} ({low:.4g} to {high:.4g})"
 
 
 def _show_by_metric(console: Console, comparisons: Sequence[Comparison]) -> None:
-    """The directories, and below each metric what they reached, in few columns for a terminal."""
-    settings = {row.setting.path: row.setting for row in comparisons}
-    # Of tuples this compares whole names, not characters.
-    common = os.path.commonprefix([path.parent.parts for path in settings])  # noqa: RUF071
-    names = {path: str(Path(*path.parts[len(common) :])) for path in settings}
+    """Prints the directories, then for each metric their results, in few columns."""
+    configurations = {row.configuration.path: row.configuration for row in comparisons}
+    # With tuples this compares whole names, not characters.
+    common = os.path.commonprefix([path.parent.parts for path in configurations])  # noqa: RUF071
+    names = {path: str(Path(*path.parts[len(common) :])) for path in configurations}
     if common:
         console.print(f"directories in {Path(*common)}", markup=False, highlight=False)
     made = compact_table("directory", "diverged", "seconds")
-    for path, setting in settings.items():
-        made.add_row(Text(names[path]), *_diverged_and_seconds(setting))
+    for path, configuration in configurations.items():
+        made.add_row(Text(names[path]), *_diverged_and_seconds(configuration))
     print_whole(console, made)
     console.print()
-    made = compact_table("metric, directory", "seeds", "mean", "deviation", "verdict")
+    made = compact_table("metric, directory", "seeds", "mean", "deviation", "conclusion")
     metric = None
     for row in comparisons:
         if row.metric != metric:
             metric = row.metric
             made.add_row(metric, style="bold")
-        verdict = row.verdict if row.p_value is None else f"{row.verdict} (p={row.p_value:.2g})"
+        p_value = "" if row.p_value is None else f" (p={row.p_value:.2g})"
         seeds = str(len(row.values))
-        name = Text("  " + names[row.setting.path])
-        made.add_row(name, seeds, *_mean_and_deviation(row), verdict)
-    print_whole(console, made, wrapped="verdict")
+        name = Text("  " + names[row.configuration.path])
+        made.add_row(name, seeds, *_mean_and_deviation(row), row.conclusion + p_value)
+    print_whole(console, made, wrapped="conclusion")
 
 
 def _widths(console: Console, made: Table) -> Measurement:
-    """Characters that lines need, however wide the terminal is."""
+    """Measures the width that a table needs, however wide the terminal is."""
     return Measurement.get(console, console.options.update(max_width=sys.maxsize), made)
 
 
-def _diverged_and_seconds(setting: Setting) -> tuple[str, str]:
-    seconds = "" if setting.seconds is None else f"{setting.seconds:.0f}"
-    return f"{setting.diverged} of {setting.seeds}", seconds
+def _diverged_and_seconds(of: Configuration) -> tuple[str, str]:
+    seconds = "" if of.seconds is None else f"{of.seconds:.0f}"
+    return f"{of.diverged} of {of.seeds}", seconds
 
 
 def _mean_and_deviation(row: Comparison) -> tuple[str, str]:

@@ -63,7 +63,10 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         raise RequestError(f"{directory.config} is not valid JSON: {error}") from error
     if not isinstance(record, dict) or not {"experiment", "init_from", "file"} <= record.keys():
         raise RequestError(f"{directory.config} is not the record of a gan-jax run")
-    return record | {"experiment": serialisation.up_to_date(record["experiment"])}
+    try:
+        return record | {"experiment": serialisation.up_to_date(record["experiment"])}
+    except RecursionError as error:
+        raise RequestError(f"{directory.config} is nested too deeply") from error
 
 
 def read_seconds(directory: RunDirectory) -> float | None:

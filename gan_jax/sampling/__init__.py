@@ -1,1 +1,29 @@
-"""From a trained generator to samples and pictures."""
+"""From a trained generator to samples, and to files of samples.
+
+run = runs.load("runs/quickstart")
+drawn = sampling.draw(run.experiment, run.state, 16)
+sampling.save(run.experiment, drawn, "samples.png")
+"""
+
+from gan_jax.sampling.files import check_file, save
+from gan_jax.sampling.samples import (
+    draw,
+    draw_latents,
+    from_latents,
+    interpolate,
+    of_class,
+    probability_real,
+    take_turns,
+)
+
+__all__ = [
+    "check_file",
+    "draw",
+    "draw_latents",
+    "from_latents",
+    "interpolate",
+    "of_class",
+    "probability_real",
+    "save",
+    "take_turns",
+]

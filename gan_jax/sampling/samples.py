@@ -1,4 +1,4 @@
-"""From a trained state to samples, and the discriminator's opinion of samples."""
+"""Samples of a trained generator, and the discriminator's outputs for samples."""
 
 import functools
 import math
@@ -13,27 +13,27 @@ from gan_jax.common.errors import RequestError
 from gan_jax.experiment import Experiment
 
 # One compiled shape for any number of samples, so that rounding does not depend on their number. On
-# CPU fewer at a time take longer for each, as every call transforms the kernels anew
+# CPU a smaller batch takes longer per sample, as every call transforms the kernels anew
 # (`benchmarks/pieces.py`).
 BATCH = 256
-# In one program, as each call gets its buffers anew, and a first touch of memory is slow.
+# In one program, as each call allocates its buffers anew, and the first use of memory is slow.
 BATCHES_PER_CALL = 8
 
 
 def draw_latents(
     experiment: Experiment, key: int, count: int, truncation: float | None = None
 ) -> Float[Array, "count latent"]:
-    """Draws `count` latents from the experiment's distribution; the same key, the same latents.
+    """Draws latents from the experiment's distribution; the same key gives the same latents.
 
     Args:
         experiment: what the run is.
         key: any non-negative integer.
         count: how many latents.
-        truncation: of normal latents: draws numbers from those within [-truncation, truncation]
-            only, for samples that are better and vary less (Brock et al., 2019, section 3.1).
+        truncation: of normal latents: draw only from [-truncation, truncation], for samples that
+            are better and vary less (Brock et al., 2019, section 3.1).
 
     Raises:
-        RequestError: the truncation is not above 0, or the latents are uniform.
+        RequestError: the truncation is not above 0, or the latents are not normal.
     """
     if truncation is None:
         return gan.draw_latent(experiment, _key(key), count)
@@ -51,14 +51,14 @@ def draw_latents(
 def take_turns(
     experiment: Experiment, count: int, first: int = 0
 ) -> Int32[np.ndarray, " count"] | None:
-    """Classes in turn, 0, 1, 2, ..., from number `first` on; None where the data have no labels."""
+    """Returns classes that cycle from number `first` on; None for data without labels."""
     if not experiment.data.labels:
         return None
     return ((first + np.arange(count)) % experiment.data.classes).astype(np.int32)
 
 
 def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray, " count"]:
-    """One class for all samples.
+    """Returns one class for all of `count` samples.
 
     Raises:
         RequestError: the run is not conditioned on labels, or there is no such class.
@@ -82,8 +82,11 @@ def draw(
         experiment: what the run is.
         state: a trained state.
         count: how many samples.
-        key: which random latents; any non-negative integer.
-        raw: take the generator's own parameters, not their moving average.
+        key: seed of the latents; any non-negative integer.
+        raw: use the generator's own parameters, not their moving average.
+
+    Returns:
+        Samples as the generator makes them, images in [-1, 1] for example.
     """
     return from_latents(experiment, state, draw_latents(experiment, key, count), raw)
 
@@ -101,8 +104,8 @@ def from_latents(
         experiment: what the run is.
         state: a trained state.
         latents: one for each sample.
-        raw: take the generator's own parameters, not their moving average.
-        labels: the class of each sample where the data have labels; if None they take turns.
+        raw: use the generator's own parameters, not their moving average.
+        labels: the class of each sample, where the data have labels; if None, the classes cycle.
     """
     count = len(latents)
     labels = take_turns(experiment, count) if labels is None else labels
@@ -113,8 +116,8 @@ def from_latents(
         conditions = None if labels is None else jnp.asarray(labels[positions])
         padded = jnp.asarray(latents)[positions]
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
-        shared = experiment.shared
-        drawn = np.asarray(_generate(shared, state, padded, conditions, batches, raw))
+        static = experiment.static
+        drawn = np.asarray(_generate(static, state, padded, conditions, batches, raw))
         calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
     return np.concatenate(calls)[:count]
 
@@ -122,10 +125,11 @@ def from_latents(
 def interpolate(
     experiment: Experiment, key: int, rows: int, columns: int
 ) -> Float[Array, "points latent"]:
-    """Latents on paths between random pairs, a row each, from one end to the other.
+    """Returns latents on paths between random pairs: `rows` paths of `columns` points each.
 
-    Spherical for normal latents, whose norm concentrates, so that the points keep about the norm
-    of their ends (White, 2016, section 2.1); straight for uniform ones, and for opposite ends.
+    Paths are spherical for normal latents, whose norm concentrates, so that the points keep about
+    the norm of the ends (White, 2016, section 2.1), and straight for uniform latents and between
+    opposite ends.
     """
     start_key, end_key = jax.random.split(_key(key))
     start = gan.draw_latent(experiment, start_key, rows)[:, None]
@@ -143,7 +147,12 @@ def interpolate(
 def probability_real(
     experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
 ) -> Float32[np.ndarray, " count"]:
-    """The discriminator's probability that each sample (images: in [-1, 1]) is real.
+    """Returns the discriminator's probability that each sample is real: the sigmoid of its logit.
+
+    Args:
+        experiment: what the run is.
+        state: a trained state.
+        samples: as the generator makes them, or `data.read` reads them.
 
     Raises:
         RequestError: the run is conditioned on labels.
@@ -151,7 +160,7 @@ def probability_real(
     if experiment.data.labels:
         raise RequestError("the discriminator is conditioned on labels, which these samples lack")
     logits = [
-        np.asarray(_discriminate(experiment.shared, state, samples[start : start + BATCH]))
+        np.asarray(_discriminate(experiment.static, state, samples[start : start + BATCH]))
         for start in range(0, len(samples), BATCH)
     ]
     return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))

@@ -1,4 +1,4 @@
-"""Settings of a sweep: experiments with readable names, from grids, random draws or a file."""
+"""Configurations of a sweep: experiments with readable names, from grids, draws or a file."""
 
 import ast
 import dataclasses
@@ -18,14 +18,14 @@ from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation
 
 LONGEST_NAME = 200  # bytes; file systems allow 255
-LARGEST = 1e18  # end of an interval; NumPy draws integers of 64 bits
-TRIES = 100  # for each draw, until it differs from those before
-DIGITS = 5  # significant, of numbers that are drawn: what the name shows is the whole value
-AS_IT_IS = "as_it_is"  # name of the setting that changes nothing
-RESERVED = ("logs", "optuna.log", "sweep.json")  # what else lies in the directory of a sweep
+LARGEST = 1e18  # bound of an interval; NumPy draws integers of 64 bits
+TRIES = 100  # for each draw, until it differs from the earlier ones
+DIGITS = 5  # significant digits of drawn numbers, so that names show the exact value
+UNCHANGED = "as_it_is"  # name of the configuration that changes nothing
+RESERVED = ("logs", "optuna.log", "sweep.json")  # other names in the directory of a sweep
 KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
 
-Settings = dict[str, Experiment]  # by name
+Configurations = dict[str, Experiment]  # by name
 
 
 class Choice(NamedTuple):
@@ -33,8 +33,8 @@ class Choice(NamedTuple):
 
     Attributes:
         fields: dotted paths.
-        value: of all of them.
-        word: the value as it stands in names of settings.
+        value: what all of them are set to.
+        word: the value as it appears in names of configurations.
     """
 
     fields: tuple[str, ...]
@@ -46,13 +46,13 @@ class Choice(NamedTuple):
 
 
 class Range(NamedTuple):
-    """Fields whose common value is drawn from an interval; integers where both its ends are.
+    """Fields whose common value is drawn from an interval; an integer if both its bounds are.
 
     Attributes:
         fields: dotted paths.
         low: the least value.
-        high: the greatest.
-        logarithmic: its logarithm is drawn, not the value itself.
+        high: the greatest value.
+        logarithmic: whether the logarithm of the value is drawn uniformly, not the value itself.
     """
 
     fields: tuple[str, ...]
@@ -62,7 +62,7 @@ class Range(NamedTuple):
 
     @property
     def is_integer(self) -> bool:
-        """Whether whole numbers are drawn."""
+        """Whether integers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def draw(self, generator: np.random.Generator) -> Choice:
@@ -70,7 +70,8 @@ class Range(NamedTuple):
         if self.is_integer and not self.logarithmic:
             return self.choose(int(generator.integers(self.low, self.high, endpoint=True)))
         if self.logarithmic:
-            wider = 0.5 if self.is_integer else 0.0  # so that the ends get the whole of their share
+            # Wider, as rounding would make the bounds half as likely as they should be.
+            wider = 0.5 if self.is_integer else 0.0
             low, high = math.log(self.low - wider), math.log(self.high + wider)
             drawn = math.exp(generator.uniform(low, high))
         else:
@@ -78,7 +79,7 @@ class Range(NamedTuple):
         return self.choose(drawn)
 
     def choose(self, drawn: float) -> Choice:
-        """Chooses a value, rounded to what names show, without leaving the interval."""
+        """Chooses a value, rounded to what names show but within the interval."""
         short = round(drawn) if self.is_integer else float(f"{drawn:.{DIGITS}g}")
         value = min(max(short, self.low), self.high)
         return Choice(self.fields, value, repr(value))
@@ -87,20 +88,20 @@ class Range(NamedTuple):
 def parse_grid(text: str, file: Path) -> list[Choice]:
     """Reads FIELD=VALUE,VALUE or FIELD+FIELD=VALUE,VALUE: one axis of a grid.
 
-    Values are Python expressions with the names that the experiment's file has, and the modules
-    `losses`, `optimizers` and `penalties`; a class stands for an object with its defaults, and a
-    word that is no such name for itself.
+    Values are Python expressions that may use the names in the experiment's file and the modules
+    `losses`, `optimizers` and `penalties`. A class stands for an object with its defaults, and any
+    other single word for itself, as a string.
 
     Raises:
-        RequestError: it is none of that.
+        RequestError: the text has another form, or a value cannot be evaluated.
     """
     fields, values = _split(text, "--grid", "FIELD=VALUE,VALUE")
     try:
         listed = ast.parse(f"[{values}]", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise RequestError(f"--grid {text}: {values} are no values, in Python") from error
+        raise RequestError(f"--grid {text}: {values} are not Python values") from error
     if not isinstance(listed, ast.List):
-        raise RequestError(f"--grid {text}: {values} are no values with commas between them")
+        raise RequestError(f"--grid {text}: {values} are not values with commas between them")
     words = [ast.unparse(node) for node in listed.elts]
     if not words:
         raise RequestError(f"--grid {text}: give at least one value")
@@ -112,7 +113,7 @@ def parse_range(text: str) -> Range:
     """Reads FIELD=LOW:HIGH, uniform, or FIELD=log:LOW:HIGH, log-uniform.
 
     Raises:
-        RequestError: it is neither, or the interval is empty.
+        RequestError: the text has neither form, or the interval is empty.
     """
     right = "FIELD=LOW:HIGH or FIELD=log:LOW:HIGH"
     fields, interval = _split(text, "--draw", right)
@@ -128,10 +129,12 @@ def parse_range(text: str) -> Range:
 
 
 def draw(ranges: Sequence[Range], count: int, key: int) -> list[list[Choice]]:
-    """Draws different values of all ranges `count` times; the first n are the same for every count.
+    """Draws values of all ranges `count` times, all different.
+
+    Draw number n depends on n and the key only, not on the count.
 
     Raises:
-        RequestError: they do not hold so many different values.
+        RequestError: there are not so many different values.
     """
     drawn: list[list[Choice]] = []
     for index in range(TRIES * count):
@@ -141,34 +144,34 @@ def draw(ranges: Sequence[Range], count: int, key: int) -> list[list[Choice]]:
             drawn.append(choices)
         if len(drawn) == count:
             return drawn
-    raise RequestError(f"--draws {count}: only {len(drawn)} different ones were found")
+    raise RequestError(f"--draws {count}: only {len(drawn)} different draws were found")
 
 
 def product(
     base: Experiment, axes: Sequence[Sequence[Choice]], drawn: Sequence[Sequence[Choice]] = ((),)
-) -> Settings:
+) -> Configurations:
     """Combines every choice of each axis with all others, and with all choices of each draw.
 
     Raises:
-        RequestError: a field is not there or is named twice, a value does not fit, or two settings
-            are equal.
+        RequestError: a field does not exist or is named twice, a value does not fit, or two
+            configurations are equal.
     """
     combined = itertools.product(itertools.product(*axes), drawn)
-    return distinct(setting(base, [*chosen, *more]) for chosen, more in combined)
+    return distinct(configuration(base, [*chosen, *more]) for chosen, more in combined)
 
 
-def setting(base: Experiment, choices: Sequence[Choice]) -> tuple[str, Experiment]:
-    """Makes these choices in an experiment.
+def configuration(base: Experiment, choices: Sequence[Choice]) -> tuple[str, Experiment]:
+    """Applies choices to an experiment.
 
     Returns:
-        A name that says what they are, and the experiment.
+        A name that says what they are, and the changed experiment.
 
     Raises:
-        RequestError: a field is not there or is named twice, or a value does not fit.
+        RequestError: a field does not exist or is named twice, or a value does not fit.
     """
     fields = [field for choice in choices for field in choice.fields]
     if twice := [field for field in fields if fields.count(field) > 1]:
-        raise RequestError(f"field {twice[0]} is there twice")
+        raise RequestError(f"field {twice[0]} is given twice")
     if set(serialisation.LENGTH_FIELDS) <= set(fields):
         raise RequestError("fields steps and epochs: give one of the two")
     if "seed" in fields:
@@ -177,15 +180,14 @@ def setting(base: Experiment, choices: Sequence[Choice]) -> tuple[str, Experimen
     for choice in choices:
         for field in choice.fields:
             experiment = with_field(experiment, field, choice.value)
-    return file_name(",".join(map(str, choices))) or AS_IT_IS, experiment
+    return file_name(",".join(map(str, choices))) or UNCHANGED, experiment
 
 
-def from_file(file: Path) -> Settings:
-    """Takes the settings that the function `experiments()` of a Python file yields.
+def from_file(file: Path) -> Configurations:
+    """Collects the configurations that the function `experiments()` of a Python file yields.
 
     Raises:
-        RequestError: there is no such function, or it yields something else than (name,
-            experiment).
+        RequestError: there is no such function, or it yields anything but (name, experiment).
     """
     experiments = getattr(serialisation.load_file(file), "experiments", None)
     if not callable(experiments):
@@ -196,40 +198,40 @@ def from_file(file: Path) -> Settings:
             raise RequestError(f"{file}: experiments() must yield (name, experiment), not {pair!r}")
         name, experiment = pair
         if not isinstance(name, str) or not name or name != file_name(name) or name in RESERVED:
-            wrong = f"{file}: the name {name!r} cannot be that of a setting's folder"
-            right = file_name(f"setting_{name}" if name in RESERVED else str(name)) or "a"
-            raise RequestError(f"{wrong}; {right!r} is, for example")
+            wrong = f"{file}: the name {name!r} cannot be used for a configuration's folder"
+            right = file_name(f"configuration_{name}" if name in RESERVED else str(name)) or "a"
+            raise RequestError(f"{wrong}; {right!r} can, for example")
         pairs.append((name, experiment))
     return distinct(pairs)
 
 
-def distinct(pairs: Iterable[tuple[str, Experiment]]) -> Settings:
-    """Collects settings.
+def distinct(pairs: Iterable[tuple[str, Experiment]]) -> Configurations:
+    """Collects configurations with distinct names and values.
 
     Raises:
         RequestError: there are none, or two have the same name, or are equal.
     """
-    found: Settings = {}
+    found: Configurations = {}
     names: dict[Experiment, str] = {}
     for name, experiment in pairs:
         if name in found:
-            raise RequestError(f"two settings are named {name}")
+            raise RequestError(f"two configurations are named {name}")
         if experiment in names:
-            raise RequestError(f"the settings {names[experiment]} and {name} are equal")
+            raise RequestError(f"the configurations {names[experiment]} and {name} are equal")
         found[name] = experiment
         names[experiment] = name
     if not found:
-        raise RequestError("no settings to train")
+        raise RequestError("no configurations to train")
     return found
 
 
 def with_field(value: Any, path: str, new: Any) -> Any:
-    """Copies an experiment, or a part of one, with another value of a field.
+    """Returns a copy of an experiment, or of a part of one, with a field set to another value.
 
     Args:
-        value: what has the field.
-        path: of the field, dotted; items of tuples are numbered.
-        new: its value.
+        value: the experiment or part.
+        path: dotted path of the field; items of tuples are numbered from 0.
+        new: the value of the field.
 
     Raises:
         RequestError: there is no such field, or the value does not fit.
@@ -254,7 +256,7 @@ def with_field(value: Any, path: str, new: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """What a path may name next."""
+    """Returns the parts of a value by the names that paths have for them."""
     if isinstance(value, tuple):
         return {str(index): item for index, item in enumerate(value)}
     if isinstance(value, dict):
@@ -265,13 +267,13 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def file_name(text: str) -> str:
-    """The text without what does not belong into the name of a folder."""
+    """Replaces what does not belong in the name of a folder, and shortens the rest."""
     name = re.sub(r"[^\w.,=+-]+", "-", text).strip("-").lstrip(".")
     return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def _brief(word: str) -> str:
-    """Leaves modules and outer brackets out: losses.Minimax() is Minimax."""
+    """Leaves out modules and outer brackets: losses.Minimax() becomes Minimax."""
     brief = re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])", "", word)
     return "none" if brief == "()" else brief.replace("()", "").strip("()[], ")
 
@@ -285,7 +287,7 @@ def _split(text: str, option: str, right: str) -> tuple[tuple[str, ...], str]:
 
 
 def _evaluated(word: str, names: Mapping[str, Any], text: str) -> Any:
-    # These are the user's own words, as is the experiment's file, which is run as well.
+    # These are the user's own words, as is the experiment's file, which is executed too.
     try:
         value = eval(word, dict(names))
     except NameError as error:

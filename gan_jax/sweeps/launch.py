@@ -1,7 +1,7 @@
 """Launchers: the jobs of a sweep as processes of this machine, or as an array job of SLURM.
 
-Each job is the command `gan-jax sweep DIR --only SETTING ...`, which goes on from its checkpoints
-wherever and however often it is started.
+Each job is the command `gan-jax sweep DIR --only CONFIGURATION ...`, which resumes from its
+checkpoints wherever and however often it is started.
 """
 
 import itertools
@@ -20,20 +20,20 @@ from gan_jax.common.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
 from gan_jax.runtime import devices
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sweeps import train
-from gan_jax.sweeps.grid import Settings
+from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, only
 from gan_jax.training.parallel_seeds import Strategy
 
-KNOWN_CODES = (FINISHED, DIVERGED, STOPPED)  # after which there is nothing to note
-SECONDS_BETWEEN_LOOKS = 0.2
-TIMEOUTS = 1000  # after which a job is queued again, each time
-SECONDS_TO_SAVE = 80.0  # SLURM gives a job that it stops 90 seconds, by submitit's wish
+EXPECTED_CODES = (FINISHED, DIVERGED, STOPPED)  # of processes that have not failed
+SECONDS_BETWEEN_POLLS = 0.2
+TIMEOUTS = 1000  # how often a job that runs out of time is queued again
+SECONDS_TO_SAVE = 80.0  # submitit asks SLURM for 90 seconds before a job is stopped
 
-Shares = list[set[int] | None]  # cores of each process; None where the system cannot pin them
+Cores = list[set[int] | None]  # of each process; None where the system cannot pin them
 
 
-def shares_of_cores(processes: int) -> Shares:
-    """Deals the cores of this machine out to processes.
+def divide_cores(processes: int) -> Cores:
+    """Divides the cores of this machine among processes.
 
     Raises:
         RequestError: there are fewer cores than processes.
@@ -49,23 +49,23 @@ def shares_of_cores(processes: int) -> Shares:
 def train_locally(
     directory: SweepDirectory,
     whole: Sweep,
-    shares: Shares,
+    cores: Cores,
     strategy: Strategy,
     announce: Callable[[str], None],
 ) -> train.Result:
-    """Trains what is left of a sweep in several processes, each with cores of its own.
+    """Trains what is left of a sweep in several processes, each with its own cores.
 
-    A signal is passed on to them, and ends this after they have saved.
+    A signal is passed on to them; this function returns when they have saved.
 
     Args:
         directory: where the sweep is.
         whole: what it is.
-        shares: the cores of each process.
+        cores: those of each process, see `divide_cores`.
         strategy: how the runs of one process share its cores.
-        announce: says what happens.
+        announce: prints a message about progress.
     """
-    processes = len(shares)
-    jobs: queue.SimpleQueue[Settings] = queue.SimpleQueue()
+    processes = len(cores)
+    jobs: queue.SimpleQueue[Configurations] = queue.SimpleQueue()
     for job in split(train.jobs(directory, whole), processes):
         jobs.put(job)
     directory.logs.mkdir(exist_ok=True)
@@ -73,9 +73,9 @@ def train_locally(
     with stop_signals() as stopping:
 
         def work(number: int) -> None:
-            # Affinity is that of a thread, and what it starts inherits it.
-            if shares[number] is not None:
-                os.sched_setaffinity(0, shares[number])
+            # Affinity belongs to a thread, and the processes that it starts inherit it.
+            if cores[number] is not None:
+                os.sched_setaffinity(0, cores[number])
             while not stopping():
                 try:
                     job = jobs.get_nowait()
@@ -84,13 +84,13 @@ def train_locally(
                 log = directory.logs / f"process_{number}.log"
                 announce(f"process {number}: {', '.join(job)}; see {log}")
                 code = _run(_command(directory, job, strategy), log, stopping)
-                if code not in KNOWN_CODES:
+                if code not in EXPECTED_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
                     failed = train.left(directory, only(whole, list(job)))
                     train.note_failures(directory, only(whole, failed), error)
 
         with ThreadPoolExecutor(processes) as pool:
-            list(pool.map(work, range(processes)))  # raises what a thread has raised
+            list(pool.map(work, range(processes)))  # raises what a thread raised
         if stopping():
             return train.Result(True, train.failures(directory, whole), False)
     return train.result(directory, whole)
@@ -104,8 +104,8 @@ def slurm(directory: SweepDirectory, parameters: Mapping[str, Any]) -> Any:
         parameters: submitit's, `timeout_min` or `slurm_partition` for example.
 
     Raises:
-        RequestError: submitit is not installed, there is no SLURM here, or it does not know a
-            parameter.
+        RequestError: submitit is not installed or does not know a parameter, or there is no SLURM
+            on this machine.
     """
     try:
         import submitit
@@ -124,7 +124,7 @@ def slurm(directory: SweepDirectory, parameters: Mapping[str, Any]) -> Any:
 def submit(executor: Any, directory: SweepDirectory, whole: Sweep, strategy: Strategy) -> list[Any]:
     """Submits what is left of a sweep as one array job.
 
-    A job that SLURM preempts or whose time is over saves, is queued again, and goes on.
+    A job that SLURM preempts, or that runs out of time, saves, is queued again, and resumes.
 
     Args:
         executor: submitit's.
@@ -143,7 +143,7 @@ def submit(executor: Any, directory: SweepDirectory, whole: Sweep, strategy: Str
 
 
 class Job:
-    """What an array job of SLURM calls: the command in a process of its own."""
+    """A job of SLURM, as submitit calls it: a command in its own process."""
 
     def __init__(self, command: Sequence[str]):
         """Takes the command."""
@@ -151,32 +151,32 @@ class Job:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
-        """Runs it.
+        """Runs the command and returns its exit code.
 
         Raises:
-            RuntimeError: its exit code says that it has failed.
+            RuntimeError: the exit code is that of a crash.
         """
         self._child = subprocess.Popen(self._command)
         while (code := self._child.poll()) is None:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        if code not in (*KNOWN_CODES, FAILED):  # what has failed stands in the sweep's directory
+            time.sleep(SECONDS_BETWEEN_POLLS)
+        if code not in (*EXPECTED_CODES, FAILED):  # failures are recorded in the sweep's directory
             raise RuntimeError(f"{' '.join(self._command)} ended with code {code}")
         return code
 
     def checkpoint(self) -> Any:
-        """Lets it save, and says how to go on; submitit calls this when the job is stopped."""
+        """Lets the command save, and returns the job to queue; submitit calls this to stop it."""
         import submitit
 
         if self._child is not None:
             self._child.terminate()
             until = time.monotonic() + SECONDS_TO_SAVE
             while self._child.poll() is None and time.monotonic() < until:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                time.sleep(SECONDS_BETWEEN_POLLS)
         return submitit.helpers.DelayedSubmission(Job(self._command))
 
 
-def split(jobs: Sequence[Settings], count: int) -> list[Settings]:
-    """Cuts jobs of many settings, the largest first, until there are `count`."""
+def split(jobs: Sequence[Configurations], count: int) -> list[Configurations]:
+    """Splits jobs of several configurations, the largest first, until there are `count`."""
     found = [dict(job) for job in jobs]
     while found and len(found) < count:
         largest = max(found, key=len)
@@ -189,7 +189,7 @@ def split(jobs: Sequence[Settings], count: int) -> list[Settings]:
     return found
 
 
-def _command(directory: SweepDirectory, job: Settings, strategy: Strategy) -> list[str]:
+def _command(directory: SweepDirectory, job: Configurations, strategy: Strategy) -> list[str]:
     here = [sys.executable, "-m", "gan_jax", "sweep", str(directory.path.resolve())]
     return [*here, "--strategy", strategy, "--only", *job]
 
@@ -197,11 +197,11 @@ def _command(directory: SweepDirectory, job: Settings, strategy: Strategy) -> li
 def _run(command: Sequence[str], log: Path, stopping: Callable[[], bool]) -> int:
     told = False
     with log.open("ab") as output:
-        # A Ctrl-C of the terminal must not reach it besides.
+        # In a session of its own, as Ctrl-C on the terminal would reach it a second time.
         child = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         while child.poll() is None:
             if stopping() and not told:
                 child.terminate()
                 told = True
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_POLLS)
     return child.returncode

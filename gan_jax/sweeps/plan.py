@@ -1,4 +1,4 @@
-"""The plan of a sweep: which settings and seeds, on disk so that it goes on and grows."""
+"""The plan of a sweep: its configurations and seeds, on disk so that it can resume and grow."""
 
 import dataclasses
 import json
@@ -20,90 +20,92 @@ from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation
 from gan_jax.training.preflight import check_shapes
 
+RECORDED = "settings"  # key of the configurations in the file of a plan
+
 _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepDirectory:
-    """Where a sweep is: its plan, and a directory of seeds for each setting."""
+    """The directory of a sweep: its plan, and a directory of seeds for each configuration."""
 
     path: Path
 
     @property
     def plan(self) -> Path:
-        """What the sweep is: seeds, settings, and the file that they come from."""
+        """JSON with the seeds, the configurations, and the file that they come from."""
         return self.path / runs.SWEEP
 
     @property
     def lock(self) -> Path:
-        """Held while a process drives the sweep."""
+        """Held while a process trains the whole sweep."""
         return self.path / ".lock"
 
     @property
     def logs(self) -> Path:
-        """What the processes of launchers said."""
+        """Output of the processes that launchers start."""
         return self.path / "logs"
 
-    def setting(self, name: str) -> runs.RunDirectory:
-        """Where a setting has its seeds."""
+    def configuration(self, name: str) -> runs.RunDirectory:
+        """The directory that holds the seeds of a configuration."""
         return runs.RunDirectory(self.path / name)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What a sweep is.
+    """Configurations of an experiment, each trained with the same seeds.
 
     Attributes:
-        settings: experiments by name.
-        seeds: of each of them.
-        file: the Python file that they come from, for the record.
+        configurations: experiments by name.
+        seeds: those of every configuration.
+        file: the Python file that the configurations come from, for the record.
     """
 
-    settings: Mapping[str, Experiment]
+    configurations: Mapping[str, Experiment]
     seeds: tuple[int, ...]
     file: Path | None
 
     def runs(self, directory: SweepDirectory, name: str) -> dict[runs.RunDirectory, Experiment]:
-        """The runs of one setting."""
-        experiment = self.settings[name]
+        """The runs of one configuration, with their experiments."""
+        experiment = self.configurations[name]
         return {
-            directory.setting(name).of_seed(seed): dataclasses.replace(experiment, seed=seed)
+            directory.configuration(name).of_seed(seed): dataclasses.replace(experiment, seed=seed)
             for seed in self.seeds
         }
 
 
 def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
-    """Writes the plan of a sweep, or adds settings and seeds to the one that is there.
+    """Writes the plan of a sweep, or adds configurations and seeds to an existing plan.
 
     Returns:
-        The whole sweep, with what was there before.
+        The whole sweep, including what was planned before.
 
     Raises:
-        RequestError: an experiment cannot be trained, differs from that of the same name, or
-            something else is in the directory; nothing has changed.
+        RequestError: an experiment cannot be trained or differs from the planned one of the same
+            name, or the directory holds something else; nothing on disk has changed.
     """
     before = read(directory) if directory.plan.exists() else None
     if before is None and directory.path.exists():
         if not directory.path.is_dir():
-            raise RequestError(f"workdir {directory.path} is a file, no directory")
+            raise RequestError(f"workdir {directory.path} is a file, not a directory")
         names = sorted(inner.name for inner in directory.path.iterdir())
         if strangers := [name for name in names if not name.startswith(".")]:
             raise RequestError(
-                f"workdir {directory.path} holds something else than a sweep "
+                f"workdir {directory.path} holds something other than a sweep "
                 f"({', '.join(strangers[:3])}); give an empty or new --workdir"
             )
-    settings = dict(before.settings if before else {})
-    _refuse_other_data(directory, settings, sweep.settings)
-    for name, experiment in sweep.settings.items():
-        _refuse_changes(directory, name, settings.get(name), experiment)
-        settings[name] = experiment
+    configurations = dict(before.configurations if before else {})
+    _refuse_other_data(directory, configurations, sweep.configurations)
+    for name, experiment in sweep.configurations.items():
+        _refuse_changes(directory, name, configurations.get(name), experiment)
+        configurations[name] = experiment
     seeds = tuple(dict.fromkeys([*(before.seeds if before else ()), *sweep.seeds]))
-    whole = Sweep(settings, seeds, sweep.file)
+    whole = Sweep(configurations, seeds, sweep.file)
     check(whole)
-    for name in settings:
-        runs.claim_for_seeds(directory.setting(name))
+    for name in configurations:
+        runs.claim_for_seeds(directory.configuration(name))
     record = {
-        "settings": {name: serialisation.encode(each) for name, each in settings.items()},
+        RECORDED: {name: serialisation.encode(each) for name, each in configurations.items()},
         "seeds": seeds,
         "file": str(sweep.file.resolve()) if sweep.file else None,
         "command": sys.argv,
@@ -118,31 +120,31 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
 
 
 def check(sweep: Sweep) -> None:
-    """Checks that every setting can be trained.
+    """Checks that every configuration can be trained.
 
     Raises:
-        RequestError: says which cannot, and why.
+        RequestError: one cannot; says which, and why.
     """
-    for shared, names in sharing(sweep.settings).items():
+    for shared, names in by_program(sweep.configurations).items():
         try:
             check_shapes(shared)
         except RequestError as error:
-            raise RequestError(f"setting {names[0]}: {error}") from error
+            raise RequestError(f"configuration {names[0]}: {error}") from error
 
 
 def read(directory: SweepDirectory) -> Sweep:
     """Reads the plan of a sweep.
 
     Raises:
-        RequestError: there is none, or its experiments cannot be built any more.
+        RequestError: there is none, or its experiments can no longer be built.
     """
     try:
         record = json.loads(directory.plan.read_bytes())
         file, seeds = record["file"], tuple(record["seeds"])
-        encoded = serialisation.up_to_date(record["settings"])
+        encoded = serialisation.up_to_date(record[RECORDED])
         if not (isinstance(file, str | None) and isinstance(encoded, dict) and seeds):
-            raise TypeError("file, settings and seeds are not what they should be")
-        settings = {name: _experiment_of(file, each) for name, each in encoded.items()}
+            raise TypeError(f"file, {RECORDED} or seeds have the wrong type")
+        configurations = {name: _experiment_of(file, each) for name, each in encoded.items()}
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.path.exists():
             raise RequestError(
@@ -156,56 +158,60 @@ def read(directory: SweepDirectory) -> Sweep:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{directory.plan} is not the plan of a sweep: {error!r}") from error
-    return Sweep(settings, seeds, Path(file) if file else None)
+    return Sweep(configurations, seeds, Path(file) if file else None)
 
 
 def directories(path: Path) -> list[Path]:
-    """The settings in the directory of a sweep that have runs; another directory is itself."""
+    """Lists the configurations of a sweep that have runs; [path] if it is not a sweep."""
     directory = SweepDirectory(path)
     if not directory.plan.exists():
         return [path]
-    settings = [directory.setting(name) for name in read(directory).settings]
-    for setting in settings:
-        if not setting.seeds():
-            _logger.warning("%s has no run yet and is left out", setting.path)
-    return [setting.path for setting in settings if setting.seeds()]
+    configurations = [directory.configuration(name) for name in read(directory).configurations]
+    for configuration in configurations:
+        if not configuration.seeds():
+            _logger.warning("%s has no run yet and is left out", configuration.path)
+    return [configuration.path for configuration in configurations if configuration.seeds()]
 
 
 def evaluated_together(paths: Sequence[Path]) -> list[list[Path]]:
-    """Groups directories: each setting of a sweep is one, the others are seeds of one experiment.
+    """Groups directories whose samples are measured together.
+
+    Each configuration of a sweep is a group. All other directories form one group, as seeds of one
+    experiment.
 
     Raises:
-        RequestError: there is a sweep that has no run yet.
+        RequestError: one of the sweeps has no run yet.
     """
     sweeps = [path for path in paths if SweepDirectory(path).plan.exists()]
     together = [path for path in paths if path not in sweeps]
     groups = [together] if together else []
     for sweep in sweeps:
-        settings = directories(sweep)
-        if not settings:
+        configurations = directories(sweep)
+        if not configurations:
             raise RequestError(f"{sweep} has no run yet: gan-jax sweep {sweep}")
-        groups += [[setting] for setting in settings]
+        groups += [[configuration] for configuration in configurations]
     return groups
 
 
 def only(sweep: Sweep, names: Sequence[str]) -> Sweep:
-    """The same sweep with some of its settings.
+    """Returns the sweep with only these of its configurations.
 
     Raises:
-        RequestError: there is no setting of that name.
+        RequestError: there is no configuration of one of these names.
     """
+    known = sweep.configurations
     for name in names:
-        if name not in sweep.settings:
-            raise RequestError(f"no setting {name} in the sweep{nearest(name, sweep.settings)}")
-    return dataclasses.replace(sweep, settings={name: sweep.settings[name] for name in names})
+        if name not in known:
+            raise RequestError(f"no configuration {name} in the sweep{nearest(name, known)}")
+    return dataclasses.replace(sweep, configurations={name: known[name] for name in names})
 
 
 @contextmanager
 def driving(directory: SweepDirectory) -> Iterator[None]:
-    """Keeps other processes from driving the sweep.
+    """Keeps other processes from training the whole sweep at the same time.
 
     Raises:
-        BusyError: one does.
+        BusyError: another process is doing so.
     """
     try:
         with filelock.FileLock(directory.lock).acquire(timeout=0):
@@ -213,15 +219,15 @@ def driving(directory: SweepDirectory) -> Iterator[None]:
     except filelock.Timeout as error:
         raise BusyError(
             f"another process is running the sweep in {directory.path}: wait until it has ended; "
-            "--status says how far it is"
+            "--status shows its progress"
         ) from error
 
 
-def sharing(settings: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:
-    """Names of the settings that share a program, by what they have in common."""
+def by_program(configurations: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:
+    """Groups names of configurations that share a compiled program, by its static configuration."""
     found: dict[Experiment, list[str]] = {}
-    for name, experiment in settings.items():
-        found.setdefault(experiment.shared, []).append(name)
+    for name, experiment in configurations.items():
+        found.setdefault(experiment.static, []).append(name)
     return found
 
 
@@ -234,26 +240,26 @@ def _refuse_changes(
     changed = [line for line in differing if line.split(":")[0] not in serialisation.LENGTH_FIELDS]
     if changed:
         raise RequestError(
-            f"the setting {name} of the sweep in {directory.path} was another experiment; give "
-            "another --workdir, or undo (there -> now):\n  " + "\n  ".join(changed)
+            f"the configuration {name} of the sweep in {directory.path} was another experiment; "
+            "give another --workdir, or undo (planned -> now):\n  " + "\n  ".join(changed)
         )
 
 
 def _refuse_other_data(
     directory: SweepDirectory, before: Mapping[str, Experiment], now: Mapping[str, Experiment]
 ) -> None:
-    """Refuses what could never be compared, unless the sweep is about data."""
+    """Refuses data whose results could not be compared, unless the sweep varies the data."""
     known = {experiment.data for experiment in before.values()}
     for name, experiment in now.items():
         if len(known) == 1 and experiment.data not in known and "data" not in name:
             raise RequestError(
-                f"the sweep in {directory.path} is of other data than the setting {name}, so that "
-                "the two would not compare; give another --workdir"
+                f"the sweep in {directory.path} is of other data than the configuration {name}, so "
+                "their results cannot be compared; give another --workdir"
             )
 
 
 def _experiment_of(file: str | None, encoded: Any) -> Experiment:
     experiment = runs.experiment_of({"file": file, "experiment": encoded})
     if not isinstance(experiment, Experiment):
-        raise TypeError(f"{experiment!r} is no experiment")
+        raise TypeError(f"{experiment!r} is not an experiment")
     return experiment

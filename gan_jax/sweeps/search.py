@@ -1,4 +1,4 @@
-"""Searches: Optuna proposes settings, and each is trained with all seeds and judged by a metric."""
+"""Searches: Optuna proposes configurations, each is trained with all seeds and scored."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,25 +11,25 @@ from gan_jax.evaluation.during_training import final_score
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import BETTER
 from gan_jax.sweeps import plan, train
-from gan_jax.sweeps.grid import Choice, Range, setting
+from gan_jax.sweeps.grid import Choice, Range, configuration
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
 from gan_jax.sweeps.train import Result
 from gan_jax.training.parallel_seeds import Strategy
 
 STORAGE = "optuna.log"
-NAME = "setting"  # of a trial, in Optuna's records
+NAME = "setting"  # key under which Optuna's records have the name of a configuration
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search chooses from.
+    """The configurations that a search chooses from.
 
     Attributes:
-        experiment: what the choices change.
-        axes: of which one choice each is made.
-        ranges: of which a value each is taken.
-        seeds: of each setting.
-        file: the Python file that it comes from.
+        experiment: the experiment that choices are applied to.
+        axes: one choice is made of each.
+        ranges: one value is taken of each.
+        seeds: those of every configuration.
+        file: the Python file that the experiment comes from.
     """
 
     experiment: Experiment
@@ -39,10 +39,10 @@ class Space:
     file: Path
 
     def propose(self, trial: Any) -> Sweep:
-        """Lets a trial of Optuna choose: a sweep of one setting.
+        """Lets a trial of Optuna choose a configuration, and returns the sweep of it alone.
 
         Raises:
-            ValueError: the trial belongs to a search among other choices.
+            ValueError: the trial belongs to a search with other choices.
         """
         choices = []
         for axis in self.axes:
@@ -53,7 +53,7 @@ class Space:
             suggest = trial.suggest_int if each.is_integer else trial.suggest_float
             name = "+".join(each.fields)
             choices.append(each.choose(suggest(name, each.low, each.high, log=each.logarithmic)))
-        return Sweep(dict([setting(self.experiment, choices)]), self.seeds, self.file)
+        return Sweep(dict([configuration(self.experiment, choices)]), self.seeds, self.file)
 
 
 def search(
@@ -63,27 +63,27 @@ def search(
     strategy: Strategy,
     announce: Callable[[str], None],
 ) -> Result:
-    """Lets Optuna's TPE (Bergstra et al., 2011) propose settings until there are `trials`.
+    """Lets Optuna's TPE (Bergstra et al., 2011) propose configurations until there are `trials`.
 
-    The value of a setting is the mean over its seeds of the experiment's best_metric at the last
-    step; a setting of which a seed diverges counts as failed. The best value is that of the
-    luckiest of many: train the setting with other seeds to know it. What was proposed and found
-    lies in the sweep's directory, so that a search goes on; its proposals do not depend on where it
-    was interrupted.
+    The value of a configuration is the mean over its seeds of the experiment's best_metric at the
+    last step; a configuration with a seed that diverges counts as failed. The best value of many is
+    biased by luck: train that configuration with other seeds for a fair estimate. Proposals and
+    values are kept in the sweep's directory, so that a search can resume; proposals do not depend
+    on where it was interrupted.
 
     Args:
         directory: where the sweep is.
         space: what to choose from.
-        trials: how many settings, with those that are there already.
+        trials: number of configurations, including those that were tried before.
         strategy: how the seeds share the devices.
-        announce: says what happens.
+        announce: prints a message about progress.
 
     Returns:
-        How it ended; `unfinished` if a signal came.
+        How it ended; `unfinished` if a signal stopped it.
 
     Raises:
-        RequestError: Optuna is not installed, the experiment is not evaluated, or the search that
-            is there was among other choices.
+        RequestError: Optuna is not installed, the experiment is not evaluated, or the search in
+            this directory had other choices.
     """
     try:
         import optuna
@@ -113,13 +113,13 @@ def search(
             except ValueError as error:
                 if isinstance(error, RequestError):
                     raise
-                was = f"the search in {directory.path} was among other choices"
+                was = f"the search in {directory.path} had other choices"
                 raise RequestError(f"{was}: {error}") from error
             plan.prepare(directory, proposed)
             result = train.train_sweep(directory, proposed, strategy, announce)
             if result.unfinished:
                 return result
-            (name,) = proposed.settings
+            (name,) = proposed.configurations
             trial.set_user_attr(NAME, name)
             value = _value(directory, proposed, name)
             if value is None:
@@ -135,7 +135,7 @@ def search(
 
 
 def _value(directory: SweepDirectory, proposed: Sweep, name: str) -> float | None:
-    """Mean over the seeds; None where one has diverged or has no score: luck is no merit."""
+    """Averages the scores of the seeds; None if one has diverged or has no score."""
     scores = [
         None if run.divergence.exists() else final_score(run, experiment)
         for run, experiment in proposed.runs(directory, name).items()

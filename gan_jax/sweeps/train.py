@@ -1,4 +1,4 @@
-"""Training a sweep: how far it is, what trains together, and what has failed."""
+"""Training a sweep: its progress, which runs train together, and what has failed."""
 
 import json
 import traceback
@@ -15,26 +15,26 @@ from gan_jax.common.files import write_atomically
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices
-from gan_jax.sweeps.grid import Settings
-from gan_jax.sweeps.plan import Sweep, SweepDirectory, only, sharing
-from gan_jax.training.loop import DivergedError, Outcome
+from gan_jax.sweeps.grid import Configurations
+from gan_jax.sweeps.plan import Sweep, SweepDirectory, by_program, only
+from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import Strategy, resolve
 from gan_jax.training.train import train_runs
 
-# Of a device's memory, for the states of the runs of one job; the rest is for activations and data.
-SHARE_OF_STATES = 0.1
+# Fraction of a device's memory for the train states of one job; activations and data need the rest.
+STATES_FRACTION = 0.1
 
 
 class Progress(NamedTuple):
-    """How far the seeds of a setting are.
+    """Progress of the seeds of one configuration.
 
     Attributes:
-        finished: how many.
-        diverged: how many.
-        training: how many another process is training now.
-        waiting: how many of the others.
-        steps: saved so far, of all seeds together.
-        failure: why it failed, if it did.
+        finished: number of seeds that are trained.
+        diverged: number of seeds that have diverged.
+        training: number of seeds that another process is training now.
+        waiting: number of all other seeds.
+        steps: steps saved so far, summed over seeds.
+        failure: why the configuration failed; None if it did not.
     """
 
     finished: int
@@ -46,7 +46,7 @@ class Progress(NamedTuple):
 
     @property
     def is_left(self) -> bool:
-        """Whether something is left to train, or another process is at it."""
+        """Whether some seed has not ended, and the configuration has not failed."""
         return self.failure is None and bool(self.training or self.waiting)
 
 
@@ -54,9 +54,9 @@ class Result(NamedTuple):
     """How a sweep ended.
 
     Attributes:
-        unfinished: a signal came, or another process still trains a part of it.
-        failed: names of the settings that failed.
-        all_diverged: every seed of every setting has.
+        unfinished: whether a signal stopped it, or another process still trains a part of it.
+        failed: names of the configurations that failed.
+        all_diverged: whether every seed of every configuration has diverged.
     """
 
     unfinished: bool
@@ -65,27 +65,39 @@ class Result(NamedTuple):
 
 
 def progress(directory: SweepDirectory, sweep: Sweep, name: str) -> Progress:
-    """Looks how far the seeds of a setting are."""
+    """Reads the progress of a configuration from its directory."""
     counts = dict.fromkeys(("finished", "diverged", "training", "waiting"), 0)
     steps = 0
     for run, experiment in sweep.runs(directory, name).items():
         saved = checkpoints.steps(run.checkpoints)
         steps += saved[-1] if saved else 0
         counts[_state(run, experiment, saved)] += 1
-    return Progress(**counts, steps=steps, failure=_failure(directory.setting(name)))
+    return Progress(**counts, steps=steps, failure=_failure(directory.configuration(name)))
 
 
-def left(directory: SweepDirectory, sweep: Sweep) -> list[str]:
-    """Names of the settings that are neither over nor failed."""
-    return [name for name in sweep.settings if progress(directory, sweep, name).is_left]
+def left(directory: SweepDirectory, sweep: Sweep, *, with_failed: bool = False) -> list[str]:
+    """Lists the configurations that are left to train.
+
+    Args:
+        directory: where the sweep is.
+        sweep: what it is.
+        with_failed: whether those that failed are to be trained again.
+    """
+    states = {name: progress(directory, sweep, name) for name in sweep.configurations}
+    if with_failed:
+        states = {name: state._replace(failure=None) for name, state in states.items()}
+    return [name for name, state in states.items() if state.is_left]
 
 
-def jobs(directory: SweepDirectory, sweep: Sweep) -> list[Settings]:
-    """The settings that are left, by the program that they share."""
-    waiting = only(sweep, left(directory, sweep)).settings
+def jobs(
+    directory: SweepDirectory, sweep: Sweep, *, with_failed: bool = False
+) -> list[Configurations]:
+    """Groups the configurations that are left to train by the program that they share."""
+    names = left(directory, sweep, with_failed=with_failed)
+    waiting = only(sweep, names).configurations
     found = []
-    for shared, names in sharing(waiting).items():
-        together = _settings_together(shared, len(sweep.seeds))
+    for shared, names in by_program(waiting).items():
+        together = _configurations_together(shared, len(sweep.seeds))
         for start in range(0, len(names), together):
             found.append({name: waiting[name] for name in names[start : start + together]})
     return found
@@ -97,16 +109,18 @@ def train_sweep(
     strategy: Strategy,
     announce: Callable[[str], None],
 ) -> Result:
-    """Trains what is left of a sweep in this process; a setting that fails is noted and left.
+    """Trains what is left of a sweep in this process.
+
+    A configuration that fails is recorded as failed, and the others go on.
 
     Args:
         directory: where the sweep is.
-        sweep: what it is; settings that are not in it are left alone.
+        sweep: what it is; other configurations in the directory are left alone.
         strategy: how runs that train together share the devices.
-        announce: says what happens.
+        announce: prints a message about progress.
     """
     waiting = jobs(directory, sweep)
-    # As for several runs, even where a job has one: its batch is not split over the cores then.
+    # Resolved for several runs even if a job has only one, so that no batch is split over cores.
     strategy = resolve(strategy, 2)
     for number, job in enumerate(waiting, start=1):
         announce(f"{number} of {len(waiting)}: {', '.join(job)}")
@@ -124,8 +138,8 @@ def train_sweep(
         except DivergedError as error:
             announce(f"{error}")
         except BusyError as error:
-            announce(f"left alone: {error}")
-        except Exception as error:  # whatever one setting raises must not stop the others
+            announce(f"skipped: {error}")
+        except Exception as error:  # whatever one configuration raises must not stop the others
             note_failures(directory, only(sweep, list(job)), error)
             announce(f"failed: {', '.join(job)}: {error!r}")
         jax.clear_caches()  # the next job has other programs
@@ -133,8 +147,8 @@ def train_sweep(
 
 
 def result(directory: SweepDirectory, sweep: Sweep) -> Result:
-    """How the settings of a sweep have ended."""
-    states = [progress(directory, sweep, name) for name in sweep.settings]
+    """Reads from the directory of a sweep how its configurations have ended."""
+    states = [progress(directory, sweep, name) for name in sweep.configurations]
     unfinished = any(state.is_left for state in states)
     diverged = sum(state.diverged for state in states)
     all_diverged = 0 < diverged == len(states) * len(sweep.seeds)
@@ -142,37 +156,39 @@ def result(directory: SweepDirectory, sweep: Sweep) -> Result:
 
 
 def failures(directory: SweepDirectory, sweep: Sweep) -> tuple[str, ...]:
-    """Names of the settings that have failed."""
-    return tuple(name for name in sweep.settings if _failure(directory.setting(name)) is not None)
+    """Lists the configurations that have failed."""
+    return tuple(
+        name for name in sweep.configurations if _failure(directory.configuration(name)) is not None
+    )
 
 
 def note_failures(directory: SweepDirectory, sweep: Sweep, error: Exception) -> None:
-    """Notes why settings could not be trained, so that they are left alone from now on."""
+    """Records why configurations could not be trained, so that they are skipped from now on."""
     reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
     note = {"reason": reason, "traceback": "".join(traceback.format_exception(error))}
-    for name in sweep.settings:
-        setting = directory.setting(name)
-        setting.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(setting.failure, json.dumps(note, indent=2).encode() + b"\n")
+    for name in sweep.configurations:
+        configuration = directory.configuration(name)
+        configuration.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(configuration.failure, json.dumps(note, indent=2).encode() + b"\n")
 
 
 def forget_failures(directory: SweepDirectory, sweep: Sweep) -> None:
-    """Lets settings that have failed be trained again."""
-    for name in sweep.settings:
-        directory.setting(name).failure.unlink(missing_ok=True)
+    """Forgets failures, so that these configurations are trained again."""
+    for name in sweep.configurations:
+        directory.configuration(name).failure.unlink(missing_ok=True)
 
 
-def _settings_together(shared: Experiment, seeds: int) -> int:
-    """How many settings one job holds, so that the states of all its runs fit the device."""
+def _configurations_together(shared: Experiment, seeds: int) -> int:
+    """Computes how many configurations one job holds, so that all its states fit the device."""
     state = jax.eval_shape(lambda: gan.init(shared, 0))
     size = seeds * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    return max(1, int(SHARE_OF_STATES * devices.memory_bytes() / size))
+    return max(1, int(STATES_FRACTION * devices.memory_bytes() / size))
 
 
 def _state(run: runs.RunDirectory, experiment: Experiment, saved: Sequence[int]) -> str:
     if run.divergence.exists():
         return "diverged"
-    # The last picture is written after the last checkpoint.
+    # The final picture is written after the last checkpoint.
     if saved and saved[-1] >= experiment.total_steps() and run.final_picture.exists():
         return "finished"
     return "training" if _is_locked(run.lock) else "waiting"
@@ -188,10 +204,10 @@ def _is_locked(lock: Path) -> bool:
         return True
 
 
-def _failure(setting: runs.RunDirectory) -> str | None:
+def _failure(configuration: runs.RunDirectory) -> str | None:
     try:
-        return str(json.loads(setting.failure.read_bytes())["reason"])
+        return str(json.loads(configuration.failure.read_bytes())["reason"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):
-        return f"unknown, {setting.failure} is damaged"
+        return f"unknown, {configuration.failure} is damaged"

@@ -1,4 +1,4 @@
-"""Batches on their way to the device: all the data at once where they fit, else a stream."""
+"""Batches for the compiled steps: from a data set that is on the device, or streamed to it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,13 +15,13 @@ from gan_jax.runtime import devices, hosts
 MOST_STEPS_TOGETHER = 64  # in one compiled call
 STEPS_STREAMED_TOGETHER = 8
 
-# What all seeds have in common, and what each has of its own: stored examples, and the positions
-# in them that form the batch of each step; or nothing, and the examples themselves.
-Feed = tuple[PyTree, PyTree]
+# Stored examples, which all seeds share, and the positions in them [seeds, steps, batch] of the
+# batch of each seed and step; or None, and the examples themselves [seeds, steps, batch, ...].
+Batches = tuple[PyTree, PyTree]
 
 
 class Resident:
-    """The whole data set lies on the device; only positions travel."""
+    """Keeps the whole data set on the device, so that only positions are sent there."""
 
     def __init__(self, experiment: Experiment, seeds: Sequence[int], mesh: Mesh):
         """Puts the data on the device."""
@@ -29,8 +29,8 @@ class Resident:
         self.limit = min(experiment.log_every, MOST_STEPS_TOGETHER)
         self._pool = devices.put(_raw(experiment), devices.replicated(mesh))
 
-    def next(self, step: int, count: int) -> Feed:
-        """Returns what `count` steps from `step` on take; positions padded to `limit` steps."""
+    def next(self, step: int, count: int) -> Batches:
+        """Returns the batches of `count` steps from `step` on, padded to `limit` steps."""
         size = self._experiment.examples_per_step
         positions = np.zeros((len(self._seeds), self.limit, size), np.int32)
         for of_seed, seed in zip(positions, self._seeds, strict=True):
@@ -40,9 +40,9 @@ class Resident:
 
 
 class Streamed:
-    """Batches are read ahead on the host, and a few at a time are put on the devices.
+    """Reads batches ahead on the host, and puts a few at a time on the devices.
 
-    Of several processes each reads the part of each batch that its devices take.
+    Of several processes each reads only its devices' part of each batch.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Streamed:
             for seed in seeds
         ]
 
-    def next(self, step: int, count: int) -> Feed:
-        """Returns what the next `count` steps take; padded to `limit` steps."""
+    def next(self, step: int, count: int) -> Batches:
+        """Returns the batches of the next `count` steps, padded to `limit` steps."""
         of_seeds = []
         for batches in self._streams:
             read = [next(batches) for _ in range(count)]
@@ -79,10 +79,10 @@ class Streamed:
         return None, jax.tree.map(put, *of_seeds)
 
 
-def make_feed(
+def make_batches(
     experiment: Experiment, seeds: Sequence[int], mesh: Mesh, first_step: int, last_step: int
 ) -> Resident | Streamed:
-    """Chooses by the share of device memory that the data would take; both give equal batches."""
+    """Streams data that would take too much of the devices' memory; the batches are the same."""
     size = sum(array.nbytes for array in jax.tree.leaves(_raw(experiment)))
     is_large = size > experiment.device_memory_share * devices.memory_bytes()
     if hosts.any_of(is_large):

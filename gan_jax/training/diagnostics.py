@@ -1,4 +1,4 @@
-"""How training goes, from a few fixed examples: cheap enough to be computed always."""
+"""How training goes, judged from a few fixed examples: cheap enough to be computed always."""
 
 import dataclasses
 import functools
@@ -13,15 +13,14 @@ from jaxtyping import Array, Float
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
-from gan_jax.evaluation.evaluator import held_out_data
+from gan_jax.data.dataset import Dataset
 from gan_jax.experiment import Experiment
 from gan_jax.metrics import classes
 from gan_jax.sampling import samples
-from gan_jax.sampling.sheets import to_pixels
 
 COUNT = samples.BATCH  # examples of each kind at most; as many as one call generates anyway
-MOST_CLASSES = 100  # whose shares so few samples tell, and a line of metrics can hold
-SEED = 0  # of the choice of real examples: the same in every run, so that runs compare
+MOST_CLASSES = 100  # for whose fractions so few samples, and a line of metrics, are enough
+SEED = 0  # of the choice of real examples, the same in every run, so that runs can be compared
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class Diagnostics:
     Attributes:
         experiment: what the run is.
         training: prepared examples that the discriminator learns from.
-        held_out: prepared real examples that it does not, if there are any.
+        held_out: prepared real examples that it does not learn from, if there are any.
     """
 
     experiment: Experiment
@@ -44,7 +43,7 @@ class Diagnostics:
     def of(cls, experiment: Experiment) -> Self:
         """Chooses the examples."""
         try:
-            apart = held_out_data(experiment.data)
+            apart = experiment.data.held_out()
             held_out = None if apart is None else _chosen(apart)
         except RequestError as error:
             _logger.warning("no diagnostics on held-out examples: %s", error)
@@ -55,10 +54,10 @@ class Diagnostics:
         """Returns the figures of one state.
 
         Returns:
-            logit_X and accuracy_X, mean logit and share of right judgements of the discriminator,
-            for X = training, held_out (where there is such data) and samples (of the averaged
-            generator, where there is one, from fixed latents); distance_ratio, mean distance
-            between two samples over that between two training examples; class_share_0 and so on
+            logit_X and accuracy_X, the discriminator's mean logit and accuracy, for X = training,
+            held_out (where there are such data) and samples (of the averaged generator, where there
+            is one, from fixed latents); distance_ratio, the mean distance between two samples over
+            that between two training examples; class_share_N, the fraction of samples in class N,
             where the experiment's feature network classifies. Without those that are not finite.
         """
         experiment = self.experiment
@@ -74,27 +73,28 @@ class Diagnostics:
             judged["held_out"] = (self.held_out["sample"], self.held_out["condition"], 1)
         figures = {}
         for name, (sample, condition, sign) in judged.items():
-            logit, accuracy = _judge(experiment.shared, state, sample, condition, sign)
+            logit, accuracy = _judge(experiment.static, state, sample, condition, sign)
             figures |= {f"logit_{name}": logit, f"accuracy_{name}": accuracy}
         if np.isfinite(drawn).all():
             real_distance = _mean_distance(self.training["sample"])
             figures["distance_ratio"] = _mean_distance(drawn) / real_distance
         figures = {name: float(value) for name, value in figures.items()}
-        # A data set of equal images has no distances to compare with.
+        # In a data set of equal examples there is no distance to compare with.
         finite = {name: value for name, value in figures.items() if math.isfinite(value)}
-        return finite | self._class_shares(drawn)
+        return finite | self._class_fractions(drawn)
 
-    def _class_shares(self, drawn: Float[np.ndarray, "count ..."]) -> dict[str, float]:
+    def _class_fractions(self, drawn: Float[np.ndarray, "count ..."]) -> dict[str, float]:
         if self.experiment.features is None or not np.isfinite(drawn).all():
             return {}
-        probabilities = self.experiment.features.extract(to_pixels(drawn)).probabilities
+        stored = self.experiment.data.to_stored(drawn)
+        probabilities = self.experiment.features.extract(stored).probabilities
         if probabilities is None or probabilities.shape[1] > MOST_CLASSES:
             return {}
-        shares = classes.class_fractions(probabilities.argmax(1), probabilities.shape[1])
-        return {f"class_share_{number}": float(share) for number, share in enumerate(shares)}
+        fractions = classes.class_fractions(probabilities.argmax(1), probabilities.shape[1])
+        return {f"class_share_{number}": float(of) for number, of in enumerate(fractions)}
 
 
-def _chosen(data: Any) -> dict[str, Any]:
+def _chosen(data: Dataset) -> dict[str, Any]:
     order = np.random.default_rng(SEED).permutation(data.count)
     return jax.tree.map(jnp.asarray, data.prepare(data.gather(np.sort(order[:COUNT]))))
 
@@ -109,7 +109,7 @@ def _judge(experiment, state, sample, condition, sign):
 def _mean_distance(sample: Float[Array, "count ..."]) -> Float[Array, ""]:
     """Mean Euclidean distance between two different samples."""
     flat = sample.reshape(len(sample), -1)
-    flat -= flat.mean(0)  # distances stay, and squares lose fewer digits
+    flat -= flat.mean(0)  # keeps distances, and the squares lose fewer digits
     squares = jnp.square(flat).sum(1)
     products = jnp.matmul(flat, flat.T, precision="highest")
     squared = jnp.maximum(squares[:, None] + squares - 2 * products, 0)

@@ -1,4 +1,4 @@
-"""What a run would be: the resolved experiment, both networks, the memory of a step."""
+"""Describes a run without training it: the experiment, both networks, the memory of a step."""
 
 import dataclasses
 from typing import Any
@@ -15,12 +15,12 @@ from gan_jax.training.parallel_seeds import make_plan
 from gan_jax.training.preflight import check_shapes
 
 MIB = 2**20
-FOLD = {"overflow": "fold"}  # rather than cut shapes off
+FOLD = {"overflow": "fold"}  # rather than truncate shapes
 PLAIN = {"width": 110, "force_terminal": False, "no_color": True}
 
 
 def describe(experiment: Experiment) -> str:
-    """Describes a run without data and without training; compiles one step.
+    """Describes a run without loading data; compiles one step.
 
     Raises:
         RequestError: the networks do not fit each other or the data.
@@ -58,26 +58,25 @@ def _networks(experiment: Experiment) -> list[str]:
 
 
 def _memory(experiment: Experiment) -> list[str]:
-    """Compiles a step for abstract arrays, as if one batch were streamed."""
+    """Compiles a step for abstract arrays, with one batch as the data."""
     plan = make_plan("map", 1, experiment.batch_size)
     state = runs.abstract_state(experiment, devices.split_seeds(plan.mesh), seeds=1)
     size = experiment.examples_per_step
     label = jax.ShapeDtypeStruct((size,), jnp.int32) if experiment.data.labels else None
-    sample = jax.ShapeDtypeStruct(
-        (size, *experiment.data.sample_shape), experiment.data.stored_dtype
-    )
+    stored = experiment.data.stored
+    sample = jax.ShapeDtypeStruct((size, *stored.shape), stored.dtype)
     pool = {"sample": sample, "label": label}
     positions = jax.ShapeDtypeStruct((1, 1, size), jnp.int32)
     count = jax.ShapeDtypeStruct((), jnp.int32)
     compiled = run_steps.lower(
-        experiment.shared, plan, state, plan.numbers([experiment]), pool, positions, count
+        experiment.static, plan, state, plan.hyperparameters([experiment]), pool, positions, count
     ).compile()
     memory = compiled.memory_analysis()
     temporary = memory.temp_size_in_bytes / MIB
     arguments = memory.argument_size_in_bytes / MIB
-    share = experiment.device_memory_share * devices.memory_bytes() / MIB
+    limit = experiment.device_memory_share * devices.memory_bytes() / MIB
     return [
         f"memory of a step: {arguments + temporary:.0f} MiB on each device: {arguments:.0f} state "
-        f"and batch, {temporary:.0f} temporary; the data set besides, if it takes at most "
-        f"{share:.0f} MiB"
+        f"and batch, {temporary:.0f} temporary; plus the data set, if it takes at most "
+        f"{limit:.0f} MiB"
     ]

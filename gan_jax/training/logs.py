@@ -1,4 +1,4 @@
-"""What a run says while it trains: metrics, scores, TensorBoard, log.txt and the progress bar."""
+"""Where a run reports while it trains: its growing files, TensorBoard and the terminal."""
 
 import datetime
 import json
@@ -16,10 +16,10 @@ from gan_jax.runs import RunDirectory, read_seconds
 
 
 class RunLog:
-    """The files of one run that grow while it trains."""
+    """Appends to the files of one run; a context manager, whose exit closes them."""
 
     def __init__(self, directory: RunDirectory, seed: int, first_step: int):
-        """Opens them, and drops lines of steps after `first_step`, which come again."""
+        """Opens the files, and drops lines of steps after `first_step`, which are written again."""
         self._seed = seed
         self._directory = directory
         self._seconds_before = read_seconds(directory) or 0.0
@@ -33,25 +33,25 @@ class RunLog:
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
 
     def message(self, text: str) -> None:
-        """Writes a message, with the time."""
+        """Writes a message to log.txt, with the time."""
         now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
         self._messages.write(f"{now} {text}\n")
         self._messages.flush()
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
-        """Writes the metrics of one step."""
+        """Writes a line of metrics.jsonl."""
         self._metrics.write(json.dumps({"step": step, "seed": self._seed} | values) + "\n")
         self._metrics.flush()
         self._plot(step, values)
 
     def evaluation(self, step: int, rows: list[Row]) -> None:
-        """Writes the scores of one step."""
+        """Writes the scores of one step to evaluation.jsonl."""
         record_rows(self._evaluation, rows)
         found = {f"evaluation/{row['metric']}": row["value"] for row in rows}
         self._plot(step, {name: value for name, value in found.items() if value is not None})
 
     def _plot(self, step: int, values: dict[str, float]) -> None:
-        # A full disk ends the thread that writes; what is then given to it waits for ever.
+        # A full disk ends the thread that writes; adding to its queue would then block forever.
         if self._board and not self._board.file_writer.event_writer._worker.is_alive():
             self.message("tensorboard/ cannot be written any more")
             self._board = None
@@ -60,7 +60,7 @@ class RunLog:
                 self._board.add_scalar(name, value, step)
 
     def seconds(self, step: int, seconds: float) -> None:
-        """Writes how long training took up to a step: what it took earlier, and `seconds` now."""
+        """Writes how long training took up to a step, with the `seconds` of this process added."""
         spent = {"step": step, "seconds": round(self._seconds_before + seconds, 1)}
         write_atomically(self._directory.seconds, json.dumps(spent).encode() + b"\n")
 
@@ -75,10 +75,10 @@ class RunLog:
 
 
 class Display:
-    """The terminal: messages, and a progress bar; a context manager around the training loop."""
+    """Prints messages and a progress bar; a context manager around the training loop."""
 
     def __init__(self, first_step: int, last_step: int, silent: bool = False):
-        """Makes a bar for the steps of all seeds, which go together."""
+        """Makes one bar, as all seeds are at the same step."""
         self._console = Console(stderr=True, soft_wrap=True, quiet=silent)
         self._bar = make_bar(self._console)
         self._task = self._bar.add_task(
@@ -91,11 +91,11 @@ class Display:
         self._console.print(message, markup=False, highlight=False)
 
     def progress(
-        self, step: int, epoch: float, images_per_second: float, values: dict[str, float]
+        self, step: int, epoch: float, examples_per_second: float, values: dict[str, float]
     ) -> None:
-        """Shows where the run is; a bar on a terminal, else a line now and then."""
+        """Shows how far training is: in the bar on a terminal, else in a line now and then."""
         figures = (
-            f"epoch {epoch:.1f} · {images_per_second:.0f} images/s · "
+            f"epoch {epoch:.1f} · {examples_per_second:.0f} examples/s · "
             f"loss D {values['discriminator_loss']:.3f} G {values['generator_loss']:.3f} · "
             f"D right on real {values['accuracy_real']:.0%} fake {values['accuracy_fake']:.0%}"
         )
@@ -123,11 +123,11 @@ def _tensorboard(folder: Path, first_step: int):
 
 
 def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
-    """Says that lines are not there which the run had written by a step; None if all are.
+    """Returns a message about lines of metrics.jsonl that are missing; None if none is.
 
     Args:
         directory: of the run.
-        step: from which it goes on.
+        step: of the checkpoint that the run resumes from.
         every: steps from one line to the next, `Experiment.log_every`.
     """
     found = directory.metrics.read_text(errors="replace") if directory.metrics.exists() else ""
@@ -140,7 +140,7 @@ def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
 
 
 def _drop_later_lines(path: Path, step: int) -> None:
-    """Drops lines of later steps, and lines that a crash or another hand has damaged."""
+    """Drops lines of later steps, and damaged lines."""
     if not path.exists():
         return
     kept = [

@@ -1,11 +1,11 @@
-"""How fast training goes, and from that how many steps one compiled call holds."""
+"""How fast training runs, and how many steps each compiled call should therefore do."""
 
 import math
 import time
 
-# About how long one call takes, for which a signal or the progress bar may have to wait; at most
-# half as long again. Each call gets its buffers anew, which costs the reference a fifth of a step
-# on CPU, so calls of single steps are too short.
+# About how long one call takes (at most half as long again), and so how long a signal or the
+# progress bar may have to wait. Each call allocates its buffers anew, which costs the reference
+# recipe a fifth of a step on CPU, so calls of single steps are too short.
 SECONDS_PER_CALL = 2.0
 
 
@@ -13,7 +13,7 @@ class Clock:
     """Measures steps per second.
 
     Attributes:
-        steps_per_second: as of the last tick; 0 before it.
+        steps_per_second: between the last two ticks; 0 before the first.
     """
 
     def __init__(self):
@@ -22,23 +22,24 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Leaves out what has passed since the last tick."""
+        """Leaves the time since the last tick out of the measurement."""
         self._last = time.monotonic()
 
     def tick(self, count: int) -> None:
-        """Notes that `count` more steps are done."""
+        """Records that `count` more steps are done."""
         now = time.monotonic()
         self.steps_per_second = count / max(now - self._last, 1e-6)
         self._last = now
 
     def next_count(self, due: int, limit: int) -> int:
-        """How many steps the next call holds.
+        """Returns how many steps the next call should do.
 
-        Those until something is due are split evenly, as a short rest takes longer for each step.
+        The steps until a hook is due are split evenly over calls, as a short last call would take
+        longer per step.
 
         Args:
-            due: after so many steps, at least 1, something is due.
-            limit: of a call.
+            due: steps until a hook is due, at least 1.
+            limit: the most steps that a call can do.
         """
         wanted = max(1.0, SECONDS_PER_CALL * self.steps_per_second)
         calls = max(round(due / wanted), math.ceil(due / limit))

@@ -1,7 +1,7 @@
-"""Many seeds in one program: how they share the devices, and which seeds a user means.
+"""Many seeds in one program: how they share the devices, and how a user names them.
 
 `gan.update` knows nothing of seeds: a program for one state becomes one for many, whose arrays have
-an axis more in front.
+a leading seed axis.
 """
 
 import dataclasses
@@ -20,18 +20,19 @@ from gan_jax.experiment import Experiment
 from gan_jax.runtime import devices
 
 Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
-MOST = 2**32  # seeds are below
-MOST_TOGETHER = 4096  # seeds of one command; more are a mistake
+MOST = 2**32  # seeds are below this
+MOST_TOGETHER = 4096  # seeds in one command; more are taken for a mistake
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How the seeds of one program share the devices; a static argument of it.
+    """How the seeds of one program share the devices; a static argument of the program.
 
     Attributes:
-        mesh: with an axis `seed`, over which the seeds are spread, and an axis `data`.
+        mesh: with an axis `seed`, over which seeds are sharded, and an axis `data`, over which each
+            batch is.
         count: how many seeds there are.
-        batched: the seeds of one device are batched, rather than taking turns.
+        batched: the seeds of one device run as one batch (`vmap`) rather than sequentially.
     """
 
     mesh: Mesh
@@ -40,43 +41,48 @@ class Plan:
 
     @property
     def padded_count(self) -> int:
-        """The number of seeds that are computed: as many on each device."""
+        """The number of seeds that are computed: `count`, rounded up to the same on each device."""
         return math.ceil(self.count / self.mesh.shape["seed"]) * self.mesh.shape["seed"]
 
     def __str__(self) -> str:
-        how = "batched" if self.batched else "in turns"
+        how = "batched" if self.batched else "sequentially"
         return f"{self.count} runs in one program, {how}; devices: {self.mesh.size}"
 
     def split_batch(self, batch: PyTree) -> PyTree:
-        """Spreads a batch over the devices that share a seed."""
+        """Shards a batch over the devices that compute the same seed."""
         return self._lay(batch, devices.split_batch(self.mesh))
 
     def everywhere(self, state: PyTree) -> PyTree:
-        """Keeps the same state on all devices that share a seed."""
+        """Replicates a state on the devices that compute the same seed."""
         return self._lay(state, devices.replicated(self.mesh))
 
     def _lay(self, tree: PyTree, sharding: NamedSharding) -> PyTree:
-        # Within a program that is spread over seeds each device is alone, and may not name others.
+        # Under `shard_map` over seeds each device works alone, and may not constrain the others.
         if self.mesh.shape["seed"] > 1:
             return tree
         return jax.lax.with_sharding_constraint(tree, sharding)
 
     def padded(self, items: Sequence[Any]) -> list[Any]:
-        """What each computed seed has: the last is repeated where a device is short of seeds."""
+        """Repeats the last item until there is one for each computed seed."""
         return [*items, *[items[-1]] * (self.padded_count - len(items))]
 
     def stack(self, states: Sequence[PyTree]) -> PyTree:
-        """Puts the states of all seeds on the devices."""
+        """Puts the states of all seeds on the devices, along a leading seed axis."""
         sharding = devices.split_seeds(self.mesh)
 
-        def stack_leaf(*leaves):  # one at a time, as all of them on one device take much memory
+        def stack_leaf(
+            *leaves,
+        ):  # one leaf at a time, as all of them on one device would take much memory
             return devices.put(jnp.stack(leaves), sharding)
 
         return jax.tree.map(stack_leaf, *self.padded(states))
 
-    def numbers(self, experiments: Sequence[Experiment]) -> Float[np.ndarray, "seeds numbers"]:
-        """The traced numbers of the experiment of each computed seed."""
-        return np.array(self.padded([each.numbers for each in experiments]), np.float32)
+    def hyperparameters(
+        self, experiments: Sequence[Experiment]
+    ) -> Float[np.ndarray, "seeds hyperparameters"]:
+        """The traced hyper-parameters of each computed seed's experiment."""
+        values = [each.traced_hyperparameters for each in experiments]
+        return np.array(self.padded(values), np.float32)
 
     def run(
         self,
@@ -88,10 +94,13 @@ class Plan:
         """Runs program(state, own, *shared) for each seed.
 
         Args:
-            program: for one seed; returns its new state, and something else.
-            states: what each seed has, with an axis more in front.
-            own: likewise.
-            shared: what all seeds have in common.
+            program: for one seed; returns its new state and another tree.
+            states: of all seeds, with a leading seed axis.
+            own: other arguments that differ between seeds, with a leading seed axis.
+            shared: arguments that are the same for all seeds.
+
+        Returns:
+            The new states and the other trees, each with a leading seed axis.
         """
 
         def on_one_device(states, own, *shared):
@@ -100,28 +109,28 @@ class Plan:
                 return jax.tree.map(lambda leaf: leaf[None], program(*alone, *shared))
             if self.batched:
                 return jax.vmap(lambda one, mine: program(one, mine, *shared))(states, own)
-            return _in_turns(lambda one, mine: program(one, mine, *shared), states, own)
+            return _sequentially(lambda one, mine: program(one, mine, *shared), states, own)
 
         if self.mesh.shape["seed"] == 1:
             return on_one_device(states, own, *shared)
         split = PartitionSpec("seed")
         in_specs = (split, split, *[PartitionSpec()] * len(shared))
-        # Nothing is exchanged between devices, so that there is nothing to check for it.
+        # Devices exchange nothing, so there are no varying axes to check.
         return jax.shard_map(
             on_one_device, mesh=self.mesh, in_specs=in_specs, out_specs=split, check_vma=False
         )(states, own, *shared)
 
 
-def _in_turns(
+def _sequentially(
     program: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], states: PyTree, own: PyTree
 ) -> tuple[PyTree, PyTree]:
-    """Like `jax.lax.map`, but new states take the places of the old ones in memory."""
+    """Like `jax.lax.map`, but updates the states in place."""
     of_first = jax.tree.map(lambda leaf: leaf[0], (states, own))
     _, other = jax.eval_shape(program, *of_first)
     count = len(jax.tree.leaves(own)[0])
     others = jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), other)
 
-    def take_turn(i, done):
+    def run_one(i, done):
         one, mine = jax.tree.map(lambda leaf: leaf[i], (done[0], own))
         return jax.tree.map(
             lambda leaf, new: jax.lax.dynamic_update_index_in_dim(leaf, new, i, 0),
@@ -129,20 +138,20 @@ def _in_turns(
             program(one, mine),
         )
 
-    return jax.lax.fori_loop(0, count, take_turn, (states, others))
+    return jax.lax.fori_loop(0, count, run_one, (states, others))
 
 
 def use_cores(strategy: Strategy, count: int) -> None:
-    """Makes devices of a CPU's cores, at most `count`, where the strategy would spread runs."""
+    """Makes a CPU count as up to `count` devices, where the strategy would shard runs over them."""
     if strategy in ("auto", "shard", "shard-vmap"):
         devices.use_cores(count)
 
 
 def resolve(strategy: Strategy, count: int) -> Strategy:
-    """Says what "auto" is for so many runs; another strategy is itself.
+    """Returns the strategy that "auto" stands for with `count` runs; others are returned as given.
 
-    "shard" where there are several devices and runs; else "map" on a CPU, where batched kernels are
-    slow, and "vmap" on others, which small networks leave idle.
+    "shard" if there are several devices and several runs; else "map" on a CPU, where convolutions
+    with batched kernels are slow, and "vmap" on other devices, which small networks leave idle.
     """
     if strategy != "auto":
         return strategy
@@ -152,17 +161,17 @@ def resolve(strategy: Strategy, count: int) -> Strategy:
 
 
 def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
-    """Lays out how runs share the devices that there are.
+    """Plans how runs share the available devices.
 
-    "map" lets them take turns, and "vmap" batches them, over all devices at once, among which each
-    batch is split; "shard" spreads them over the devices, where they take turns, and "shard-vmap"
-    batches those of each device. "auto": see `resolve`. In "map" on one device and in "shard" every
-    run has the bits that it has alone.
+    "map" runs them sequentially and "vmap" runs them as one batch, both with each batch of examples
+    sharded over all devices. "shard" shards the runs over the devices, each of which runs its part
+    sequentially, and "shard-vmap" as one batch. For "auto" see `resolve`. With "map" on one device,
+    and with "shard", every run gets the same bits as alone.
 
     Args:
         strategy: one of these.
-        count: how many runs.
-        batch_size: examples in the batch of one run.
+        count: how many runs there are.
+        batch_size: examples in a batch of one run.
     """
     strategy = resolve(strategy, count)
     spread = min(jax.device_count(), count) if strategy.startswith("shard") else None
@@ -171,10 +180,10 @@ def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """Reads seeds: '0:8' are 0 to 7, and '0:4,7' are 0, 1, 2, 3 and 7.
+    """Parses seeds: '0:8' means 0 to 7, and '0:4,7' means 0, 1, 2, 3 and 7.
 
     Raises:
-        RequestError: it is neither, names a seed twice or none, or one that is out of range.
+        RequestError: the text has another form, names no seed, one twice, or one out of range.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -185,11 +194,13 @@ def parse(text: str) -> tuple[int, ...]:
         if last > MOST:
             raise RequestError(f"--seeds {text}: the largest seed is {MOST - 1}")
         if first >= last:
-            raise RequestError(f"--seeds {text}: {part} holds no seed; 0:8 are the seeds 0 to 7")
+            raise RequestError(
+                f"--seeds {text}: {part} contains no seed; 0:8 means the seeds 0 to 7"
+            )
         if last - first > MOST_TOGETHER:
             raise RequestError(f"--seeds {text}: {last - first} seeds, at most {MOST_TOGETHER}")
         seeds += range(first, last)
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
-        raise RequestError(f"--seeds {text}: {twice[0]} is there twice")
+        raise RequestError(f"--seeds {text}: {twice[0]} is given twice")
     return tuple(seeds)

@@ -1,4 +1,4 @@
-"""Checks, before anything is computed, that networks, data, losses and optimizers fit."""
+"""Checks before training that networks, data, losses and optimizers fit together."""
 
 import sysconfig
 import traceback
@@ -14,10 +14,12 @@ from gan_jax.losses import allows_any_offset
 
 
 def check_shapes(experiment: Experiment) -> None:
-    """Checks an experiment by tracing its initialisation, its networks and one update.
+    """Checks shapes and types by tracing the initialisation, both networks and one update.
+
+    Nothing is computed and no data are loaded.
 
     Raises:
-        RequestError: says which does not, with both shapes.
+        RequestError: names the part that does not fit, with the shape found and the right one.
     """
     try:
         _check_networks(experiment)
@@ -39,7 +41,7 @@ def check_shapes(experiment: Experiment) -> None:
 
 
 def check_classes(experiment: Experiment) -> None:
-    """Checks that networks know all classes of the data, which are loaded for that.
+    """Checks that networks know all classes of the data; loads the data.
 
     Raises:
         RequestError: names the network and both numbers.
@@ -55,10 +57,10 @@ def check_classes(experiment: Experiment) -> None:
 
 
 def _place(error: Exception) -> str:
-    """Where the user's own code was when it failed: the innermost frame outside libraries."""
+    """Says where the user's own code failed: the innermost frame outside of libraries."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     paths = [sysconfig.get_paths()[name] for name in names]
-    libraries = {Path(__file__).parent, *map(Path, paths)}
+    libraries = {Path(__file__).parents[1], *map(Path, paths)}
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -68,7 +70,7 @@ def _place(error: Exception) -> str:
 
 
 def mixes_examples(state: gan.GANState) -> bool:
-    """Whether the discriminator's BatchNorm makes a logit depend on the whole batch."""
+    """Whether a logit depends on the whole batch, through the discriminator's BatchNorm."""
     return "batch_stats" in state.discriminator.variables
 
 
@@ -80,10 +82,10 @@ def _check_networks(experiment: Experiment) -> None:
     if fake.shape != (batch, *shape):
         made = fake.shape[1:]
         raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
-    verdict = jax.eval_shape(
-        lambda s, sample: gan.verdict(experiment, s, sample, condition), state, fake
+    output = jax.eval_shape(
+        lambda s, sample: gan.discriminator_output(experiment, s, sample, condition), state, fake
     )
-    logits = gan.logits_of(verdict)
+    logits = gan.logits_of(output)
     if logits.shape != (batch,):
         raise RequestError(
             f"the discriminator must return logits of shape [batch]; for a batch of {batch} it "
@@ -95,24 +97,24 @@ def _check_networks(experiment: Experiment) -> None:
                 *_, innermost = nested(penalty, "penalty")
                 raise RequestError(
                     f"{type(innermost).__name__} penalises the gradient of each logit with respect "
-                    "to its own sample, and the discriminator's BatchNorm makes it depend on the "
-                    "whole batch: leave one of the two out"
+                    "to its own sample, but the discriminator's BatchNorm makes it depend on the "
+                    "whole batch: remove one of the two"
                 )
     adaptive = any(hasattr(each, "next_probability") for each in experiment.augmentations)
     if adaptive and allows_any_offset(experiment.loss):
         raise RequestError(
             f"Experiment.augmentations: an adaptive one follows the signs of logits, which mean "
-            f"nothing with {experiment.loss!r}; take the augmentation without Adaptive around it, "
+            f"nothing with {experiment.loss!r}; use the augmentation without Adaptive around it, "
             "or a loss that is neither Wasserstein nor relativistic"
         )
     for player in ("discriminator", "generator"):
         try:
-            losses = jax.eval_shape(getattr(experiment.loss, player), verdict, verdict)
+            losses = jax.eval_shape(getattr(experiment.loss, player), output, output)
         except TypeError as error:
-            if logits is verdict:
+            if logits is output:
                 raise
             raise RequestError(
-                f"loss = {experiment.loss!r}: must take the {type(verdict).__name__} that the "
+                f"loss = {experiment.loss!r}: must take the {type(output).__name__} that the "
                 "discriminator returns, as losses.AuxiliaryClassifier(...) does"
             ) from error
         shape = getattr(losses, "shape", None)

@@ -1,4 +1,4 @@
-"""Starting from another run's parameters."""
+"""Initialises a run with another run's parameters."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,12 +17,12 @@ PLAYERS = ("generator", "discriminator")
 
 @dataclasses.dataclass(frozen=True)
 class InitFrom:
-    """Which parameters of which run a new run starts with.
+    """Which parameters of which other run a new run starts with.
 
     Attributes:
-        run: the other run's directory; its newest checkpoint is taken.
-        players: both, or one of "generator" and "discriminator".
-        partial: leave out parameters of another shape instead of refusing them.
+        run: the other run's directory; its newest checkpoint is used.
+        players: "generator", "discriminator", or both.
+        partial: keep random values for parameters whose shape differs, instead of refusing them.
     """
 
     run: Path
@@ -30,7 +30,7 @@ class InitFrom:
     partial: bool = False
 
     def record(self) -> dict[str, Any]:
-        """What `config.json` says of it."""
+        """Returns what `config.json` records of it."""
         return {
             "run": str(self.run.resolve()),
             "players": list(self.players),
@@ -43,8 +43,13 @@ def load_pretrained(
 ) -> gan.GANState:
     """Returns `state` with the matching parameters and variables of another run.
 
-    A generator is taken from the moving average where that run has one. The optimizers start
-    afresh. Says what was taken and what was not.
+    The generator's come from the moving average if that run has one. Optimizer states stay as they
+    are in `state`.
+
+    Args:
+        start: what to take.
+        state: of the new run, at step 0.
+        announce: is told what was taken and what was not.
 
     Raises:
         RequestError: a parameter has another shape and `start.partial` is False, or none matches.
@@ -66,7 +71,7 @@ def load_pretrained(
         if left:
             announce(f"{player}: left at random: {', '.join(left)}")
     if state.ema is not None:
-        # Copies, as training donates every array of the state, each once.
+        # Copies, as training donates the state, in which no array may occur twice.
         started = (state.generator.params, state.generator.variables)
         state = state.replace(ema=jax.tree.map(jnp.copy, started))
     if state.guard is not None:

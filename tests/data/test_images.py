@@ -13,6 +13,7 @@ import pytest
 import tyro
 
 import gan_jax.data
+from gan_jax import features
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 
@@ -247,11 +248,45 @@ def test_text_that_names_no_data_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Photos").mkdir()
     (tmp_path / "readme").write_text("")
-    with pytest.raises(RequestError, match=r"'Phtos' is no data set: .*did you mean 'Photos'"):
+    with pytest.raises(RequestError, match=r"'Phtos' is not a data set: .*did you mean 'Photos'"):
         images.from_text("Phtos", 8, 1)
-    with pytest.raises(RequestError, match="'readme' is no data set"):
+    with pytest.raises(RequestError, match="'readme' is not a data set"):
         images.from_text("readme", 8, 1)
     (tmp_path / "Photos" / "train").mkdir()
     (tmp_path / "Photos" / "test").mkdir()
     with pytest.raises(RequestError, match="folders of their own; give 'Photos/train'"):
         images.from_text("Photos", 8, 1)
+
+
+def test_data_say_what_they_are_without_loading():
+    nowhere = images.folder("nowhere", 16, 3)
+    assert nowhere.stored == ((16, 16, 3), "uint8")
+    assert nowhere.split == "all"
+    assert images.mnist_sample("test").split == "test"
+    assert images.tfds("mnist", "train[:100]", data_dir="nowhere").split == "train[:100]"
+    assert images.stacked(images.mnist_sample()).split == "all"
+
+
+def test_pixels_are_the_way_back_from_samples():
+    described = images.mnist_sample("test", size=8)
+    raw = described.gather(np.arange(20))
+    np.testing.assert_array_equal(
+        described.to_stored(described.prepare(raw)["sample"]), raw["sample"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("described", "bundled"),
+    [
+        (images.mnist_sample("test", labels=True), True),
+        (images.tfds("mnist", "train[:100]", data_dir="nowhere"), True),
+        (images.tfds("mnist:3.0.1", data_dir="nowhere"), True),
+        (images.mnist_sample(size=32), False),
+        (images.mnist_sample(channels=3), False),
+        (images.tfds("fashion_mnist", data_dir="nowhere"), False),
+        (images.arrays("nowhere.npz", 28, 1), False),
+        (images.stacked(images.mnist_sample()), False),
+    ],
+)
+def test_digits_come_with_a_feature_network(described, bundled):
+    assert described.features() == (features.mnist() if bundled else None)

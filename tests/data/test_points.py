@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gan_jax.common.errors import RequestError
-from gan_jax.data import points
+from gan_jax.data import grids, points
+from gan_jax.features import NearestMode
 
 
 def test_a_ring_has_its_modes_on_a_circle():
@@ -54,9 +55,9 @@ def test_batches_are_the_points_that_the_order_says():
     assert batch["condition"] is None
 
 
-def test_a_picture_shows_points_where_they_are():
+def test_a_page_shows_points_where_they_are():
     square = points.Mixture(((1.0, 1.0), (-1.0, -1.0)), deviation=0.0, count=10)
-    page = square.picture(np.array([[1.0, 1.0], [1.0, -1.0], [50.0, 0.0], [math.nan, 0.0]]))
+    page = square.page(np.array([[1.0, 1.0], [1.0, -1.0], [50.0, 0.0], [math.nan, 0.0]]))
     assert page.shape == (points.PIXELS, points.PIXELS, 1)
     far = round(points.PIXELS / 2 * (1 + 1 / (points.MARGIN * math.sqrt(2)))) - points.DOT // 2
     right_or_top = {far, far + 1}
@@ -70,11 +71,11 @@ def test_a_picture_shows_points_where_they_are():
     assert shown == {0: top_right | bottom_right, 200: bottom_left}
 
 
-def test_points_at_the_edge_of_a_picture_are_whole_or_not_there():
+def test_points_at_the_edge_of_a_page_are_whole_or_not_there():
     reach = points.MARGIN
     mixture = points.Mixture(((1.0, 0.0),), deviation=0.0, count=1)
     for x, y in itertools.product(np.linspace(-1.01, 1.01, 400) * reach, (-reach, 0.0, reach)):
-        dark = (mixture.picture(np.array([[x, y]])) == 0).sum()
+        dark = (mixture.page(np.array([[x, y]])) == 0).sum()
         assert dark in (0, points.DOT**2)
 
 
@@ -86,9 +87,27 @@ def test_points_at_the_edge_of_a_picture_are_whole_or_not_there():
         (lambda: points.Mixture((), 0.1), "must be points"),
         (lambda: points.Mixture(((1.0, 2.0, 3.0),), 0.1), "must be points"),
         (lambda: points.Mixture(((0.0, 0.0),), -0.1), "deviation = -0.1"),
-        (lambda: points.ring().read_files([Path("a.png")]), "come in no files"),
+        (lambda: points.ring().read([Path("a.png")]), "come in no files"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):
     with pytest.raises(RequestError, match=message):
         make()
+
+
+def test_points_are_stored_as_they_are_and_a_page_is_one_cell(tmp_path):
+    ring = points.ring()
+    drawn = ring.load().sample[:7]
+    assert ring.to_stored(drawn) is drawn
+    assert (drawn.shape[1:], drawn.dtype) == (ring.stored.shape, ring.stored.dtype)
+    page = ring.page(drawn)
+    np.testing.assert_array_equal(ring.cells(page, 8), [page])
+    ring.write(drawn, tmp_path / "page.png")
+    np.testing.assert_array_equal(grids.read_png(tmp_path / "page.png"), page)
+    with pytest.raises(RequestError, match=r"folder: must end in \.png$"):
+        ring.write(drawn, tmp_path / "folder")
+
+
+def test_points_come_with_their_modes_as_features():
+    ring = points.ring(deviation=0.1)
+    assert ring.features() == NearestMode(ring.centres, points.GOOD_DEVIATIONS * 0.1)

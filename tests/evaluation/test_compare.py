@@ -1,3 +1,5 @@
+"""Comparisons of configurations, against statistics that are computed otherwise."""
+
 import csv
 import json
 
@@ -28,7 +30,7 @@ def row(metric, value, step=12, drawn=50, parameters="raw", sha256="ab", key=0):
     }
 
 
-def setting(path, values, metric="recall", diverged=(), **fields):
+def configuration(path, values, metric="recall", diverged=(), **fields):
     """A directory of seeds with these values of a metric, as training would leave it."""
     for seed, value in enumerate(values):
         directory = RunDirectory(path).of_seed(seed)
@@ -45,22 +47,24 @@ GOOD, ALIKE, BAD = (0.8, 0.82, 0.81, 0.79), (0.79, 0.81, 0.8, 0.8), (0.5, 0.52, 
 
 
 def test_means_and_intervals_are_those_over_seeds(tmp_path):
-    (found,) = compare([setting(tmp_path / "a", GOOD)])[1]
+    (found,) = compare([configuration(tmp_path / "a", GOOD)])[1]
     mean, deviation = np.mean(GOOD), np.std(GOOD, ddof=1)
     half_width = stats.t.ppf(0.975, 3) * deviation / 2
     assert found.mean.value == pytest.approx(mean)
     assert found.mean.low == pytest.approx(mean - half_width)
     assert found.mean.high == pytest.approx(mean + half_width)
     assert found.standard_deviation == pytest.approx(deviation)
-    assert (len(found.values), found.setting.seeds) == (4, 4)
+    assert (len(found.values), found.configuration.seeds) == (4, 4)
 
 
 def test_what_differs_from_the_best_is_said_and_what_does_not(tmp_path):
-    paths = [setting(tmp_path / name, v) for name, v in zip("abc", (ALIKE, BAD, GOOD), strict=True)]
+    paths = [
+        configuration(tmp_path / name, v) for name, v in zip("abc", (ALIKE, BAD, GOOD), strict=True)
+    ]
     basis, found = compare(paths)
     assert basis == ("blocks", "ab", 50, 0)
-    assert [each.verdict for each in found] == ["no difference shown", "worse", "best"]
-    # Games and Howell's: the studentised range of Welch's t, here of three settings.
+    assert [each.conclusion for each in found] == ["no difference shown", "worse", "best"]
+    # Games and Howell's: the studentised range of Welch's t, here of three configurations.
     for other, values in zip(found, (ALIKE, BAD), strict=False):
         welch = stats.ttest_ind(values, GOOD, equal_var=False)
         expected = stats.studentized_range.sf(abs(welch.statistic) * 2**0.5, 3, welch.df)
@@ -69,43 +73,43 @@ def test_what_differs_from_the_best_is_said_and_what_does_not(tmp_path):
 
 def test_the_best_of_a_distance_is_the_lowest(tmp_path):
     paths = [
-        setting(tmp_path / name, v, "frechet_distance")
+        configuration(tmp_path / name, v, "frechet_distance")
         for name, v in zip("ab", (GOOD, BAD), strict=True)
     ]
-    assert [each.verdict for each in compare(paths)[1]] == ["worse", "best"]
+    assert [each.conclusion for each in compare(paths)[1]] == ["worse", "best"]
 
 
 def test_seeds_that_have_diverged_are_counted_and_left_out(tmp_path):
-    (found,) = compare([setting(tmp_path / "a", (*GOOD, 0.0), diverged=(4,))])[1]
-    assert (found.setting.seeds, found.setting.diverged, len(found.values)) == (5, 1, 4)
+    (found,) = compare([configuration(tmp_path / "a", (*GOOD, 0.0), diverged=(4,))])[1]
+    assert (found.configuration.seeds, found.configuration.diverged, len(found.values)) == (5, 1, 4)
     assert found.mean.value == pytest.approx(np.mean(GOOD))
 
 
-def test_one_seed_has_no_interval_and_no_verdict(tmp_path):
-    one, several = setting(tmp_path / "a", (0.9,)), setting(tmp_path / "b", GOOD)
-    found = compare([one, several, setting(tmp_path / "c", BAD)])[1]
-    assert (found[0].mean, found[0].p_value, found[0].verdict) == (None, None, "")
-    assert found[1].verdict == "best"
+def test_one_seed_has_no_interval_and_no_conclusion(tmp_path):
+    one, several = configuration(tmp_path / "a", (0.9,)), configuration(tmp_path / "b", GOOD)
+    found = compare([one, several, configuration(tmp_path / "c", BAD)])[1]
+    assert (found[0].mean, found[0].p_value, found[0].conclusion) == (None, None, "")
+    assert found[1].conclusion == "best"
 
 
 def test_one_seed_has_its_value_in_the_file(tmp_path):
-    (line,) = csv.DictReader(to_csv(*compare([setting(tmp_path / "a", (0.9,))])).splitlines())
+    (line,) = csv.DictReader(to_csv(*compare([configuration(tmp_path / "a", (0.9,))])).splitlines())
     assert (line["mean"], line["low"], line["high"]) == ("0.9", "", "")
 
 
 @pytest.mark.parametrize("metric", ["recall", "memorisation"])
-def test_nothing_is_best_of_one_setting_and_no_memorisation_is(tmp_path, metric):
-    (alone,) = compare([setting(tmp_path / "a", GOOD, metric)])[1]
-    assert alone.verdict == ""
+def test_nothing_is_best_of_one_configuration_and_no_memorisation_is(tmp_path, metric):
+    (alone,) = compare([configuration(tmp_path / "a", GOOD, metric)])[1]
+    assert alone.conclusion == ""
     if metric == "memorisation":
-        found = compare([tmp_path / "a", setting(tmp_path / "b", BAD, metric)])[1]
-        assert [each.verdict for each in found] == ["", ""]
+        found = compare([tmp_path / "a", configuration(tmp_path / "b", BAD, metric)])[1]
+        assert [each.conclusion for each in found] == ["", ""]
 
 
-def test_a_setting_whose_seeds_were_not_all_evaluated_is_left_out_and_named(tmp_path, caplog):
-    paths = [setting(tmp_path / name, GOOD) for name in "ab"]
+def test_a_configuration_whose_seeds_were_not_all_evaluated_is_left_out_and_named(tmp_path, caplog):
+    paths = [configuration(tmp_path / name, GOOD) for name in "ab"]
     RunDirectory(paths[1]).of_seed(2).evaluation.unlink()
-    assert [found.setting.path for found in compare(paths)[1]] == paths[:1]
+    assert [found.configuration.path for found in compare(paths)[1]] == paths[:1]
     assert caplog.text.startswith("WARNING") and f"gan-jax evaluate {paths[1]}\n" in caplog.text
     with pytest.raises(RequestError, match=rf"not all (.|\n)*gan-jax evaluate {paths[1]}$"):
         compare(paths[1:])
@@ -113,24 +117,24 @@ def test_a_setting_whose_seeds_were_not_all_evaluated_is_left_out_and_named(tmp_
 
 @pytest.mark.parametrize("other", [{"drawn": 60}, {"sha256": "cd"}, {"key": 1}])
 def test_what_was_measured_otherwise_is_not_compared(tmp_path, other):
-    paths = [setting(tmp_path / "a", GOOD), setting(tmp_path / "b", GOOD, **other)]
-    with pytest.raises(RequestError, match=r"nothing was measured alike .* gan-jax evaluate"):
+    paths = [configuration(tmp_path / "a", GOOD), configuration(tmp_path / "b", GOOD, **other)]
+    with pytest.raises(RequestError, match=r"have no measurement in common.* gan-jax evaluate"):
         compare(paths)
 
 
-def test_the_file_has_a_line_for_each_metric_and_setting(tmp_path):
-    paths = [setting(tmp_path / name, v) for name, v in zip("ab", (GOOD, BAD), strict=True)]
+def test_the_file_has_a_line_for_each_metric_and_configuration(tmp_path):
+    paths = [configuration(tmp_path / name, v) for name, v in zip("ab", (GOOD, BAD), strict=True)]
     first, second = csv.DictReader(to_csv(*compare(paths)).splitlines())
     assert first["directory"] == str(paths[0])
     assert (first["features_sha256"], first["drawn"]) == ("ab", "50")
     assert float(first["mean"]) == pytest.approx(np.mean(GOOD))
-    assert (first["p_value"], first["verdict"]) == ("", "best")
+    assert (first["p_value"], first["conclusion"]) == ("", "best")
     assert float(second["p_value"]) < 0.001
-    assert second["verdict"] == "worse"
+    assert second["conclusion"] == "worse"
 
 
 def test_scores_of_training_are_compared_where_there_are_no_others(tmp_path):
-    path = setting(tmp_path / "a", (0.5,), key=2**31)
+    path = configuration(tmp_path / "a", (0.5,), key=2**31)
     assert str(compare([path])[0]).endswith("50 samples, while training")
     evaluation = RunDirectory(path).of_seed(0).evaluation
     evaluation.write_text(evaluation.read_text() + json.dumps(row("recall", 0.6)) + "\n")
@@ -138,12 +142,12 @@ def test_scores_of_training_are_compared_where_there_are_no_others(tmp_path):
     assert (basis.key, len(found.values)) == (0, 1)
 
 
-def test_without_a_spread_there_is_no_verdict(tmp_path):
-    paths = [setting(tmp_path / name, (1.0, 1.0)) for name in "ab"]
-    assert [each.verdict for each in compare(paths)[1]] == ["best", ""]
+def test_without_a_spread_there_is_no_conclusion(tmp_path):
+    paths = [configuration(tmp_path / name, (1.0, 1.0)) for name in "ab"]
+    assert [each.conclusion for each in compare(paths)[1]] == ["best", ""]
 
 
-def test_a_setting_that_is_there_twice_is_refused(tmp_path):
-    path = setting(tmp_path / "a", GOOD)
-    with pytest.raises(RequestError, match="a is there twice"):
+def test_a_configuration_that_is_given_twice_is_refused(tmp_path):
+    path = configuration(tmp_path / "a", GOOD)
+    with pytest.raises(RequestError, match="a is given twice"):
         compare([path, path])

@@ -14,8 +14,9 @@ from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.runs import checkpoints
-from gan_jax.training import loop
-from gan_jax.training.loop import Outcome
+from gan_jax.training.hooks.checkpoints import BestCheckpoint
+from gan_jax.training.hooks.scores import Scores
+from gan_jax.training.outcome import Outcome
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
 from tests.tiny import tiny
@@ -152,22 +153,22 @@ def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
     assert_same_scores(uninterrupted, tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["_evaluate", "keep_best"])
+@pytest.mark.parametrize("hook", [Scores, BestCheckpoint])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_around_the_last_evaluation_and_resumed_equals_uninterrupted(
-    uninterrupted, tmp_path, monkeypatch, name, moment
+    uninterrupted, tmp_path, monkeypatch, hook, moment
 ):
-    function, calls = getattr(loop, name), itertools.count(1)
+    act, calls = hook.act, itertools.count(1)
 
     def crashing(*arguments):
         crash = next(calls) == 3
         if not (crash and moment == "before"):
-            function(*arguments)
+            act(*arguments)
         if crash:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, name, crashing)
+        patch.setattr(hook, "act", crashing)
         with pytest.raises(KeyboardInterrupt):
             train(evaluating(), tmp_path / "run")
     train(evaluating(), tmp_path / "run")

@@ -10,6 +10,7 @@ import pytest
 from gan_jax import features, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
+from gan_jax.data.grids import to_pixels
 from gan_jax.evaluation import references
 from gan_jax.evaluation.of_runs import evaluate_data, evaluate_runs
 from gan_jax.evaluation.rows import read_rows
@@ -17,7 +18,6 @@ from gan_jax.metrics import frechet
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import checkpoints
 from gan_jax.sampling import samples
-from gan_jax.sampling.sheets import to_pixels
 from gan_jax.training.train import train
 from tests.tiny import tiny
 from tests.tiny_features import blocks, no_classes

@@ -24,6 +24,11 @@ class Counting(features.Function):
         return super().extract(pixels)
 
 
+def means(stored):
+    """The numbers themselves as features."""
+    return stored.astype(np.float32)
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """An empty cache folder."""
@@ -76,6 +81,17 @@ def test_one_changed_pixel_or_another_network_is_another_file(cache):
     reference(changed.reshape(2000, 8, 8, 1)[:, ::-1], NETWORK)
     reference(PIXELS, features.function(no_classes))
     assert len(list(cache.iterdir())) == 4
+
+
+def test_examples_of_any_rank_have_statistics_and_their_type_counts(cache):
+    tokens = np.random.default_rng(0).integers(0, 5, (50, 8), dtype=np.uint8)
+    network = features.function(means)
+    found = reference(tokens, network)
+    np.testing.assert_allclose(found.moments.mean, tokens.mean(0), rtol=1e-6)
+    assert_same(found, reference(tokens, network))
+    signed = reference(tokens.view(np.int8), network)
+    assert_same(found, signed)
+    assert len(list(cache.iterdir())) == 2
 
 
 def test_a_new_way_of_computing_makes_old_files_unused(cache, monkeypatch):

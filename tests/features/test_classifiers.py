@@ -130,7 +130,7 @@ def test_results_do_not_depend_on_how_many_images_there_are(small, count):
     ],
 )
 def test_wrong_images_are_refused(small, pixels, given):
-    right = r"features small take images of type uint8, shape \[count, 8, 8, 3\], not "
+    right = r"features small take samples of type uint8, shape \[count, 8, 8, 3\], not "
     with pytest.raises(RequestError, match=right + given):
         features.classifier(small).extract(pixels)
 
@@ -157,7 +157,7 @@ def rewritten(path, **changes):
         (lambda path: path.read_bytes()[:500], "cannot be read as .npz, or is damaged"),
         (lambda path: b"nothing", "cannot be read as .npz, or is damaged"),
         (lambda path: b"", "cannot be read as .npz, or is damaged"),
-        (lambda path: rewritten(path, description=None), "is no classifier, .* no 'description'"),
+        (lambda path: rewritten(path, description=None), "is not a classifier .* no 'description'"),
         (lambda path: rewritten(path, description=np.array("{")), "description that cannot be"),
         (lambda path: rewritten(path, description=np.array("[1]")), "description that cannot be"),
         (

@@ -56,8 +56,8 @@ def test_a_function_may_give_probabilities_and_be_compiled():
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (lambda pixels: pixels, r"features of shape \(256, 8, 8, 3\) for 256 images"),
-        (lambda pixels: colours(pixels)[:3], r"features of shape \(3, 3\) for 256 images"),
+        (lambda pixels: pixels, r"features of shape \(256, 8, 8, 3\) for 256 samples"),
+        (lambda pixels: colours(pixels)[:3], r"features of shape \(3, 3\) for 256 samples"),
         (lambda pixels: colours(pixels) / 0 * 0, "features that are not finite"),
         (lambda pixels: (colours(pixels), 1.0), r"probabilities of shape \(\)"),
     ],

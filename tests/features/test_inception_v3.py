@@ -73,7 +73,7 @@ def test_says_what_it_is(drawn):
 
 @pytest.mark.parametrize("shape", [(2, 28, 28, 2), (2, 28, 28), (0, 28, 28, 3), (2, 0, 28, 3)])
 def test_refuses_other_images(drawn, shape):
-    with pytest.raises(RequestError, match=r"inception-v3-fid take images"):
+    with pytest.raises(RequestError, match=r"inception-v3-fid take samples"):
         drawn.extract(np.zeros(shape, np.uint8))
     with pytest.raises(RequestError, match=r"type uint8.*not type float32"):
         drawn.extract(np.zeros((2, 28, 28, 3), np.float32))

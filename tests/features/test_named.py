@@ -24,8 +24,8 @@ def test_networks_are_named_by_text(tmp_path, monkeypatch):
         ("mnits", "features 'mnits': give mnist, .*; did you mean 'mnist'"),
         ("", "features ''"),
         ("os:", "features 'os:'"),
-        ("no.such.module:f", "features no.such.module:f cannot be had: ModuleNotFoundError"),
-        ("os:nothing", "features os:nothing cannot be had: AttributeError"),
+        ("no.such.module:f", "features no.such.module:f cannot be imported: ModuleNotFoundError"),
+        ("os:nothing", "features os:nothing cannot be imported: AttributeError"),
         ("os:sep", "must be a function"),
     ],
 )

@@ -62,5 +62,6 @@ def test_centres_are_points_in_the_plane(centres):
 
 
 def test_images_are_refused():
-    with pytest.raises(RequestError, match=r"takes points \[count, 2\], not \[5, 8, 8, 1\]"):
+    right = r"nearest-mode take samples of shape \[count, 2\]"
+    with pytest.raises(RequestError, match=right + r", not type float32, shape \(5, 8, 8, 1\)"):
         NETWORK.extract(np.zeros((5, 8, 8, 1), np.float32))

@@ -8,12 +8,13 @@ import pytest
 import gan_jax.augmentation
 import gan_jax.guard
 from gan_jax import losses, penalties
+from gan_jax.cli import train
 from gan_jax.cli.parsing import parse
 from gan_jax.health.remedies import MISSING, REMEDIES, Addition, Remedy, _value, advice
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
 from gan_jax.training.preflight import check_shapes
-from tests.tiny import tiny
+from tests.tiny import tiny, tiny_points
 
 # Each of its values can be improved, so that every remedy applies.
 POOR = tiny(
@@ -31,28 +32,28 @@ def file(tmp_path_factory):
     return path
 
 
-def fields_of(verdict):
-    return [each for each in REMEDIES[verdict] if isinstance(each, Remedy)]
+def fields_of(diagnosis):
+    return [each for each in REMEDIES[diagnosis] if isinstance(each, Remedy)]
 
 
-def paths(experiment, verdict):
+def paths(experiment, diagnosis):
     """Arguments of the advice: path -> value."""
-    found = [re.match(r"--(\S+) (\S+) \(now", line) for line in advice(experiment, verdict)]
+    found = [re.match(r"--(\S+) (\S+) \(now", line) for line in advice(experiment, diagnosis)]
     return {match[1]: match[2] for match in found if match}
 
 
-@pytest.mark.parametrize("verdict", REMEDIES)
-def test_every_remedy_is_of_a_field_that_exists(verdict):
-    for remedy in fields_of(verdict):
+@pytest.mark.parametrize("diagnosis", REMEDIES)
+def test_every_remedy_is_of_a_field_that_exists(diagnosis):
+    for remedy in fields_of(diagnosis):
         assert _value(POOR, remedy.path) is not MISSING, remedy.path
 
 
-@pytest.mark.parametrize("verdict", REMEDIES)
-def test_the_command_line_takes_all_that_is_advised(file, verdict):
-    advised = paths(POOR, verdict)
-    assert len(advised) == len(fields_of(verdict))
+@pytest.mark.parametrize("diagnosis", REMEDIES)
+def test_the_command_line_takes_all_that_is_advised(file, diagnosis):
+    advised = paths(POOR, diagnosis)
+    assert len(advised) == len(fields_of(diagnosis))
     flags = [word for path, value in advised.items() for word in (f"--{path}", value)]
-    parsed = parse(["train", str(file), *flags]).experiment
+    parsed = parse("train", train.FORMS, [str(file), *flags]).experiment
     for path, value in advised.items():
         assert _value(parsed, path.replace("-", "_")) == ast.literal_eval(value)
 
@@ -100,7 +101,9 @@ def test_advice_says_what_to_try_what_is_now_and_why():
 
 def test_penalties_that_are_there_stay_there():
     lines = advice(tiny(penalties=(penalties.LeCam(),)), "collapse")
-    assert lines[0].startswith("penalties=(penalties.R1(1.0),) in the file, with those that are")
+    assert lines[0].startswith(
+        "penalties=(penalties.R1(1.0),) in the file, added to the present ones: "
+    )
 
 
 def test_r1_is_advised_only_where_examples_are_judged_apart():
@@ -114,3 +117,12 @@ def test_r1_is_advised_only_where_examples_are_judged_apart():
 
 def test_a_balanced_run_needs_no_advice():
     assert advice(tiny(), "balanced") == []
+
+
+def test_augmentations_of_images_are_advised_for_images_alone():
+    def advised(experiment):
+        advice_lines = advice(experiment, "discriminator overfitting")
+        return any("DiffAugment" in line for line in advice_lines)
+
+    assert advised(tiny())
+    assert not advised(tiny_points())

@@ -40,7 +40,7 @@ def history(scores=(), **changes):
     return History([*lines[:-3], *(line | changes for line in lines[-3:])], list(scores))
 
 
-def shares(*values):
+def fractions(*values):
     return {f"class_share_{number}": value for number, value in enumerate(values)}
 
 
@@ -49,8 +49,8 @@ def score(step, value):
     return {"step": step, "metric": "frechet_distance", "value": value} | bounds
 
 
-def verdicts(history):
-    return [finding.verdict for finding in rules.findings(history)]
+def diagnoses(history):
+    return [finding.diagnosis for finding in rules.findings(history)]
 
 
 SEEN_ALWAYS = ("step", "accuracy_real", "accuracy_fake")
@@ -58,20 +58,20 @@ STRONG = {"accuracy_real": 0.99, "accuracy_fake": 0.98, "logit_real": 4.0, "logi
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "figures"),
+    ("changes", "diagnosis", "figures"),
     [
         ({"generator_loss": 40.0}, "diverging", ["generator_loss is 40, after 0.8"]),
         ({"gradient_norm_generator": 2.0}, "diverging", ["gradient_norm_generator is 2"]),
         ({"distance_ratio": 0.3}, "collapse", ["0.30 times"]),
-        (shares(*[0.25] * 4, *[0.0] * 6), "collapse", ["6 of 10 classes", "4, 5, 6, 7, 8, 9"]),
+        (fractions(*[0.25] * 4, *[0.0] * 6), "collapse", ["6 of 10 classes", "4, 5, 6, 7, 8, 9"]),
         (STRONG, "discriminator too strong", ["99% of real", "98% of generated", "7.0 apart"]),
         ({"accuracy_real": 1.0, "accuracy_fake": 0.0}, "discriminator fooled", ["0% of generated"]),
         ({"logit_held_out": -0.2}, "discriminator overfitting", ["0.50", "-0.20", "-0.50"]),
     ],
 )
-def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures):
+def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, diagnosis, figures):
     (finding,) = rules.findings(history(**changes))
-    assert finding.verdict == verdict
+    assert finding.diagnosis == diagnosis
     for words in (*figures, "steps 1,000 to 1,200"):
         assert words in finding.evidence
 
@@ -79,9 +79,9 @@ def test_each_rule_alone_sees_its_trouble_and_shows_it(changes, verdict, figures
 @pytest.mark.parametrize("changes", [STRONG, {}])
 def test_logits_that_are_no_log_odds_are_not_judged_by_their_size(changes):
     judged = dataclasses.replace(history(**changes), loss=Wasserstein())
-    assert verdicts(judged) == ["balanced"]
+    assert diagnoses(judged) == ["balanced"]
     far = [line | {"logit_real": 2e3, "logit_fake": -2e3} for line in judged.metrics]
-    assert verdicts(dataclasses.replace(judged, metrics=far)) == ["balanced"]
+    assert diagnoses(dataclasses.replace(judged, metrics=far)) == ["balanced"]
 
 
 @pytest.mark.parametrize("name", ["rollbacks", "returns"])  # as now, and as in earlier versions
@@ -91,8 +91,8 @@ def test_steps_that_a_guard_skips_are_a_divergence(name):
         for number, line in enumerate(history().metrics)
     ]
     (finding,) = rules.findings(History(lines, []))
-    assert finding.verdict == "diverging"
-    words = "skipped 20% of the steps (steps 1,000 to 1,200), and has gone back 22 times"
+    assert finding.diagnosis == "diverging"
+    words = "skipped 20% of the steps (steps 1,000 to 1,200), and has rolled back 22 times"
     assert words in finding.evidence
 
 
@@ -100,25 +100,25 @@ def test_steps_that_a_guard_skips_are_a_divergence(name):
 def test_a_run_that_was_given_up_has_diverged(lines):
     end = "at step 1,234: logit_fake is nan"
     (finding,) = rules.findings(History(history().metrics[:lines], [], end))
-    assert finding.verdict == "diverging"
+    assert finding.diagnosis == "diverging"
     assert finding.evidence == "training ended at step 1,234: logit_fake is nan"
 
 
 @pytest.mark.parametrize("damage", ["x", None, [1]])
 def test_figures_that_are_no_numbers_are_left_out(damage):
     lines = [line | {"logit_real": damage} for line in history().metrics]
-    assert verdicts(History(lines, [])) == ["balanced"]
+    assert diagnoses(History(lines, [])) == ["balanced"]
 
 
 def test_a_run_that_was_out_of_proportion_from_the_start_diverges():
     changed = {"logit_fake": -5000.0}
     lines = [line | changed for line in history(**changed).metrics]
-    assert verdicts(History(lines, [])) == ["diverging"]
+    assert diagnoses(History(lines, [])) == ["diverging"]
 
 
 def test_a_healthy_history_is_balanced():
     (finding,) = rules.findings(history([score(300, 30.0), score(1200, 20.0)]))
-    assert finding.verdict == "balanced"
+    assert finding.diagnosis == "balanced"
     assert "70% of real" in finding.evidence
 
 
@@ -130,19 +130,19 @@ def test_a_healthy_history_is_balanced():
         {"logit_real": 4.0, "logit_fake": -3.0},
         {"logit_held_out": 0.1},
         {"logit_training": 0.4, "logit_held_out": -0.4, "logit_samples": -0.5},
-        shares(*[0.125] * 8, 0.0, 0.0),
+        fractions(*[0.125] * 8, 0.0, 0.0),
     ],
 )
 def test_half_of_a_sign_is_no_trouble(changes):
-    assert verdicts(history(**changes)) == ["balanced"]
+    assert diagnoses(history(**changes)) == ["balanced"]
 
 
-@pytest.mark.parametrize(("looks", "verdict"), [(4, "balanced"), (5, "collapse")])
-def test_a_young_generator_is_not_called_collapsed(looks, verdict):
+@pytest.mark.parametrize(("count", "diagnosis"), [(4, "balanced"), (5, "collapse")])
+def test_a_young_generator_is_not_called_collapsed(count, diagnosis):
     whole = history().metrics
     blind = [{name: line[name] for name in SEEN_ALWAYS} for line in whole]
-    alike = [line | {"distance_ratio": 0.02} for line in whole[:looks]]
-    assert verdicts(History([*alike, *blind[looks:]], [])) == [verdict]
+    alike = [line | {"distance_ratio": 0.02} for line in whole[:count]]
+    assert diagnoses(History([*alike, *blind[count:]], [])) == [diagnosis]
 
 
 def test_where_it_is_too_early_to_tell_a_collapse_that_is_said():
@@ -150,7 +150,7 @@ def test_where_it_is_too_early_to_tell_a_collapse_that_is_said():
     blind = [{name: line[name] for name in SEEN_ALWAYS} for line in whole]
     (finding,) = rules.findings(History([*whole[:4], *blind[4:]], []))
     assert finding.evidence.endswith(
-        "4 looks at samples are too few to tell a collapse, 5 are needed"
+        "4 diagnostics of samples are too few to rule out a collapse, 5 are needed"
     )
     (finding,) = rules.findings(History(whole, []))
     assert "collapse" not in finding.evidence
@@ -159,17 +159,17 @@ def test_where_it_is_too_early_to_tell_a_collapse_that_is_said():
 def test_a_trouble_that_has_passed_is_forgotten():
     lines = history().metrics
     early = [line | STRONG | {"distance_ratio": 0.1} for line in lines[:3]]
-    assert verdicts(History(early + lines[3:], [])) == ["balanced"]
+    assert diagnoses(History(early + lines[3:], [])) == ["balanced"]
 
 
 def test_several_troubles_are_all_told():
-    told = verdicts(history(**STRONG, distance_ratio=0.3))
+    told = diagnoses(history(**STRONG, distance_ratio=0.3))
     assert told == ["collapse", "discriminator too strong"]
 
 
 def test_a_distance_that_got_worse_is_diverging_and_the_best_step_is_named():
     (finding,) = rules.findings(history([score(600, 20.0), score(1200, 40.0)]))
-    assert finding.verdict == "diverging"
+    assert finding.diagnosis == "diverging"
     assert "was 20 at step 600 and is 40 at step 1,200" in finding.evidence
 
 
@@ -177,25 +177,25 @@ def test_a_score_that_fell_is_diverging():
     names = {"metric": "classifier_score"}
     scores = [score(600, 9.0) | names, score(1200, 4.0) | names]
     worse = dataclasses.replace(history(scores), best_metric="classifier_score")
-    assert verdicts(worse) == ["diverging"]
+    assert diagnoses(worse) == ["diverging"]
 
 
 def test_a_distance_within_the_intervals_is_not_diverging():
     close = [score(600, 1.0), score(1200, 1.8)]
-    assert verdicts(history(close)) == ["balanced"]
+    assert diagnoses(history(close)) == ["balanced"]
 
 
 def test_too_few_lines_say_nothing():
-    few = History(history(**STRONG).metrics[-rules.ENOUGH + 1 :], [])
+    few = History(history(**STRONG).metrics[-rules.LEAST_LINES + 1 :], [])
     (finding,) = rules.findings(few)
-    assert finding.verdict == "too little data to say"
+    assert finding.diagnosis == "too little data to say"
     assert "7 lines" in finding.evidence
-    assert verdicts(History([], [])) == ["too little data to say"]
+    assert diagnoses(History([], [])) == ["too little data to say"]
 
 
 def test_a_thousand_classes_are_too_many_to_miss_any():
-    rare = shares(*[1 / 256] * 256, *[0.0] * 744)
-    assert verdicts(history(**rare)) == ["balanced"]
+    rare = fractions(*[1 / 256] * 256, *[0.0] * 744)
+    assert diagnoses(history(**rare)) == ["balanced"]
 
 
 @pytest.fixture(scope="module")
@@ -206,10 +206,10 @@ def run(tmp_path_factory):
     return workdir
 
 
-def test_a_run_is_described_with_a_verdict_and_steps(run):
+def test_a_run_is_described_with_a_diagnosis_and_steps(run):
     described = rules.describe(run)
-    verdict = described.split(":")[0]
-    assert verdict in ("balanced", *REMEDIES)
+    diagnosis = described.split(":")[0]
+    assert diagnosis in ("balanced", *REMEDIES)
     assert "steps" in described
 
 
@@ -234,7 +234,7 @@ def test_a_damaged_note_of_it_is_called_so(tmp_path, text):
     directory = runs.RunDirectory(tmp_path)
     directory.divergence.write_text(text)
     (finding,) = rules.findings(rules.read(directory, tiny()))
-    assert finding.verdict == "diverging"
+    assert finding.diagnosis == "diverging"
     assert f"at an unknown step: {directory.divergence} is damaged" in finding.evidence
 
 
@@ -273,9 +273,9 @@ SICK = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verdict", SICK)
-def test_runs_that_suffer_from_it_are_found_to(tmp_path, few_digits, verdict):
-    few = {"data": few_digits} if verdict == "discriminator overfitting" else {}
+@pytest.mark.parametrize("diagnosis", SICK)
+def test_runs_that_suffer_from_it_are_found_to(tmp_path, few_digits, diagnosis):
+    few = {"data": few_digits} if diagnosis == "discriminator overfitting" else {}
     experiment = tiny(
         generator=dcgan.Generator(width=4, image_size=8),
         discriminator=dcgan.Discriminator(width=8, dropout=0.0),
@@ -287,8 +287,8 @@ def test_runs_that_suffer_from_it_are_found_to(tmp_path, few_digits, verdict):
         sample_every=40,
         save_every=1000,
     )
-    train(dataclasses.replace(experiment, **few | SICK[verdict]), tmp_path / "run")
-    found = verdicts(rules.read(*runs.open_directory(tmp_path / "run")))
-    assert verdict in found
-    if verdict == "balanced":
+    train(dataclasses.replace(experiment, **few | SICK[diagnosis]), tmp_path / "run")
+    found = diagnoses(rules.read(*runs.open_directory(tmp_path / "run")))
+    assert diagnosis in found
+    if diagnosis == "balanced":
         assert found == ["balanced"]

@@ -6,7 +6,7 @@ import pytest
 from gan_jax import gan, losses, penalties
 from gan_jax.common.errors import RequestError
 from gan_jax.networks import resnet
-from gan_jax.networks.conditions import DiscriminatorOutput
+from gan_jax.networks.conditions import AuxiliaryClassifierOutput
 from gan_jax.training.preflight import check_shapes
 from tests.tiny import init, tiny, update
 
@@ -102,10 +102,10 @@ def test_an_auxiliary_classifier_trains_both_players():
     batch = jax.tree.map(jnp.asarray, experiment.data.batch(0, 0, 16))
     new, metrics = update(experiment, state, batch)
     assert all(np.isfinite(float(value)) for value in metrics.values())
-    verdict = gan.verdict(experiment, new, batch["sample"], batch["condition"])
-    assert isinstance(verdict, DiscriminatorOutput)
+    output = gan.discriminator_output(experiment, new, batch["sample"], batch["condition"])
+    assert isinstance(output, AuxiliaryClassifierOutput)
     logits = gan.discriminate(experiment, new, batch["sample"], batch["condition"])
-    np.testing.assert_array_equal(logits, verdict.logits)
+    np.testing.assert_array_equal(logits, output.logits)
     with pytest.raises(RequestError, match="needs a discriminator that also classifies"):
         check_shapes(
             conditional(

@@ -1,12 +1,14 @@
+"""Tables on the terminal: what they show, and that nothing is cut."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from gan_jax.evaluation.compare import Basis, Comparison, Setting
+from gan_jax.evaluation.compare import Basis, Comparison, Configuration
 from gan_jax.evaluation.of_runs import Evaluation
-from gan_jax.reports import terminal as table
+from gan_jax.reports import terminal
 
 
 def row(metric, value, seed=0, parameters="ema", spread=0.5):
@@ -24,7 +26,7 @@ def row(metric, value, seed=0, parameters="ema", spread=0.5):
 
 def cells(rows):
     """Headings, then lines, of the table."""
-    made = table.table(rows, plain=True)
+    made = terminal.table(rows, plain=True)
     lines = zip(*(column.cells for column in made.columns), strict=True)
     return [[column.header for column in made.columns], *map(list, lines)]
 
@@ -79,7 +81,7 @@ def test_plain_output_has_every_fact_and_metric_on_one_line(capsys):
         for seed in range(3)
         for metric, value in (("kernel_distance", 1.23456e-5), ("recall", 0.123456))
     ]
-    table.show(Evaluation(("features [blocks]" + 250 * "x",), tuple(rows)))
+    terminal.show(Evaluation(("features [blocks]" + 250 * "x",), tuple(rows)))
     fact, heading, *lines = capsys.readouterr().out.splitlines()
     assert fact == "features [blocks]" + 250 * "x"
     assert " ".join(heading.split()) == "metric of samples mean over 3 seeds seed 0 seed 1 seed 2"
@@ -87,8 +89,8 @@ def test_plain_output_has_every_fact_and_metric_on_one_line(capsys):
     assert [line.count("(") for line in lines] == [4, 4]
 
 
-def terminal(monkeypatch, width):
-    monkeypatch.setattr(table, "make_console", lambda: (Console(width=width), False))
+def on_terminal(monkeypatch, width):
+    monkeypatch.setattr(terminal, "make_console", lambda: (Console(width=width), False))
 
 
 def seeds_of_all(count):
@@ -101,8 +103,8 @@ def seeds_of_all(count):
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_single_seeds_are_left_out_where_they_are_too_wide(capsys, monkeypatch, width):
-    terminal(monkeypatch, width)
-    table.show(Evaluation((), tuple(seeds_of_all(5))))
+    on_terminal(monkeypatch, width)
+    terminal.show(Evaluation((), tuple(seeds_of_all(5))))
     out = capsys.readouterr().out
     assert "single seeds" in out
     assert "evaluation.jsonl" in out
@@ -117,8 +119,8 @@ def test_single_seeds_are_left_out_where_they_are_too_wide(capsys, monkeypatch, 
 
 
 def test_single_seeds_are_there_where_they_fit(capsys, monkeypatch):
-    terminal(monkeypatch, 300)
-    table.show(Evaluation((), tuple(seeds_of_all(5))))
+    on_terminal(monkeypatch, 300)
+    terminal.show(Evaluation((), tuple(seeds_of_all(5))))
     out = capsys.readouterr().out
     assert "seed 4" in out
     assert "evaluation.jsonl" not in out
@@ -126,19 +128,21 @@ def test_single_seeds_are_there_where_they_fit(capsys, monkeypatch):
 
 def compared(*paths):
     values = np.array([20.123456, 21.234567])
-    settings = [Setting(Path(path), 0, ((), ()), 12.0) for path in paths]
+    configurations = [Configuration(Path(path), 0, ((), ()), 12.0) for path in paths]
     return [
-        Comparison(setting, metric, values, "no difference shown", 0.24)
+        Comparison(configuration, metric, values, "no difference shown", 0.24)
         for metric in ("classifier_score", "class_divergence")
-        for setting in settings
+        for configuration in configurations
     ]
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_settings_metrics_and_numbers_are_whole_on_a_narrow_terminal(capsys, monkeypatch, width):
-    terminal(monkeypatch, width)
+def test_configurations_metrics_and_numbers_are_whole_on_a_narrow_terminal(
+    capsys, monkeypatch, width
+):
+    on_terminal(monkeypatch, width)
     paths = ("/runs/long/losses/loss=Minimax", "/runs/long/losses/loss=Hinge")
-    table.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
+    terminal.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
     out = capsys.readouterr().out
     lines = [line.split() for line in out.splitlines()]
     assert "…" not in out
@@ -161,8 +165,8 @@ def test_settings_metrics_and_numbers_are_whole_on_a_narrow_terminal(capsys, mon
     ],
 )
 def test_what_directories_have_in_common_is_said_once(capsys, monkeypatch, paths, common, names):
-    terminal(monkeypatch, 80)
-    table.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
+    on_terminal(monkeypatch, 80)
+    terminal.show_comparisons(Basis("blocks", "ab", 50, 0), compared(*paths))
     out = capsys.readouterr().out
     assert ("directories in" in out) == (common is not None)
     assert common is None or f"directories in {common}\n" in out

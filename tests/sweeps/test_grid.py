@@ -1,4 +1,4 @@
-"""Settings of a sweep: what grids, draws and files mean, and what is refused."""
+"""Configurations of a sweep: what grids, draws and files mean, and what is refused."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from gan_jax import losses, penalties
 from gan_jax.common.errors import RequestError
 from gan_jax.optimizers import Adam
 from gan_jax.runs.serialisation import load_experiment
-from gan_jax.sweeps import grid as settings
+from gan_jax.sweeps import grid
 from tests.tiny import tiny
 
 FILE = Path(__file__).parents[1] / "sweep_experiment.py"
 
 
-def made(*grid, draws=((),)):
+def made(*texts, draws=((),)):
     base = load_experiment(FILE)
-    return settings.product(base, [settings.parse_grid(text, FILE) for text in grid], draws)
+    return grid.product(base, [grid.parse_grid(text, FILE) for text in texts], draws)
 
 
 def test_a_grid_is_the_product_of_its_fields_with_names_that_say_them():
@@ -41,7 +41,7 @@ def test_values_are_python_with_the_names_of_the_file():
 def test_words_stand_for_themselves_and_negative_numbers_for_numbers():
     found = made("update_order=simultaneous,alternating")
     assert [each.update_order for each in found.values()] == ["simultaneous", "alternating"]
-    assert [choice.value for choice in settings.parse_grid("x=-1,2", FILE)] == [-1, 2]
+    assert [choice.value for choice in grid.parse_grid("x=-1,2", FILE)] == [-1, 2]
 
 
 def test_fields_that_change_together():
@@ -55,19 +55,19 @@ def test_fields_deep_inside_and_hyphens():
     found = made("generator-optimizer.learning-rate=1e-3")
     (experiment,) = found.values()
     assert experiment.generator_optimizer == Adam(1e-3)
-    deep = settings.with_field(tiny(penalties=(penalties.R1(),)), "penalties.0.gamma", 2.0)
+    deep = grid.with_field(tiny(penalties=(penalties.R1(),)), "penalties.0.gamma", 2.0)
     assert deep.penalties == (penalties.R1(2.0),)
 
 
 @pytest.mark.parametrize(("field", "other"), [("steps", "epochs"), ("epochs", "steps")])
 def test_one_length_takes_the_place_of_the_other(field, other):
     base = tiny(**{other: 3, field: None})
-    changed = settings.with_field(base, field, 2)
+    changed = grid.with_field(base, field, 2)
     assert (getattr(changed, field), getattr(changed, other)) == (2, None)
 
 
 @pytest.mark.parametrize(
-    ("grid", "message"),
+    ("texts", "message"),
     [
         (["widht=3"], "no field 'widht' in Experiment"),
         (["generator.widht=3"], "no field 'widht' in Generator; did you mean 'width'?"),
@@ -80,22 +80,22 @@ def test_one_length_takes_the_place_of_the_other(field, other):
         (["learning_rate=0.1"], "did you mean 'generator_optimizer.learning_rate'?"),
         (["loss=lossses.Minimax"], "name 'lossses' is not defined; did you mean 'losses'?"),
         (["batch_size"], "give FIELD=VALUE,VALUE"),
-        (["batch_size=4,,"], "no values, in Python"),
+        (["batch_size=4,,"], "not Python values"),
         (["batch_size="], "give at least one value"),
-        (["batch_size=4", "batch_size=8"], "field batch_size is there twice"),
-        (["batch_size=4,4"], "two settings are named batch_size=4"),
-        (["ema_decay=0,0.0"], "the settings ema_decay=0 and ema_decay=0.0 are equal"),
+        (["batch_size=4", "batch_size=8"], "field batch_size is given twice"),
+        (["batch_size=4,4"], "two configurations are named batch_size=4"),
+        (["ema_decay=0,0.0"], "the configurations ema_decay=0 and ema_decay=0.0 are equal"),
         (["seed=0,1"], "give --seeds 0:4"),
         (["steps=4", "epochs=1"], "steps and epochs: give one of the two"),
-        (["batch_size=3]+[4"], "no values with commas"),
-        (["latent_size=n for n in (3, 4)"], "no values with commas"),
+        (["batch_size=3]+[4"], "not values with commas"),
+        (["latent_size=n for n in (3, 4)"], "not values with commas"),
         (["latent_size=exit()"], "raises SystemExit"),
         (["latent_size.=3"], "no field '' in int"),
     ],
 )
-def test_grids_that_make_no_sense_are_refused(grid, message):
+def test_wrong_grids_are_refused(texts, message):
     with pytest.raises(RequestError) as refused:
-        made(*grid)
+        made(*texts)
     assert message in str(refused.value)
 
 
@@ -105,13 +105,13 @@ def values_of(choices):
 
 def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
     ranges = [
-        settings.parse_range("generator_optimizer.learning_rate=log:1e-5:1e-3"),
-        settings.parse_range("batch_size=4:9"),
-        settings.parse_range("ema_decay=0.5:0.9"),
+        grid.parse_range("generator_optimizer.learning_rate=log:1e-5:1e-3"),
+        grid.parse_range("batch_size=4:9"),
+        grid.parse_range("ema_decay=0.5:0.9"),
     ]
-    choices = settings.draw(ranges, 200, key=3)
-    assert settings.draw(ranges, 5, key=3) == choices[:5]
-    assert settings.draw(ranges, 5, key=4) != choices[:5]
+    choices = grid.draw(ranges, 200, key=3)
+    assert grid.draw(ranges, 5, key=3) == choices[:5]
+    assert grid.draw(ranges, 5, key=4) != choices[:5]
     drawn = [values_of(each) for each in choices]
     rates = np.array([values["generator_optimizer.learning_rate"] for values in drawn])
     assert rates.min() >= 1e-5 and rates.max() <= 1e-3
@@ -121,15 +121,15 @@ def test_draws_lie_in_their_interval_and_do_not_depend_on_how_many_there_are():
 
 
 def test_draws_differ_and_too_few_different_ones_are_refused():
-    ranges = [settings.parse_range("latent_size=3:6")]
-    drawn = settings.draw(ranges, 4, key=0)
+    ranges = [grid.parse_range("latent_size=3:6")]
+    drawn = grid.draw(ranges, 4, key=0)
     assert sorted(values_of(each)["latent_size"] for each in drawn) == [3, 4, 5, 6]
-    with pytest.raises(RequestError, match="only 4 different ones"):
-        settings.draw(ranges, 5, key=0)
+    with pytest.raises(RequestError, match="only 4 different draws were found"):
+        grid.draw(ranges, 5, key=0)
 
 
-def test_logarithmic_integers_are_as_frequent_as_their_share():
-    interval = settings.parse_range("latent_size=log:1:4")
+def test_logarithmic_integers_are_as_frequent_as_their_part_of_the_interval():
+    interval = grid.parse_range("latent_size=log:1:4")
     generator = np.random.default_rng(0)
     found = np.bincount([interval.draw(generator).value for _ in range(20_000)])[1:]
     borders = np.log([0.5, 1.5, 2.5, 3.5, 4.5])
@@ -138,17 +138,17 @@ def test_logarithmic_integers_are_as_frequent_as_their_share():
 
 
 def test_a_field_is_drawn_from_one_interval():
-    ranges = [settings.parse_range(text) for text in ("latent_size=1:2", "latent-size=3:4")]
-    with pytest.raises(RequestError, match="latent_size is there twice"):
-        made(draws=settings.draw(ranges, 2, key=0))
+    ranges = [grid.parse_range(text) for text in ("latent_size=1:2", "latent-size=3:4")]
+    with pytest.raises(RequestError, match="latent_size is given twice"):
+        made(draws=grid.draw(ranges, 2, key=0))
 
 
-def test_names_of_settings_are_short_enough_for_files():
-    assert len(settings.file_name("é" * 300).encode()) <= settings.LONGEST_NAME
+def test_names_of_configurations_are_short_enough_for_files():
+    assert len(grid.file_name("é" * 300).encode()) <= grid.LONGEST_NAME
 
 
 def test_draws_are_combined_with_the_grid():
-    drawn = settings.draw([settings.parse_range("batch_size=4:64")], 3, key=0)
+    drawn = grid.draw([grid.parse_range("batch_size=4:64")], 3, key=0)
     found = made("latent_size=3,4", draws=drawn)
     assert len(found) == 6
     assert [each.batch_size for each in found.values()] == [
@@ -168,13 +168,13 @@ def test_draws_are_combined_with_the_grid():
         ("x=-1e308:1e308", "at most 1e"),
     ],
 )
-def test_ranges_that_make_no_sense_are_refused(text, message):
+def test_wrong_ranges_are_refused(text, message):
     with pytest.raises(RequestError, match=message):
-        settings.parse_range(text)
+        grid.parse_range(text)
 
 
-def test_a_file_yields_settings():
-    found = settings.from_file(FILE.with_name("sweep_settings.py"))
+def test_a_file_yields_configurations():
+    found = grid.from_file(FILE.with_name("sweep_configurations.py"))
     assert {name: each.latent_size for name, each in found.items()} == {
         "latent_3": 3,
         "latent_5": 5,
@@ -186,24 +186,24 @@ def test_a_file_yields_settings():
     [
         ("experiments = 3", "must define"),
         ("def experiments(): yield 3", "must yield (name, experiment), not 3"),
-        ("def experiments(): return ()", "no settings to train"),
+        ("def experiments(): return ()", "no configurations to train"),
         (
             "from tests.tiny import tiny\ndef experiments(): yield 'a/b', tiny()",
-            "the name 'a/b' cannot be that of a setting's folder; 'a-b' is, for example",
+            "the name 'a/b' cannot be used for a configuration's folder; 'a-b' can, for example",
         ),
         (
             "from tests.tiny import tiny\ndef experiments(): yield 'logs', tiny()",
-            "'setting_logs' is, for example",
+            "'configuration_logs' can, for example",
         ),
         (
             "from tests.tiny import tiny as t\ndef experiments(): yield 'a', t(); yield 'b', t()",
-            "the settings a and b are equal",
+            "the configurations a and b are equal",
         ),
     ],
 )
 def test_files_that_yield_something_else_are_refused(tmp_path, body, message):
-    file = tmp_path / f"settings_{abs(hash(body))}.py"
+    file = tmp_path / f"configurations_{abs(hash(body))}.py"
     file.write_text(body)
     with pytest.raises(RequestError) as refused:
-        settings.from_file(file)
+        grid.from_file(file)
     assert message in str(refused.value)

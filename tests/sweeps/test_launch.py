@@ -20,26 +20,28 @@ from gan_jax.sweeps.plan import Sweep, SweepDirectory
 from tests.tiny import tiny_points
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {f"latent_{n}": tiny_points(steps=3, latent_size=n, sample_every=3) for n in (3, 4)}
+CONFIGURATIONS = {
+    f"latent_{n}": tiny_points(steps=3, latent_size=n, sample_every=3) for n in (3, 4)
+}
 
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A directory with a sweep of two settings, and the sweep."""
+    """A directory with a sweep of two configurations, and the sweep."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     directory = SweepDirectory(tmp_path / "sweep")
-    return directory, plan.prepare(directory, Sweep(SETTINGS, (0,), None))
+    return directory, plan.prepare(directory, Sweep(CONFIGURATIONS, (0,), None))
 
 
 def finished(directory, whole):
-    return [train.progress(directory, whole, name).finished for name in whole.settings]
+    return [train.progress(directory, whole, name).finished for name in whole.configurations]
 
 
 @pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
-def test_processes_of_this_machine_share_the_settings(prepared):
+def test_processes_of_this_machine_share_the_configurations(prepared):
     directory, whole = prepared
     said = []
-    result = launch.train_locally(directory, whole, launch.shares_of_cores(2), "map", said.append)
+    result = launch.train_locally(directory, whole, launch.divide_cores(2), "map", said.append)
     assert result == (False, (), False)
     assert finished(directory, whole) == [1, 1]
     logs = [path.read_text() for path in sorted(directory.logs.iterdir())]
@@ -53,7 +55,7 @@ def test_a_process_that_is_killed_is_noted_as_a_failure(prepared, monkeypatch):
     dying = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     monkeypatch.setattr(launch, "_command", lambda *_: [sys.executable, "-c", dying])
     result = launch.train_locally(directory, whole, [None], "map", print)
-    assert result.failed == tuple(SETTINGS)
+    assert result.failed == tuple(CONFIGURATIONS)
     failure = train.progress(directory, whole, "latent_3").failure
     assert re.search("ended with code -9, see .*process_0.log", failure)
 
@@ -64,7 +66,7 @@ def test_each_process_has_cores_of_its_own(prepared, monkeypatch):
     monkeypatch.setattr(launch, "_command", lambda *_: [sys.executable, "-c", asking])
     before = os.sched_getaffinity(0)
     processes = min(2, len(before))
-    launch.train_locally(directory, whole, launch.shares_of_cores(processes), "map", print)
+    launch.train_locally(directory, whole, launch.divide_cores(processes), "map", print)
     shares = {line for path in directory.logs.iterdir() for line in path.read_text().splitlines()}
     cores = sorted(before)
     assert shares
@@ -79,7 +81,7 @@ def test_a_signal_is_passed_on_and_the_sweep_goes_on_later(tmp_path):
     command = [sys.executable, "-m", "gan_jax", "sweep", str(directory.path)]
     command += ["--launcher", "local", "--jobs", "1"]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT)
-    run = directory.setting("endless").of_seed(0)
+    run = directory.configuration("endless").of_seed(0)
     try:
         while not (run.metrics.exists() and run.metrics.read_text()):
             assert process.poll() is None
@@ -96,7 +98,7 @@ def test_a_signal_is_passed_on_and_the_sweep_goes_on_later(tmp_path):
 @pytest.mark.parametrize("processes", [0, 10**6])
 def test_more_processes_than_cores_are_refused(processes):
     with pytest.raises(RequestError, match=f"--jobs {processes}: there are"):
-        launch.shares_of_cores(processes)
+        launch.divide_cores(processes)
 
 
 def test_jobs_are_cut_until_every_process_has_one():

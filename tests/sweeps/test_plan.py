@@ -1,6 +1,7 @@
 """The plan of a sweep: what is written, read back, added to, and refused."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -10,7 +11,7 @@ from gan_jax.sweeps import plan
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
 from tests.tiny import tiny_points
 
-SETTINGS = {name: tiny_points(latent_size=size) for name, size in (("fast", 3), ("other", 5))}
+CONFIGURATIONS = {name: tiny_points(latent_size=size) for name, size in (("fast", 3), ("other", 5))}
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def directory(tmp_path):
 
 
 def prepared(directory, **changes):
-    return plan.prepare(directory, Sweep(SETTINGS | changes, (0, 1), None))
+    return plan.prepare(directory, Sweep(CONFIGURATIONS | changes, (0, 1), None))
 
 
 def test_a_sweep_that_is_read_back_is_the_same(directory):
@@ -27,9 +28,16 @@ def test_a_sweep_that_is_read_back_is_the_same(directory):
     assert plan.read(directory) == whole
 
 
+def test_the_file_of_a_plan_has_the_names_that_earlier_versions_read_and_wrote(directory):
+    prepared(directory)
+    written = json.loads(directory.plan.read_bytes())
+    assert written.keys() == {"settings", "seeds", "file", "command", "git"}
+    assert written["settings"].keys() == {"fast", "other"}
+
+
 def test_what_cannot_be_prepared_is_refused_and_changes_nothing(directory):
     wrong = tiny_points(generator=mlp.Generator(dimensions=3))
-    with pytest.raises(RequestError, match="setting wrong: "):
+    with pytest.raises(RequestError, match="configuration wrong: "):
         plan.prepare(directory, Sweep({"wrong": wrong}, (0,), None))
     assert not directory.path.exists()
 
@@ -37,8 +45,8 @@ def test_what_cannot_be_prepared_is_refused_and_changes_nothing(directory):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.write_text(""), "is a file, no directory"),
-        (lambda path: (path / "stranger").mkdir(parents=True), "something else than a sweep"),
+        (lambda path: path.write_text(""), "is a file, not a directory"),
+        (lambda path: (path / "stranger").mkdir(parents=True), "something other than a sweep"),
     ],
 )
 def test_other_directories_are_refused(directory, make, message):
@@ -47,7 +55,7 @@ def test_other_directories_are_refused(directory, make, message):
         prepared(directory)
 
 
-def test_a_setting_that_is_another_experiment_now_is_refused(directory):
+def test_a_configuration_that_is_another_experiment_now_is_refused(directory):
     prepared(directory)
     before = directory.plan.read_bytes()
     with pytest.raises(RequestError, match="latent_size: 5 -> 6"):
@@ -55,7 +63,7 @@ def test_a_setting_that_is_another_experiment_now_is_refused(directory):
     assert directory.plan.read_bytes() == before
 
 
-def test_plans_that_are_none_are_refused(directory):
+def test_damaged_and_missing_plans_are_refused(directory):
     with pytest.raises(RequestError, match="there is no such directory"):
         plan.read(directory)
     directory.path.mkdir()
@@ -77,18 +85,20 @@ def test_one_process_drives_a_sweep(directory):
         pass
 
 
-def test_a_setting_of_another_name_is_refused(directory):
+def test_a_configuration_of_another_name_is_refused(directory):
     whole = prepared(directory)
-    assert list(plan.only(whole, ["fast"]).settings) == ["fast"]
-    with pytest.raises(RequestError, match="no setting fats in the sweep; did you mean 'fast'"):
+    assert list(plan.only(whole, ["fast"]).configurations) == ["fast"]
+    with pytest.raises(
+        RequestError, match="no configuration fats in the sweep; did you mean 'fast'"
+    ):
         plan.only(whole, ["fats"])
 
 
 def test_other_data_are_refused_unless_the_sweep_is_about_data(directory):
     prepared(directory)
-    fewer = tiny_points(data=dataclasses.replace(SETTINGS["fast"].data, count=100))
-    with pytest.raises(RequestError, match="of other data than the setting later"):
+    fewer = tiny_points(data=dataclasses.replace(CONFIGURATIONS["fast"].data, count=100))
+    with pytest.raises(RequestError, match="of other data than the configuration later"):
         prepared(directory, later=fewer)
-    assert list(plan.read(directory).settings) == ["fast", "other"]
-    assert "data.count=100" in prepared(directory, **{"data.count=100": fewer}).settings
-    assert "later" in prepared(directory, later=fewer).settings
+    assert list(plan.read(directory).configurations) == ["fast", "other"]
+    assert "data.count=100" in prepared(directory, **{"data.count=100": fewer}).configurations
+    assert "later" in prepared(directory, later=fewer).configurations

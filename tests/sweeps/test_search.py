@@ -25,7 +25,7 @@ def searched(directory, trials, axes=(), experiment=None):
 
 
 @pytest.mark.slow
-def test_proposals_are_settings_and_the_best_is_said(tmp_path):
+def test_proposals_are_configurations_and_the_best_is_said(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     axes = [grid.parse_grid("update_order=simultaneous,alternating", FILE)]
     result, said = searched(directory, 3, axes)
@@ -33,11 +33,11 @@ def test_proposals_are_settings_and_the_best_is_said(tmp_path):
     whole = plan.read(directory)
     scores = {
         name: [final_score(run, each) for run, each in whole.runs(directory, name).items()]
-        for name in whole.settings
+        for name in whole.configurations
     }
     assert 1 <= len(scores) <= 3
     best = min(scores, key=lambda name: sum(scores[name]) / 2)
-    chosen = whole.settings[best]
+    chosen = whole.configurations[best]
     assert f"learning_rate={chosen.generator_optimizer.learning_rate!r}" in best
     assert said[-1].startswith(f"best frechet_distance {sum(scores[best]) / 2:.4g}: ")
     assert f"update_order={chosen.update_order}" in said[-1]
@@ -59,7 +59,7 @@ def test_an_interrupted_search_goes_on_with_the_same_proposals(tmp_path, monkeyp
         patch.setattr("gan_jax.training.train.stop_signals", at_once)
         assert searched(parts, 2)[0].unfinished
     searched(parts, 2)
-    assert list(plan.read(parts).settings) == list(plan.read(whole).settings)
+    assert list(plan.read(parts).configurations) == list(plan.read(whole).configurations)
 
 
 def test_an_experiment_that_is_not_evaluated_cannot_be_searched(tmp_path):
@@ -78,5 +78,5 @@ def test_a_missing_optuna_is_said(tmp_path, monkeypatch):
 def test_other_choices_than_before_are_refused(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     searched(directory, 1, [grid.parse_grid("batch_size=4,8", FILE)])
-    with pytest.raises(RequestError, match="was among other choices"):
+    with pytest.raises(RequestError, match="had other choices"):
         searched(directory, 2, [grid.parse_grid("batch_size=4,16", FILE)])

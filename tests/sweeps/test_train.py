@@ -1,4 +1,4 @@
-"""Sweeps: settings times seeds, what trains together, and how a sweep goes on."""
+"""Sweeps: configurations times seeds, what trains together, and how a sweep resumes."""
 
 import dataclasses
 import json
@@ -13,16 +13,25 @@ from gan_jax import runs
 from gan_jax.data import images
 from gan_jax.optimizers import Adam
 from gan_jax.runs import checkpoints
+from gan_jax.runtime import devices
 from gan_jax.sweeps import plan
-from gan_jax.sweeps import train as sweep
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
+from gan_jax.sweeps.train import (
+    STATES_FRACTION,
+    failures,
+    forget_failures,
+    jobs,
+    note_failures,
+    progress,
+    train_sweep,
+)
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
 from tests.tiny import init, tiny, tiny_points
 
 SLOW, FAST = (tiny_points(steps=4, generator_optimizer=Adam(rate)) for rate in (1e-4, 1e-2))
 OTHER = tiny_points(steps=4, latent_size=5)
-SETTINGS = {"slow": SLOW, "fast": FAST, "other": OTHER}
+CONFIGURATIONS = {"slow": SLOW, "fast": FAST, "other": OTHER}
 
 
 @pytest.fixture
@@ -33,43 +42,46 @@ def directory(tmp_path):
 def trained(directory, whole, strategy="map"):
     """Trains what is left; returns how it ended, and what was said."""
     said = []
-    return sweep.train_sweep(directory, whole, strategy, said.append), said
+    return train_sweep(directory, whole, strategy, said.append), said
 
 
 def prepared(directory, seeds=(0, 1), **changes):
-    return plan.prepare(directory, Sweep(SETTINGS | changes, seeds, None))
+    return plan.prepare(directory, Sweep(CONFIGURATIONS | changes, seeds, None))
 
 
 @pytest.mark.slow
-def test_settings_that_share_a_program_train_together_with_the_bits_that_they_have_alone(
+def test_configurations_that_share_a_program_train_together_with_the_bits_that_they_have_alone(
     directory, tmp_path
 ):
     whole = prepared(directory)
-    assert [list(job) for job in sweep.jobs(directory, whole)] == [["slow", "fast"], ["other"]]
+    assert [list(job) for job in jobs(directory, whole)] == [
+        ["slow", "fast"],
+        ["other"],
+    ]
     result, said = trained(directory, whole)
     assert result == (False, (), False)
     assert said == ["1 of 2: slow, fast", "2 of 2: other"]
-    for name, experiment in SETTINGS.items():
+    for name, experiment in CONFIGURATIONS.items():
         for seed in (0, 1):
-            found = runs.load(directory.setting(name).of_seed(seed).path)
+            found = runs.load(directory.configuration(name).of_seed(seed).path)
             alone = dataclasses.replace(experiment, seed=seed)
             assert found.experiment == alone
             train(alone, tmp_path / f"{name}_{seed}")
             assert_same_bits(found.state, runs.load(tmp_path / f"{name}_{seed}").state)
 
 
-def test_what_is_finished_is_skipped_and_more_settings_and_seeds_are_added(directory):
+def test_what_is_finished_is_skipped_and_more_configurations_and_seeds_are_added(directory):
     few = plan.prepare(directory, Sweep({"slow": SLOW}, (0,), None))
     trained(directory, few)
-    config = directory.setting("slow").of_seed(0).config
+    config = directory.configuration("slow").of_seed(0).config
     before = config.stat().st_mtime_ns
     whole = plan.prepare(directory, Sweep({"other": OTHER}, (0, 1), None))
-    assert list(whole.settings) == ["slow", "other"]
+    assert list(whole.configurations) == ["slow", "other"]
     assert whole.seeds == (0, 1)
     trained(directory, whole)
-    assert all(sweep.progress(directory, whole, name).finished == 2 for name in whole.settings)
+    assert all(progress(directory, whole, name).finished == 2 for name in whole.configurations)
     assert config.stat().st_mtime_ns == before
-    assert sweep.jobs(directory, whole) == []
+    assert jobs(directory, whole) == []
     assert trained(directory, whole)[1] == []
 
 
@@ -88,15 +100,15 @@ def test_stopped_again_and_again_and_resumed_equals_uninterrupted(directory, tmp
         assert stops == 6  # before the last step of each program
     uninterrupted = SweepDirectory(tmp_path / "uninterrupted")
     trained(uninterrupted, prepared(uninterrupted, seeds=(0,)))
-    for name in SETTINGS:
+    for name in CONFIGURATIONS:
         one, other = (
-            runs.load(d.setting(name).of_seed(0).path) for d in (directory, uninterrupted)
+            runs.load(d.configuration(name).of_seed(0).path) for d in (directory, uninterrupted)
         )
         assert_same_bits(one.state, other.state)
 
 
 @pytest.mark.slow
-def test_a_setting_that_fails_does_not_stop_the_others_and_is_tried_again_on_request(
+def test_a_configuration_that_fails_does_not_stop_the_others_and_is_tried_again_on_request(
     directory, tmp_path
 ):
     file = tmp_path / "images.npz"  # is not there yet
@@ -105,45 +117,45 @@ def test_a_setting_that_fails_does_not_stop_the_others_and_is_tried_again_on_req
     result, said = trained(directory, whole)
     assert result == (False, ("broken",), False)
     assert str(file) in said[1]
-    note = json.loads(directory.setting("broken").failure.read_text())
+    note = json.loads(directory.configuration("broken").failure.read_text())
     assert note["reason"].startswith("RequestError")
     assert "Traceback" in note["traceback"]
-    assert sweep.progress(directory, whole, "other").finished == 2
+    assert progress(directory, whole, "other").finished == 2
     np.savez(file, images=np.zeros((20, 8, 8, 1), np.uint8))
     assert trained(directory, whole) == (result, [])
-    sweep.forget_failures(directory, whole)
+    forget_failures(directory, whole)
     assert trained(directory, whole)[0] == (False, (), False)
-    assert sweep.progress(directory, whole, "broken").finished == 2
+    assert progress(directory, whole, "broken").finished == 2
 
 
 def test_a_damaged_note_of_a_failure_is_still_one(directory):
     whole = prepared(directory)
-    sweep.note_failures(directory, plan.only(whole, ["slow"]), ValueError("no luck"))
-    assert sweep.progress(directory, whole, "slow").failure == "ValueError: no luck"
-    directory.setting("slow").failure.write_text("{")
-    assert "is damaged" in sweep.progress(directory, whole, "slow").failure
-    assert sweep.failures(directory, whole) == ("slow",)
+    note_failures(directory, plan.only(whole, ["slow"]), ValueError("no luck"))
+    assert progress(directory, whole, "slow").failure == "ValueError: no luck"
+    directory.configuration("slow").failure.write_text("{")
+    assert "is damaged" in progress(directory, whole, "slow").failure
+    assert failures(directory, whole) == ("slow",)
 
 
 def test_a_run_that_another_process_trains_is_left_alone_and_has_not_failed(directory):
     whole = plan.prepare(directory, Sweep({"other": OTHER}, (0, 1), None))
-    run = directory.setting("other").of_seed(0)
+    run = directory.configuration("other").of_seed(0)
     run.path.mkdir(parents=True)
     with filelock.FileLock(run.lock):
         result, _ = trained(directory, whole)
-        state = sweep.progress(directory, whole, "other")
+        state = progress(directory, whole, "other")
     assert result == (True, (), False)
     assert (state.finished, state.training) == (1, 1)
 
 
 def test_seeds_that_have_diverged_are_over(directory):
     whole = prepared(directory)
-    for name in SETTINGS:
+    for name in CONFIGURATIONS:
         for seed in (0, 1):
-            run = directory.setting(name).of_seed(seed)
+            run = directory.configuration(name).of_seed(seed)
             run.path.mkdir(parents=True)
             run.divergence.write_text('{"step": 1, "reason": "nan"}')
-    assert sweep.jobs(directory, whole) == []
+    assert jobs(directory, whole) == []
     assert trained(directory, whole)[0].all_diverged
     assert not trained(directory, whole)[0].failed
 
@@ -151,7 +163,7 @@ def test_seeds_that_have_diverged_are_over(directory):
 def test_a_crash_after_the_last_checkpoint_still_gets_its_pictures(directory):
     whole = plan.prepare(directory, Sweep({"other": OTHER}, (0,), None))
     trained(directory, whole)
-    run = directory.setting("other").of_seed(0)
+    run = directory.configuration("other").of_seed(0)
     run.final_picture.unlink()
     trained(directory, whole)
     assert run.final_picture.exists()
@@ -172,13 +184,15 @@ def test_jobs_hold_as_many_runs_as_memory_allows(directory, monkeypatch):
         (3, [1, 1, 1]),
         (1, [1, 1, 1]),
     ):
-        memory = (runs_that_fit + 0.5) * size / sweep.SHARE_OF_STATES
-        monkeypatch.setattr(sweep.devices, "memory_bytes", lambda memory=memory: memory)
-        assert [len(job) for job in sweep.jobs(directory, whole)] == expected
+        memory = (runs_that_fit + 0.5) * size / STATES_FRACTION
+        monkeypatch.setattr(devices, "memory_bytes", lambda memory=memory: memory)
+        assert [len(job) for job in jobs(directory, whole)] == expected
 
 
-def test_the_settings_of_a_sweep_are_directories_to_compare(directory, tmp_path):
+def test_the_configurations_of_a_sweep_are_directories_to_compare(directory, tmp_path):
     whole = plan.only(prepared(directory), ["slow", "fast"])
     trained(directory, whole)
-    assert plan.directories(directory.path) == [directory.path / name for name in whole.settings]
+    assert plan.directories(directory.path) == [
+        directory.path / name for name in whole.configurations
+    ]
     assert plan.directories(tmp_path) == [tmp_path]

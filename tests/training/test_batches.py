@@ -4,16 +4,16 @@ import jax
 import numpy as np
 
 from gan_jax.runtime import devices
-from gan_jax.training import batches as feed
+from gan_jax.training.batches import Resident, Streamed, make_batches
 from tests.tiny import tiny
 
 SEEDS = (0, 3)
 
 
-def batches(experiment, first_step, counts):
+def stored_examples(experiment, first_step, counts):
     """The stored examples of each step and seed, as the compiled step would gather them."""
     mesh = devices.make_mesh(experiment.batch_size)
-    source = feed.make_feed(experiment, SEEDS, mesh, first_step, first_step + sum(counts))
+    source = make_batches(experiment, SEEDS, mesh, first_step, first_step + sum(counts))
     step, found = first_step, []
     for count in counts:
         stored, own = source.next(step, count)
@@ -29,9 +29,9 @@ def batches(experiment, first_step, counts):
 def test_resident_and_streamed_give_the_batches_of_the_data():
     resident = tiny(discriminator_steps=2)
     streamed = dataclasses.replace(resident, device_memory_share=0.0)
-    first_kind, first = batches(resident, 60, [1, 3, 2])
-    second_kind, second = batches(streamed, 60, [2, 1, 3])
-    assert (first_kind, second_kind) == (feed.Resident, feed.Streamed)
+    first_kind, first = stored_examples(resident, 60, [1, 3, 2])
+    second_kind, second = stored_examples(streamed, 60, [2, 1, 3])
+    assert (first_kind, second_kind) == (Resident, Streamed)
     for offset, (a, b) in enumerate(zip(first, second, strict=True)):
         for position, seed in enumerate(SEEDS):
             indices = resident.data.indices(seed, 60 + offset, 32)
@@ -43,7 +43,7 @@ def test_resident_and_streamed_give_the_batches_of_the_data():
 def test_labels_travel_with_their_images():
     experiment = tiny(data=dataclasses.replace(tiny().data, labels=True), device_memory_share=0.0)
     mesh = devices.make_mesh(16)
-    _, own = feed.make_feed(experiment, [0], mesh, 0, 1).next(0, 1)
+    _, own = make_batches(experiment, [0], mesh, 0, 1).next(0, 1)
     raw = jax.tree.map(lambda of_seeds: np.asarray(of_seeds)[0, 0], own)
     expected = experiment.data.batch(0, 0, 16)["condition"]
     np.testing.assert_array_equal(experiment.data.prepare(raw)["condition"], expected)

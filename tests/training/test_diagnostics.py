@@ -12,13 +12,12 @@ from scipy.spatial.distance import pdist
 
 from gan_jax import features, gan
 from gan_jax.common.errors import RequestError
-from gan_jax.data import images
+from gan_jax.data import images, points
 from gan_jax.sampling import samples
-from gan_jax.sampling.sheets import to_pixels
 from gan_jax.training import diagnostics
 from gan_jax.training.diagnostics import Diagnostics
 from gan_jax.training.train import train
-from tests.tiny import init, tiny
+from tests.tiny import init, tiny, tiny_points
 from tests.tiny_features import blocks, no_classes
 
 WITH_HELD_OUT = images.mnist_sample(split="train", size=8)
@@ -31,7 +30,11 @@ HELD_OUT = {"logit_held_out", "accuracy_held_out"}
 
 def made(**changes):
     """Diagnostics of a tiny experiment, and its first state."""
-    experiment = tiny(**changes)
+    return made_of(tiny(**changes))
+
+
+def made_of(experiment):
+    """Diagnostics of an experiment, and its first state."""
     return Diagnostics.of(experiment), init(experiment, 0)
 
 
@@ -93,6 +96,17 @@ def test_class_shares_are_those_of_the_features_classes(monkeypatch):
     figures = diagnosed(state)
     shares = [figures[f"class_share_{number}"] for number in range(10)]
     assert shares == [0, 0.25, 0, 0, 0, 0, 0, 0.75, 0, 0]
+
+
+def test_class_shares_of_points_are_those_of_the_points_themselves():
+    network = features.NearestMode(points.ring().centres, 0.06)
+    diagnosed, state = made_of(tiny_points(features=network))
+    drawn = samples.draw(diagnosed.experiment, state, diagnostics.COUNT)[:200]
+    of_modes = network.extract(drawn).probabilities.mean(0)
+    figures = diagnosed(state)
+    shares = [figures[f"class_share_{number}"] for number in range(8)]
+    assert shares == pytest.approx(of_modes)
+    assert max(shares) < 1
 
 
 def test_features_without_classes_have_no_shares():
@@ -159,7 +173,7 @@ def test_examples_are_the_same_each_time_and_of_their_own_split():
     of_split = {"training": WITH_HELD_OUT, "held_out": WITH_HELD_OUT.held_out()}
     for name, data in of_split.items():
         there = {image.tobytes() for image in data.load().sample}
-        chosen = {i.tobytes() for i in to_pixels(np.asarray(getattr(first, name)["sample"]))}
+        chosen = {i.tobytes() for i in data.to_stored(np.asarray(getattr(first, name)["sample"]))}
         assert len(chosen) > diagnostics.COUNT / 2
         assert chosen <= there
 

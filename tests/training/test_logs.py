@@ -67,7 +67,7 @@ def test_tensorboard_events_are_written(tmp_path):
 
 @pytest.mark.parametrize(("width", "cut"), [(60, True), (80, True), (120, False)])
 def test_where_there_is_little_room_the_figures_are_cut_and_nothing_else(capsys, width, cut):
-    figures = "epoch 0.0 · 640 images/s · loss D 2.9 G 0.7 · D right on real 50% fake 50%"
+    figures = "epoch 0.0 · 640 examples/s · loss D 2.9 G 0.7 · D right on real 50% fake 50%"
     console = Console(width=width)
     bar = make_bar(console)
     bar.add_task("training", total=100_000, completed=90_000, figures=figures)

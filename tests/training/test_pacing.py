@@ -18,7 +18,7 @@ def test_calls_split_the_steps_until_something_is_due_evenly(tmp_path, monkeypat
     monkeypatch.setattr(loop, "run_steps", counted)
     monkeypatch.setattr(
         pacing, "SECONDS_PER_CALL", 1e6
-    )  # so that only the feed's limit of 64 binds
+    )  # so that only the limit of 64 batches binds
     every = {"log_every": 100, "sample_every": 100, "save_every": 100}
     train(tiny_points(steps=200, **every), tmp_path)
     assert counts == [1, 1, 49, 49, 50, 50]  # the first two, before it is known how long one takes

@@ -18,7 +18,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices
 from gan_jax.training import loop
-from gan_jax.training.loop import DivergedError, Outcome, run_steps
+from gan_jax.training.loop import run_steps
+from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import make_plan, parse
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
@@ -53,8 +54,8 @@ def test_more_seeds_take_no_more_memory_than_their_states():
         states = plan.stack([init(experiment, seed) for seed in range(seeds)])
         pool = {"sample": experiment.data.load().sample, "label": None}
         positions = np.zeros((seeds, 1, 16), np.int32)
-        numbers = plan.numbers([experiment] * seeds)
-        arguments = (experiment.shared, plan, states, numbers, pool, positions, np.int32(1))
+        hyperparameters = plan.hyperparameters([experiment] * seeds)
+        arguments = (experiment.static, plan, states, hyperparameters, pool, positions, np.int32(1))
         memory = run_steps.lower(*arguments).compile().memory_analysis()
         assert memory.alias_size_in_bytes >= seeds * size  # new states replace the old ones
         return memory.temp_size_in_bytes
@@ -108,8 +109,10 @@ def test_a_step_of_batched_seeds_is_that_of_each_within_rounding(strategy):
     initial = [init(experiment, seed) for seed in range(3)]
     pool = {"sample": experiment.data.load().sample, "label": None}
     positions = np.stack([[experiment.data.indices(seed, 0, 16)] for seed in range(3)])
-    numbers = plan.numbers([experiment] * 3)
-    _, metrics = loop.run_steps(experiment, plan, plan.stack(initial), numbers, pool, positions, 1)
+    hyperparameters = plan.hyperparameters([experiment] * 3)
+    _, metrics = loop.run_steps(
+        experiment, plan, plan.stack(initial), hyperparameters, pool, positions, 1
+    )
     for seed, state in enumerate(initial):
         batch = experiment.data.batch(seed, 0, 16)
         _, expected = update(experiment, state, batch)
@@ -158,7 +161,7 @@ def test_a_crash_between_the_saves_of_two_seeds_loses_nothing(
     run_loop = loop.run_loop
     monkeypatch.setattr(
         "gan_jax.training.train.run_loop",
-        lambda running, *rest: calls.append(len(running.members)) or run_loop(running, *rest),
+        lambda session, *rest: calls.append(len(session.runs)) or run_loop(session, *rest),
     )
     train(tiny(), tmp_path / "runs", seeds=(0, 1, 2))
     assert calls == [3]  # together again
@@ -218,12 +221,12 @@ def test_seeds_are_read(text, seeds):
         ("a", "give 0:8"),
         ("0:3:6", "give 0:8"),
         ("-1", "give 0:8"),
-        ("3:3", "3:3 holds no seed"),
+        ("3:3", "3:3 contains no seed"),
         (
             "4294967296",
             "the largest seed is 4294967295",
         ),
-        ("0:4,2", "2 is there twice"),
+        ("0:4,2", "2 is given twice"),
         ("0:1000000", "at most 4096"),
     ],
 )

@@ -42,7 +42,9 @@ class Hasty:
 
 
 def test_an_error_in_ones_own_code_is_placed():
-    with pytest.raises(RequestError, match=r"test_shapes\.py, line \d+\): AttributeError.*'margn'"):
+    with pytest.raises(
+        RequestError, match=r"test_preflight\.py, line \d+\): AttributeError.*'margn'"
+    ):
         check_shapes(tiny(loss=Hasty()))
 
 
@@ -80,6 +82,6 @@ def test_a_discriminator_that_tells_classes_needs_a_loss_for_it():
     }
     data = images.mnist_sample(split="test", labels=True)
     with pytest.raises(
-        RequestError, match=r"take the DiscriminatorOutput .* losses\.AuxiliaryClassifier"
+        RequestError, match=r"take the AuxiliaryClassifierOutput .* losses\.AuxiliaryClassifier"
     ):
         check_shapes(tiny(data=data, **networks))

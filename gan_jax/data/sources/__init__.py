@@ -1,4 +1,4 @@
-"""Where examples come from: folders, arrays, tensorflow-datasets."""
+"""Where images come from: folders, arrays, tensorflow-datasets."""
 
 from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.data.sources.base import Examples, Source

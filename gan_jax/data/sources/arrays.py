@@ -1,4 +1,4 @@
-"""Images that are arrays already: the bundled sample of MNIST, and .npz files."""
+"""Images from arrays: the bundled sample of MNIST, and .npz files."""
 
 import importlib.resources
 import os
@@ -20,13 +20,15 @@ from gan_jax.data.sources.decode import fit
 
 @dataclass(frozen=True)
 class MnistSample(Source):
-    """The first 10,000 training or 2,000 test images of MNIST, bundled with the package.
+    """The first 10,000 training or 2,000 test images of MNIST, which the package bundles.
 
     Attributes:
         split: 'train' or 'test'.
     """
 
     split: Literal["train", "test"] = "train"
+
+    is_mnist = True
 
     def __post_init__(self):
         check_types(self)
@@ -46,7 +48,7 @@ class MnistSample(Source):
 
 @dataclass(frozen=True)
 class Arrays(Source):
-    """Images, and perhaps labels, of an .npz file.
+    """Images of an .npz file, with labels if it has any.
 
     Attributes:
         path: file with `images`, uint8 [number, height, width] or [number, height, width,
@@ -75,7 +77,7 @@ class Arrays(Source):
         if not path.is_file():
             names = os.listdir(path.parent) if path.parent.is_dir() else ()
             hint = nearest(path.name, names)
-            raise RequestError(f"path: {str(path)!r} is no file; an .npz is wanted{hint}")
+            raise RequestError(f"path: {str(path)!r} is not a file; give an .npz file{hint}")
         try:
             with open(path, "rb") as file, np.load(file) as arrays:
                 found = {name: arrays[name] for name in arrays if name in ("images", "labels")}

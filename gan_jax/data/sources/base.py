@@ -1,6 +1,8 @@
-"""What every kind of image data is turned into: decoded pixels, labels, names of classes."""
+"""What every source of images gives: decoded pixels, labels, names of classes."""
 
 import abc
+import functools
+import threading
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,8 +17,8 @@ class Examples:
     Attributes:
         sample: pixels, uint8 [number, size, size, channels]; may be a memory map, so read only.
         label: class of each example, int32 [number] in [0, len(class_names)), or None where the
-            data has no labels.
-        class_names: name of each class; empty where the data has no labels.
+            data have no labels.
+        class_names: name of each class; empty where the data have no labels.
     """
 
     sample: UInt8[np.ndarray, "number size size channels"]
@@ -25,16 +27,41 @@ class Examples:
 
 
 class Source(abc.ABC):
-    """Where images come from: the part of a description that differs between kinds of data.
+    """Where images come from: the part of a description that differs from source to source.
 
     A base class, where a union would do, because command line overrides are typed by the instance
     at hand only for a subclass of what the field declares.
+
+    Attributes:
+        split: what the source calls this part of its images; "all" where it has no parts.
+        is_mnist: whether these are MNIST's digits, for which a classifier is bundled.
     """
+
+    split = "all"
+    is_mnist = False
 
     @abc.abstractmethod
     def examples(self, size: int, channels: int) -> Examples:
         """Returns all images, each of shape (size, size, channels)."""
 
     def held_out(self) -> Self | None:
-        """Returns where the images lie that were set apart for testing; None where none were."""
+        """Returns the source of the images set apart for testing; None where there are none."""
         return None
+
+
+_loading = threading.Lock()
+
+
+def load_once(source: Source, size: int, channels: int) -> Examples:
+    """Returns the images of a source, read-only; decodes them once in the life of a process."""
+    with _loading:  # so that threads wait for one another, and do not decode the same data twice
+        return _load(source, size, channels)
+
+
+@functools.cache
+def _load(source: Source, size: int, channels: int) -> Examples:
+    examples = source.examples(size, channels)
+    for array in (examples.sample, examples.label):
+        if array is not None:
+            array.flags.writeable = False
+    return examples

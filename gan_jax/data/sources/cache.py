@@ -24,8 +24,9 @@ from gan_jax.data.sources.base import Examples
 
 Decoder = Callable[[list[str]], Iterator[tuple[UInt8[np.ndarray, "size size channels"], int]]]
 
-# A file is: pixels, labels (int32), JSON, and this trailer of magic, length and CRC-32 of the JSON.
-# What describes the file comes last because the number of images is known only then.
+# A file holds pixels, labels (int32), JSON, and this trailer: magic, length and CRC-32 of the JSON.
+# The description comes last because the number of images is known only then. This is one file, not
+# .npy files and a description, so that one rename replaces all of it.
 _TRAILER = struct.Struct("<8sQI")
 _MAGIC = b"gan_jax1"
 _DAY = 86_400.0  # seconds
@@ -41,24 +42,24 @@ def cached(
     class_names: tuple[str, ...],
     decoder: Decoder,
 ) -> tuple[Examples, list[str]]:
-    """Returns decoded images from a file in `folder`, which is written where it is missing.
+    """Returns decoded images from a file in `folder`, which is written if it is missing.
 
-    The file is written under another name and then renamed, so that processes may do this at the
-    same time. A damaged file is written anew. Where none can be written, the images are decoded
-    into memory.
+    The file is written under another name and then renamed, so that several processes may do this
+    at the same time. A damaged file is written again. If no file can be written, the images are
+    decoded into memory.
 
     Args:
-        folder: where the files lie.
+        folder: where the files are.
         slot: what is decoded, as JSON; a new file of a slot replaces the old one.
         state: all else that the pixels depend on, as JSON. This package's way of decoding and the
             version of Pillow are added.
         shape: shape of each image, (size, size, channels).
         class_names: name of each class; empty for images without labels.
-        decoder: yields pixels and label of each image, and appends to the list that it is given a
-            note on each image that it leaves out.
+        decoder: yields pixels and label of each image, and appends a note on each image that it
+            leaves out to the list that it is given.
 
     Returns:
-        The images, as a read-only memory map where there is a file, and the decoder's notes.
+        The images, as a read-only memory map of the file if there is one, and the decoder's notes.
     """
     code = [inspect.getsource(decode), _MAGIC.decode(), PIL.__version__]
     prefix = f"gan_jax-{_digest(slot)}"
@@ -113,7 +114,7 @@ def _write_images(file: Any, decoder: Decoder) -> None:
 def _read(
     path: Path, shape: tuple[int, int, int], class_names: tuple[str, ...]
 ) -> tuple[Examples, list[str]]:
-    """Returns what `_write` wrote; raise ValueError or OSError where the file is another one."""
+    """Returns what `_write` wrote; raises ValueError or OSError for any other file."""
     content = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
     end = len(content) - _TRAILER.size
     magic, length, crc = _TRAILER.unpack(content[max(end, 0) :].tobytes().ljust(_TRAILER.size))
@@ -146,7 +147,7 @@ def _in_memory(
 
 
 def _remove_superseded(path: Path, prefix: str) -> None:
-    # Another process may be writing a temporary file right now; one of yesterday was left behind.
+    # Another process may be writing a temporary file right now; one a day old was left behind.
     old = (file for file in path.parent.glob(f"{prefix}-*.images") if file != path)
     temporary = path.parent.glob(f"{prefix}-*.tmp")
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Any image -> uint8 pixels of one size and number of channels."""
+"""Decoding of any image into uint8 pixels of a given size and number of channels."""
 
 from pathlib import Path
 
@@ -6,19 +6,19 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-# What a shrinking or growing image is resampled with: antialiased, and what StyleGAN's data use.
+# For scaling in both directions: antialiased, and what StyleGAN's data are prepared with.
 FILTER = Image.Resampling.LANCZOS
 
 
 class UnreadableError(Exception):
-    """A file that is no image, or a damaged one; the message names it."""
+    """A file is not an image, or is damaged; the message names it."""
 
 
 def open_image(path: Path) -> Image.Image:
     """Returns the decoded image, turned the way its camera says.
 
     Raises:
-        UnreadableError: The file is missing, or no PNG or JPEG, or damaged.
+        UnreadableError: The file is missing, not a PNG or JPEG, or damaged.
     """
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:

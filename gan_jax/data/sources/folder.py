@@ -29,12 +29,12 @@ _logger = logging.getLogger(__name__)
 class Folder(Source):
     """PNG and JPEG images of a folder, in the order of their sorted paths.
 
-    The images in or below each sub-folder form a class. Where there are images in the folder
-    itself, the whole of it has no labels. Hidden files and folders do not count.
+    The images in or below each sub-folder form a class. If the folder itself holds images, none of
+    them has a label. Hidden files and folders are ignored.
 
     Attributes:
         path: the folder.
-        corrupt: what is done about a file that cannot be read as an image: 'skip' leaves it out
+        corrupt: what to do about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
     """
 
@@ -48,7 +48,7 @@ class Folder(Source):
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where they lie in sub-folders, their labels."""
         root = self._root()
-        files = _image_files(root)
+        files = image_files(root)
         if not files:
             raise RequestError(
                 f"path: there is no image in {str(root)!r}; right is a folder with "
@@ -68,7 +68,7 @@ class Folder(Source):
         return examples
 
     def held_out(self) -> Self | None:
-        """Returns the folder 'test', 'valid' or 'val' beside one that is called 'train'."""
+        """Returns the folder 'test', 'valid' or 'val' next to a folder named 'train'."""
         root = Path(self.path).expanduser().absolute()
         beside = [root.with_name(name) for name in TESTING]
         there = [folder for folder in beside if root.name == TRAINING and folder.is_dir()]
@@ -79,7 +79,7 @@ class Folder(Source):
         if root.is_dir():
             return root
         if root.exists():
-            raise RequestError(f"path: {str(root)!r} is a file; a folder of images is wanted")
+            raise RequestError(f"path: {str(root)!r} is a file; give a folder of images")
         names = os.listdir(root.parent) if root.parent.is_dir() else ()
         near = nearest(root.name, names)
         raise RequestError(
@@ -126,14 +126,20 @@ def _refusal(note: str) -> RequestError:
     )
 
 
-def _image_files(root: Path) -> list[str]:
-    """Returns the paths of all images below a folder, relative to it, with '/', sorted."""
+def image_files(root: Path) -> list[str]:
+    """Returns the paths of all images below a folder, relative to it, with '/', sorted.
+
+    Hidden files and folders are left out.
+
+    Raises:
+        RequestError: a folder cannot be read.
+    """
     files = []
     seen = set()
     try:
         for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            # Links are followed, and one to a folder above it would be followed for ever.
+            # Links are followed, and a link to a folder above itself would never end.
             real = os.path.realpath(folder)
             if real in seen:
                 subfolders.clear()
@@ -155,7 +161,7 @@ def _raise(error: OSError) -> None:
 
 
 def _state(path: Path) -> list[int] | None:
-    """Returns what changes whenever a file does; None for one that is not there."""
+    """Returns what changes whenever a file does; None for a missing file."""
     try:
         status = path.stat()
     except OSError:
@@ -166,7 +172,7 @@ def _state(path: Path) -> list[int] | None:
 
 
 def _in_parallel(function, items: list[str]) -> Iterator:
-    """Yields the function of each item, in order; in parts, lest results pile up in memory."""
+    """Yields the function of each item, in order; in parts, so that few results are in memory."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(items), 256):
             yield from pool.map(function, items[start : start + 256])

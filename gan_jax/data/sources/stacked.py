@@ -1,4 +1,4 @@
-"""Three grey pictures as the channels of one: as many classes as there are combinations."""
+"""Stacked images: three grey images as the channels of one, with a class for each combination."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ MOST_CLASSES = 100  # a million combinations
 class Stacked(Source):
     """Random triples of the images of a source, one in each colour channel.
 
-    Metz et al. (2017), section 3.3.1: of MNIST's digits there are 1,000 combinations, which shows
-    how many modes a generator has.
+    Stacked MNIST has 1,000 combinations of digits, of which one can count how many a generator
+    makes (Metz et al., 2017, section 3.3.1).
 
     Attributes:
-        source: of the images.
+        source: where the grey images come from.
         count: how many triples are drawn, once: the data set.
-        seed: of that draw.
+        seed: seed of that draw.
     """
 
     source: Source
@@ -56,6 +56,6 @@ class Stacked(Source):
         return Examples(sample, label.astype(np.int32), names)
 
     def held_out(self) -> Self | None:
-        """Returns as many triples of what the source holds out."""
+        """Returns as many triples of the images that the source holds out."""
         apart = self.source.held_out()
         return None if apart is None else dataclasses.replace(self, source=apart)

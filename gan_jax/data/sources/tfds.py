@@ -21,7 +21,7 @@ from gan_jax.data.sources.decode import fit
 
 @dataclass(frozen=True)
 class Tfds(Source):
-    """A data set of tensorflow-datasets that has images, and perhaps a class for each.
+    """A data set of tensorflow-datasets that has images, with or without a class for each.
 
     Attributes:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
@@ -37,6 +37,11 @@ class Tfds(Source):
     def __post_init__(self):
         check_types(self)
         check_not_empty(self, "name split data_dir")
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether the data set is MNIST, in whichever version."""
+        return self.name.partition(":")[0] == "mnist"
 
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where the data set has one class for each, their labels."""
@@ -59,7 +64,7 @@ class Tfds(Source):
     def held_out(self) -> Self | None:
         """Returns the split 'test', or else 'validation', for 'train' or a part of it, else None.
 
-        Prepares the data where it must, to see which splits there are.
+        Prepares the data if it must, to find out which splits there are.
         """
         used = {part.partition("[")[0].strip() for part in self.split.split("+")}
         if "train" not in used:

@@ -1,7 +1,8 @@
 """MNIST and Fashion-MNIST prepared for tensorflow-datasets without TensorFlow.
 
-The stock builder unpacks the files and encodes the images with TensorFlow. What it writes is the
-same but for the compression of the PNGs: same keys, hence same order, same pixels and labels.
+The stock builder unpacks the files and encodes the images with TensorFlow. What is written here
+differs only in the compression of the PNGs: the keys are the same, and hence the order, the pixels
+and the labels.
 """
 
 import contextlib
@@ -29,15 +30,15 @@ TIMEOUT = 5.0  # seconds
 def prepare(stock: Any, data_dir: Path) -> None:
     """Writes a data set where `tfds.data_source` finds it, downloading what is missing.
 
-    The original files are looked for in `data_dir/downloads/manual`, in its sub-folder of the data
-    set's name (for both data sets use the same file names), and among earlier downloads.
+    The original files are looked for in `data_dir/downloads/manual`, in its sub-folder with the
+    data set's name (as both data sets use the same file names), and among earlier downloads.
 
     Args:
         stock: builder of 'mnist' or 'fashion_mnist' that is not prepared.
         data_dir: root of all prepared data sets.
 
     Raises:
-        RequestError: Neither files nor network are there, or the folder cannot be written.
+        RequestError: There are neither files nor a network, or the folder cannot be written.
     """
     import tensorflow_datasets as tfds
 
@@ -57,7 +58,7 @@ def prepare(stock: Any, data_dir: Path) -> None:
 
 
 def _find(stock: Any, downloads: Path) -> dict[str, Path]:
-    """Returns the original files that are there, known by their checksums, by URL."""
+    """Returns the original files that exist, identified by their checksums, by URL."""
     folders = ["manual", f"manual/{stock.name}", stock.name, "."]
     there = [file for folder in folders for file in (downloads / folder).glob("*.gz")]
     found = {}
@@ -87,12 +88,12 @@ def _answers(url: str) -> bool:
 
 
 def write(stock: Any, data_dir: Path, files: dict[str, Path]) -> None:
-    """Writes a data set from its IDX files; one that another process wrote meanwhile stays.
+    """Writes a data set from its IDX files, unless another process has written it meanwhile.
 
     Args:
         stock: builder of 'mnist' or 'fashion_mnist' that is not prepared.
         data_dir: root of all prepared data sets.
-        files: original files by their URL; what is not among them is downloaded.
+        files: original files by their URL; all others are downloaded.
 
     Raises:
         OSError: A file cannot be read, written or downloaded.
@@ -121,7 +122,7 @@ def write(stock: Any, data_dir: Path, files: dict[str, Path]) -> None:
 
 
 def _builder_class(stock: Any, files: dict[str, Path]) -> Any:
-    """Returns a builder class of the stock's name and format that does without TensorFlow."""
+    """Returns a builder class of the stock's name and format that needs no TensorFlow."""
     from tensorflow_datasets.core import registered
 
     with registered.skip_registration():

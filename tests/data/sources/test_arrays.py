@@ -68,5 +68,5 @@ def test_files_that_are_no_npz(tmp_path):
         path.write_bytes(content)
         with pytest.raises(RequestError, match=r"cannot be read as \.npz|is damaged"):
             images.arrays(path, size=len(content) + 1, channels=1).load()
-    with pytest.raises(RequestError, match=r"dta.npz' is no file.*did you mean 'data.npz'\?"):
+    with pytest.raises(RequestError, match=r"dta.npz' is not a file.*did you mean 'data.npz'\?"):
         images.arrays(tmp_path / "dta.npz", size=8, channels=1).load()

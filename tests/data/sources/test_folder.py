@@ -212,7 +212,7 @@ def test_links_are_followed_once(pets, tmp_path):
 def test_wrong_folders_are_refused(pets, tmp_path):
     with pytest.raises(RequestError, match=r"no folder '.*/pet'; did you mean 'pets'\?"):
         load(tmp_path / "pet")
-    with pytest.raises(RequestError, match="is a file; a folder of images is wanted"):
+    with pytest.raises(RequestError, match="is a file; give a folder of images"):
         load(pets / "dog" / "notes.txt")
     with pytest.raises(RequestError, match="there is no image in"):
         load(pets / "empty")

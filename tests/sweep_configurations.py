@@ -1,4 +1,4 @@
-"""Configurations that are not a grid, as a file for sweeps."""
+"""Configurations that are not a product of choices, as a file for sweeps."""
 
 from tests.tiny import tiny_points
 

@@ -1,0 +1,49 @@
+"""`gan-jax compare`: configurations side by side."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from tyro.conf import Positional, arg
+
+from gan_jax.cli.parsing import Command
+from gan_jax.cli.shared import check_out
+from gan_jax.common.errors import RequestError
+from gan_jax.common.exit_codes import FINISHED
+from gan_jax.common.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare(Command):
+    """Compare configurations by each metric over seeds, and say which differ from the best.
+
+    Evaluate all of them first, with equal --samples and --features; those that were not evaluated
+    are left out.
+    """
+
+    USAGE: ClassVar[str] = "compare DIR ..."
+
+    directories: Annotated[Positional[tuple[Path, ...]], arg(metavar="DIR ...")]
+    """Directories of several seeds each, as written by `gan-jax train --seeds`, or of sweeps."""
+    out: Path | None = None
+    """.csv file to which the table is also written."""
+
+    def run(self) -> int:
+        """Prints the comparison; see `gan_jax.evaluation.compare`."""
+        if not self.directories:
+            raise RequestError("give at least one directory of seeds")
+        if self.out:
+            check_out(self.out, ".csv")
+        from gan_jax.evaluation.compare import compare
+        from gan_jax.reports import csv, terminal
+        from gan_jax.sweeps import plan
+
+        found = [path for directory in self.directories for path in plan.directories(directory)]
+        basis, comparisons = compare(found)
+        terminal.show_comparisons(basis, comparisons)
+        if self.out:
+            write_atomically(self.out, csv.to_csv(basis, comparisons).encode())
+        return FINISHED
+
+
+FORMS = (Compare,)

@@ -1,0 +1,61 @@
+"""`gan-jax features`: trains a feature network for evaluations."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from tyro.conf import Positional, arg
+
+from gan_jax.cli.parsing import Command
+from gan_jax.cli.shared import check_key, check_out, check_range
+from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
+
+
+@dataclasses.dataclass(frozen=True)
+class Features(Command):
+    """Train a classifier on labelled images; its activations are the features of evaluations."""
+
+    USAGE: ClassVar[str] = "features DATA --out FILE"
+
+    data: Annotated[Positional[str], arg(metavar="DATA")]
+    """mnist_sample, a folder with one sub-folder for each class, an .npz file, or a data set of
+    tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
+    out: Path
+    """File for the weights: .npz, or .pth for those of Inception-v3."""
+    size: int = 28
+    """Height and width in pixels to which the images are scaled and cropped."""
+    channels: Literal[1, 3] = 1
+    """1 for greyscale, 3 for colour."""
+    epochs: int = 15
+    """Passes over the training images."""
+    seed: int = 0
+    """Seed of the training."""
+
+    def run(self) -> int:
+        """Trains the classifier, or downloads Inception-v3, and writes the weights."""
+        if self.data == "inception":
+            from gan_jax.features.inception_v3 import download
+
+            download(self.out)
+            return FINISHED
+        check_out(self.out, ".npz")
+        check_range("--epochs", self.epochs, 1)
+        check_key("--seed", self.seed)
+        from gan_jax.data import images
+        from gan_jax.recognition import classifier_training
+
+        data = images.from_text(self.data, self.size, self.channels)
+        try:
+            made = classifier_training.make(data, self.data, self.out, self.epochs, self.seed)
+        except KeyboardInterrupt:
+            print("interrupted; nothing was written", file=sys.stderr)
+            return INTERRUPTED
+        print(
+            f"{made.test_accuracy:.2%} of {made.test_count:,} test images right "
+            f"({made.tested_on}); weights in {self.out}"
+        )
+        return FINISHED
+
+
+FORMS = (Features,)

@@ -1,0 +1,53 @@
+"""`gan-jax score`: what the discriminator of a run thinks of image files."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from tyro.conf import Positional, arg
+
+from gan_jax.cli.parsing import Command
+from gan_jax.cli.shared import checkpoint_step
+from gan_jax.common.errors import RequestError
+from gan_jax.common.exit_codes import FINISHED
+
+
+@dataclasses.dataclass(frozen=True)
+class Score(Command):
+    """Print the discriminator's probability of being real for each image file."""
+
+    USAGE: ClassVar[str] = "score RUN IMAGE ..."
+
+    directory: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Run directory."""
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")]
+    """PNG or JPEG files, or folders of them; scaled and cropped to the size of the run's images."""
+    seed: int | None = None
+    """Which seed of the run; may be left out if it has only one."""
+    step: str = "latest"
+    """Which checkpoint: a step, best or latest."""
+
+    def run(self) -> int:
+        """Prints a line for each file: its probability, in [0, 1], and its path."""
+        if not self.images:
+            raise RequestError("give at least one image file to score")
+        step = checkpoint_step(self.step)
+        from gan_jax import runs, sampling
+        from gan_jax.losses import gives_log_odds
+        from gan_jax.runtime import devices
+
+        devices.configure()
+        run = runs.load(runs.one_seed(self.directory, self.seed), step)
+        files = run.experiment.data.read(self.images)
+        if not gives_log_odds(run.experiment.loss):
+            loss = type(run.experiment.loss).__name__
+            meaning = "the sigmoid of a logit ranks images, but is not a probability"
+            print(f"the loss is {loss}: {meaning}", file=sys.stderr)
+        probabilities = sampling.probability_real(run.experiment, run.state, files.samples)
+        for name, probability in zip(files.names, probabilities, strict=True):
+            print(f"{probability:.4f}  {name}")
+        return FINISHED
+
+
+FORMS = (Score,)

@@ -1,0 +1,77 @@
+"""What several commands share: checks of their options, and a clean end when they are stopped."""
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.exit_codes import STOPPED
+
+LARGEST_KEY = 2**32 - 1  # of `jax.random.key`
+
+
+def restartable(run: Callable[[Any], int]) -> Callable[[Any], int]:
+    """Ends a command that SIGTERM stops before the training loop can save with code STOPPED."""
+
+    @functools.wraps(run)
+    def stoppable(command: Any) -> int:
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+        try:
+            return run(command)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return stoppable
+
+
+def announce(message: str) -> None:
+    """Prints a message about progress; stdout is for results."""
+    print(message, file=sys.stderr)
+
+
+def checkpoint_step(text: str) -> int | str:
+    """Reads --step: the step of a checkpoint, "best", or "latest".
+
+    Raises:
+        RequestError: it is none of them.
+    """
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    if text not in ("best", "latest"):
+        raise RequestError(f"--step {text}: give a step, best or latest")
+    return text
+
+
+def check_out(out: Path, *endings: str) -> None:
+    """Checks that --out is a file with one of these endings, in a folder that exists.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if out.suffix not in endings:
+        raise RequestError(f"--out {out}: must end in {' or '.join(endings)}")
+    if not out.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+
+
+def check_range(option: str, value: int, least: int, most: int | None = None) -> None:
+    """Checks that least <= value <= most.
+
+    Raises:
+        RequestError: it is not; names the option, the value and the bounds.
+    """
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise RequestError(f"{option} {value}: must be {bounds}")
+
+
+def check_key(option: str, value: int) -> None:
+    """Checks that a key or seed is one that JAX takes.
+
+    Raises:
+        RequestError: it is not.
+    """
+    check_range(option, value, 0, LARGEST_KEY)

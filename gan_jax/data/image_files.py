@@ -1,0 +1,66 @@
+"""Image files: one image each, single or in a folder."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gan_jax.common.errors import RequestError
+from gan_jax.common.files import write_folder_atomically
+from gan_jax.data.grids import encode_png
+from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.folder import SUFFIXES, image_files
+
+_logger = logging.getLogger(__name__)
+
+
+def read_images(
+    paths: Sequence[Path], size: int, channels: int
+) -> tuple[tuple[str, ...], UInt8[np.ndarray, "files size size channels"]]:
+    """Returns the paths and the pixels of image files.
+
+    Each file is one image; those of another size are scaled and cropped, with a warning.
+
+    Args:
+        paths: PNG or JPEG files, and folders of such.
+        size: height and width of the result.
+        channels: 1 for grey, 3 for colour.
+
+    Raises:
+        RequestError: A folder holds no image, or a file is missing, not a PNG or JPEG, or damaged;
+            names it.
+    """
+    files = [file for path in paths for file in _expanded(path)]
+    pixels, scaled = [], []
+    for file in files:
+        try:
+            image = open_image(file)
+        except UnreadableError as error:
+            raise RequestError(f"unreadable image {error}") from error
+        if image.size != (size, size):
+            scaled.append(file)
+        pixels.append(fit(image, size, channels))
+    if scaled:
+        message = "not %s pixels, and scaled, each as one image: %s files, %s the first"
+        _logger.warning(message, f"{size} x {size}", f"{len(scaled)} of {len(files)}", scaled[0])
+    return tuple(map(str, files)), np.stack(pixels)
+
+
+def write_images(pixels: UInt8[np.ndarray, "count height width channels"], folder: Path) -> None:
+    """Writes a new folder with a PNG file for each image, named by its number from 0 on."""
+    digits = len(str(len(pixels) - 1))
+    write_folder_atomically(
+        folder,
+        ((f"{number:0{digits}}.png", encode_png(image)) for number, image in enumerate(pixels)),
+    )
+
+
+def _expanded(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [path / name for name in image_files(path)]
+    if not files:
+        raise RequestError(f"there is no image in {str(path)!r}, no {', '.join(SUFFIXES)} file")
+    return files

@@ -1,0 +1,56 @@
+"""Drawn samples as files: for people in the way of their data, for programs as NumPy arrays."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int32
+
+from gan_jax.common.files import write_atomically
+from gan_jax.data.dataset import check_path
+from gan_jax.experiment import Experiment
+
+ARRAYS = ".npz"
+
+
+def check_file(experiment: Experiment, path: Path) -> None:
+    """Checks, before anything is drawn, that `save` can write to a path.
+
+    Raises:
+        RequestError: names the path, and what would be right.
+    """
+    check_path(path, (*experiment.data.suffixes, ARRAYS))
+
+
+def save(
+    experiment: Experiment,
+    samples: Float32[np.ndarray, "count ..."],
+    path: Path | str,
+    *,
+    columns: int | None = None,
+    latents: Float[Array | np.ndarray, "count latent"] | None = None,
+    labels: Int32[np.ndarray, " count"] | None = None,
+) -> None:
+    """Writes samples, whole or not at all.
+
+    Args:
+        experiment: what the run is.
+        samples: as `sampling.draw` returns them.
+        path: .png for a page of all of them, .npz for 'samples', 'latents' and 'labels' as arrays,
+            or what else the data can be written to, see `Dataset.write`: images to a new folder.
+        columns: of a page; if None, about as many as rows.
+        latents: from which the samples were made, for .npz.
+        labels: with which the samples were made, for .npz.
+
+    Raises:
+        RequestError: the path ends otherwise, its folder is missing, or it holds files already.
+    """
+    path = Path(path)
+    check_file(experiment, path)
+    if path.suffix != ARRAYS:
+        experiment.data.write(samples, path, columns)
+        return
+    arrays = {"samples": samples, "latents": latents, "labels": labels}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(of) for name, of in arrays.items() if of is not None})
+    write_atomically(path, buffer.getvalue())

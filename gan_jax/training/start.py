@@ -1,0 +1,147 @@
+"""Where a run starts: from random or given parameters, or from its newest intact checkpoint."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import filelock
+import jax
+import jax.numpy as jnp
+
+from gan_jax import gan, runs
+from gan_jax.common.errors import BusyError, RequestError
+from gan_jax.experiment import Experiment
+from gan_jax.runs import checkpoints
+from gan_jax.runtime import devices, hosts
+from gan_jax.training.logs import lost_metrics
+from gan_jax.training.pretrained import InitFrom, load_pretrained
+
+Initial = tuple[gan.GANState, list[str]]  # a state at step 0, and messages about it
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where one run starts or goes on, and the messages about that.
+
+    Of several processes all save the checkpoints together; what all but the first write into
+    `directory` is thrown away.
+    """
+
+    experiment: Experiment
+    directory: runs.RunDirectory
+    checkpoints: Path
+    restored: bool
+    step: int
+    state: gan.GANState
+    messages: tuple[str, ...]
+
+    def in_words(self, last_step: int) -> str:
+        """Says what happens to the run."""
+        path = self.directory.path
+        if self.step >= last_step:
+            return f"{path} is finished, at step {self.step}; --steps N extends it"
+        if self.restored:
+            return f"resuming {path} at step {self.step} of {last_step}"
+        return f"training {last_step} steps in {path}"
+
+
+def initialise(experiment: Experiment, init_from: InitFrom | None) -> Initial:
+    """Returns the state of a new run at step 0.
+
+    Raises:
+        RequestError: the parameters of `init_from` do not fit.
+    """
+    messages: list[str] = []
+    init = jax.jit(gan.init, static_argnums=0)
+    state = init(experiment.static, jnp.uint32(experiment.seed))
+    if init_from:
+        state = load_pretrained(init_from, state, messages.append)
+    return state, messages
+
+
+def find_start(
+    experiment: Experiment, directory: runs.RunDirectory, initial: Initial | None
+) -> Start:
+    """Loads the newest intact checkpoint of a run, if there are checkpoints.
+
+    Args:
+        experiment: what the run is.
+        directory: where it is.
+        initial: what it starts from without checkpoints; may be None where there are some.
+
+    Raises:
+        RequestError: all checkpoints are damaged or lost, or they hold other arrays.
+    """
+    messages: list[str] = []
+    restored = bool(checkpoints.steps(directory.checkpoints))
+    if restored:
+        try:
+            step, state = checkpoints.load_newest_intact(
+                directory.checkpoints, _template(experiment), messages.append, mend=hosts.is_first()
+            )
+        except checkpoints.DamagedError as error:
+            advice = f"to start over, remove {directory.path} or give another --workdir"
+            raise RequestError(f"{error}; {advice}") from error
+        state = devices.own_copy(state)
+        if lost := lost_metrics(directory, step, experiment.log_every):
+            messages.append(f"warning: {lost}")
+    else:
+        _refuse_lost_checkpoints(directory)
+        step, (state, messages) = 0, initial
+    return Start(
+        experiment, directory, directory.checkpoints, restored, step, state, tuple(messages)
+    )
+
+
+def align(starts: list[Start], last_step: int) -> list[Start]:
+    """Takes back runs that a crash between two saves has left one save ahead of others."""
+    unfinished = [start.step for start in starts if start.step < last_step]
+    if not unfinished:
+        return starts
+    behind = min(unfinished)
+    aligned = []
+    for start in starts:
+        folder = start.directory.checkpoints
+        near = behind < start.step < min(last_step, behind + start.experiment.save_every + 1)
+        if near and behind in checkpoints.steps(folder):
+            with suppress(checkpoints.DamagedError):  # then it goes on by itself
+                state = checkpoints.load(folder, behind, _template(start.experiment))
+                checkpoints.remove_after(folder, behind)
+                start = dataclasses.replace(start, step=behind, state=state)
+        aligned.append(start)
+    return aligned
+
+
+@contextmanager
+def locked(directory: runs.RunDirectory) -> Iterator[None]:
+    """Makes the run directory, and keeps other processes from training in it.
+
+    Raises:
+        BusyError: another process is training in it.
+        RequestError: it cannot be written.
+    """
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(directory.lock)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise BusyError(
+            f"another process is training in {directory.path}: wait until it has ended"
+        ) from error
+    except OSError as error:
+        raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
+    with lock:
+        yield
+
+
+def _template(experiment: Experiment) -> gan.GANState:
+    return runs.abstract_state(experiment, devices.for_checkpoints())
+
+
+def _refuse_lost_checkpoints(directory: runs.RunDirectory) -> None:
+    if directory.metrics.exists() and directory.metrics.stat().st_size:
+        raise RequestError(
+            f"{directory.path} has metrics, but its checkpoints are gone; to start over, "
+            "remove the directory or give another --workdir"
+        )

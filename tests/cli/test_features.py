@@ -1,0 +1,66 @@
+"""`gan-jax features`: what it trains, writes and refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.cli import main
+from tests.command_line import gan_jax
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mnist_sample", "--out", "x.pth"], "--out x.pth: must end in .npz"),
+        (["mnist_sample", "--out", "no/such/x.npz"], "there is no folder no/such"),
+        (["mnist_sample", "--out", "x.npz", "--epochs", "0"], "--epochs 0: must be at least 1"),
+        (["mnist_sample", "--out", "x.npz", "--seed", "-1"], "--seed -1: must be from 0 to"),
+        (["mnist_sample", "--out", "x.npz", "--size", "7"], "7 x 7 pixels: must be at least 8 x 8"),
+        (["mnist_sample", "--out", "x.npz", "--channels", "2"], "invalid choice '2'"),
+        (["mnist_sample"], "--out"),
+        (["photos", "--out", "x.npz"], "photos/train"),
+        (["flat", "--out", "x.npz"], "no labels: in a folder, each class is a sub-folder"),
+        (["./nowhere", "--out", "x.npz"], "there is no folder"),
+        (["Phtos", "--out", "x.npz"], "'Phtos' is not a data set: give mnist_sample, a folder"),
+    ],
+)
+def test_features_of_wrong_data_are_refused(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for folder in ("photos/train", "photos/test", "flat"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("L", (8, 8)).save(tmp_path / "flat" / "1.png")
+    code, _, err = gan_jax(capsys, "features", *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkeypatch):
+    from gan_jax.data import images
+    from gan_jax.features import named
+
+    monkeypatch.chdir(tmp_path)
+    examples = images.mnist_sample("test", size=8).load()
+    np.savez("digits.npz", images=examples.sample[:300], labels=examples.label[:300])
+    arguments = ("digits.npz", "--out", "made.npz", "--size", 8, "--epochs", 1)
+    code, out, err = gan_jax(capsys, "features", *arguments)
+    assert code == 0, err
+    made = named.from_text("made.npz").description
+    assert (made.data, made.size, made.test_count, made.epochs) == ("digits.npz", 8, 30, 1)
+    assert f"{made.test_accuracy:.2%} of 30 test images right" in out
+
+
+def test_an_interrupted_training_of_features_leaves_nothing(capsys, tmp_path, monkeypatch):
+    from gan_jax.recognition import classifier_training
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classifier_training, "update", interrupted)
+    out = tmp_path / "x.npz"
+    code, _, err = gan_jax(capsys, "features", "mnist_sample", "--out", out, "--size", 11)
+    assert code == main.INTERRUPTED
+    assert "nothing was written" in err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,131 @@
+"""`gan-jax sample`: what it draws, writes and refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import runs
+from gan_jax.sampling import samples
+from tests.command_line import gan_jax
+
+
+def size_of(path):
+    """Width and height of a picture."""
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_the_same_key_and_count_give_the_same_bytes(capsys, run, tmp_path):
+    def sampled(name, *arguments):
+        out = tmp_path / name
+        code, _, err = gan_jax(capsys, "sample", run, "--out", out, *arguments)
+        assert code == 0, err
+        return out.read_bytes()
+
+    first = sampled("a.png", "--count", 9)
+    assert first == sampled("b.png", "--count", 9)
+    assert first != sampled("c.png", "--count", 9, "--key", 1)
+    assert first != sampled("d.png", "--count", 9, "--raw")
+    assert size_of(tmp_path / "a.png") == (3 * 8 + 2 * 2, 3 * 8 + 2 * 2)
+
+
+def test_npz_holds_samples_and_the_latents_that_made_them(capsys, run, tmp_path):
+    out = tmp_path / "x.npz"
+    assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
+    with np.load(out) as saved:
+        drawn, latents = saved["samples"], saved["latents"]
+    opened = runs.load(run)
+    again = samples.from_latents(opened.experiment, opened.state, latents)
+    np.testing.assert_array_equal(drawn, again)
+
+
+def test_an_earlier_checkpoint_is_sampled_where_asked_for(capsys, run, tmp_path):
+    code, out, _ = gan_jax(capsys, "sample", run, "--step", 5, "--out", tmp_path / "x.npz")
+    assert code == 0
+    assert "samples of step 5 in" in out
+    opened = runs.load(run, 5)
+    expected = samples.draw(opened.experiment, opened.state, 16)
+    with np.load(tmp_path / "x.npz") as file:
+        np.testing.assert_array_equal(file["samples"], expected)
+
+
+def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
+    out = tmp_path / "x.png"
+    assert gan_jax(capsys, "sample", run, "--count", 3, "--interpolate", "--out", out)[0] == 0
+    assert size_of(out) == (8 * 8 + 7 * 2, 3 * 8 + 2 * 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "x.jpg"], "must end in .png or .npz"),
+        (["--out", "no/such/x.png"], "there is no folder no/such"),
+        (["--count", "0"], "--count 0: must be at least 1"),
+        (["--key", "-1"], "--key -1: must be from 0 to 4294967295"),
+        (["--seed", "7"], "has seed 0"),
+        (["--step", "best"], "no best checkpoint"),
+        (["--step", "7"], "there are 5, 10, 12"),
+        (["--step", "last"], "--step last: give a step, best or latest"),
+        (["--count", "three"], "three"),
+    ],
+)
+def test_wrong_sampling_is_refused(capsys, run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = gan_jax(capsys, "sample", run, *arguments)
+    assert code == 2
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "holds the seeds 0, 3: choose one with --seed"),
+        (["--seed", "1"], "--seed 1: RUN has seed 0, 3"),
+    ],
+)
+def test_of_several_seeds_one_is_chosen(
+    capsys, seeds_run, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = gan_jax(capsys, "sample", seeds_run, *arguments)
+    assert code == 2
+    assert message.replace("RUN", str(seeds_run)) in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_truncated_samples_are_other_samples(capsys, run, tmp_path):
+    for name, options in (("whole", ()), ("cut", ("--truncation", "0.5"))):
+        out = tmp_path / f"{name}.npz"
+        assert gan_jax(capsys, "sample", run, "--out", out, *options)[0] == 0
+    with np.load(tmp_path / "cut.npz") as cut, np.load(tmp_path / "whole.npz") as whole:
+        assert np.abs(cut["latents"]).max() <= 0.5 < np.abs(whole["latents"]).max()
+        assert not np.array_equal(cut["samples"], whole["samples"])
+        assert "labels" not in cut
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--label", "3"), "label 3: the run was trained without labels"),
+        (("--truncation", "-1"), "truncation = -1.0: must be a number above 0"),
+        (("--truncation", "1", "--interpolate"), "leave --truncation out"),
+    ],
+)
+def test_options_of_sampling_that_mean_nothing_are_refused(capsys, run, tmp_path, options, message):
+    out = tmp_path / "samples.png"
+    code, _, said = gan_jax(capsys, "sample", run, "--out", out, *options)
+    assert code == 2 and message in said
+    assert not out.exists()
+
+
+def test_a_folder_has_an_image_for_each_sample_and_all_are_scored(capsys, run, tmp_path):
+    out = tmp_path / "drawn"
+    assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
+    names = [str(out / f"{number}.png") for number in range(5)]
+    assert sorted(map(str, out.iterdir())) == names
+    code, printed, _ = gan_jax(capsys, "score", run, out)
+    assert code == 0
+    assert [line.split()[1] for line in printed.splitlines()] == names
+    code, _, err = gan_jax(capsys, "sample", run, "--out", out)
+    assert code == 2 and "is a folder with files in it" in err
