@@ -1,13 +1,13 @@
-"""The fast recipe beside the reference: score against training time.
+"""Compares the fast recipe with the reference: score against training time.
 
     gan-jax train experiments/dcgan_mnist.py --workdir runs/reference --evaluate-every 1172
     gan-jax train experiments/mnist_fast.py --workdir runs/fast --seeds 0:5
     PYTHONPATH=. python benchmarks/fast.py runs/reference runs/fast
 
-(the first with --evaluate-samples 10000, too). Scores are those of the runs. Their times are the
-number of steps times what a step takes, which is measured here, both recipes taking turns, so that
-it does not matter what else the machine did during the runs. Start, compilation and evaluation are
-left out.
+(the first also with --evaluate-samples 10000). Scores are taken from the runs. Times are numbers of
+steps times the time of a step, which is measured here with both recipes taking turns, so that they
+do not depend on what else the machine did during the runs. Start, compilation and evaluation are
+not included.
 """
 
 import statistics
@@ -39,13 +39,13 @@ def main(
     picture: Path = Path("docs/images/fast_recipe.png"),
     rounds: int = 5,
 ) -> None:
-    """Prints a table and draws the curves.
+    """Prints a table and plots the curves.
 
     Args:
-        reference: its run directory.
+        reference: run directory of the reference.
         fast: directory of the seeds of the fast recipe.
-        picture: where the curves go.
-        rounds: how often each has a turn.
+        picture: file for the plot.
+        rounds: how often each is timed.
     """
     paths = {"reference": _going(reference), "fast": _going(fast)}
     curves = {
@@ -76,7 +76,7 @@ def main(
 
 
 def _going(directory: Path) -> list[Path]:
-    """The runs of all seeds that have not diverged."""
+    """Returns the runs of all seeds that have not diverged."""
     found = runs.all_seeds(directory)
     return [path for path in found if not runs.RunDirectory(path).divergence.exists()]
 
@@ -88,7 +88,7 @@ def _seconds_of_a_step(experiments: dict[str, Experiment], rounds: int) -> dict[
 
 
 def _curve(paths: list[Path], metric: str) -> Curve:
-    """The steps at which all seeds were measured."""
+    """Returns the metric of each seed at the steps at which all seeds were evaluated."""
     curve: Curve = {}
     for path in paths:
         directory, experiment = runs.open_directory(path)

@@ -1,4 +1,4 @@
-"""The trace of this package for `parity_keras.py`: the same numbers, through `gan.update`."""
+"""The trace of this package for `parity_keras.py`, computed by `gan.update`."""
 
 import functools
 
@@ -18,7 +18,7 @@ SEED = 0
 
 
 def draw_latents(updates: int, batch: int, precision: str) -> np.ndarray:
-    """The latents that `gan.update` draws in its first steps: every implementation gets these."""
+    """Returns the latents that `gan.update` draws in its first steps, for all implementations."""
     with jax.enable_x64(precision == "float64"):
         experiment = _experiment(1, 1, batch)
         keys = [
@@ -28,9 +28,9 @@ def draw_latents(updates: int, batch: int, precision: str) -> np.ndarray:
 
 
 def gan_jax_trace(weights: dict, latents: np.ndarray, images: np.ndarray) -> dict:
-    """Trace of this package; the arguments are those of `parity_keras.keras_trace`.
+    """Returns the trace of this package; the arguments are those of `parity_keras.keras_trace`.
 
-    `latents` must come from `draw_latents`: the update draws its own, which are the same.
+    `latents` must come from `draw_latents`: the update draws the same ones itself.
     """
     # TensorFlow's leaky_relu has a float32 slope in every precision.
     dcgan.leaky_relu = functools.partial(nn.leaky_relu, negative_slope=float(np.float32(0.3)))

@@ -1,8 +1,8 @@
-"""Stores what torch-fidelity's Inception-v3 makes of random weights, for the tests to compare.
+"""Stores the outputs of torch-fidelity's Inception-v3 with random weights, for tests to compare.
 
-Resizing is torch-fidelity's in float32, as TensorFlow's was; the network then runs in float64, so
-that differences are the other implementation's. `tests/networks/inception_case.py` makes the
-weights. The peers are no dependencies of the package.
+Resizing is torch-fidelity's, in float32 as TensorFlow's was; the network then runs in float64, so
+that differences come from the implementation under test. `tests/networks/inception_case.py` makes
+the weights. PyTorch and torch-fidelity are not dependencies of the package.
 
     pip install torch==2.14.1 torchvision==0.29.1 torch-fidelity==0.4.0
     PYTHONPATH=. python benchmarks/inception_fixtures.py
@@ -23,7 +23,7 @@ OUTPUTS = ["2048", "logits_unbiased"]
 
 
 def peer() -> FeatureExtractorInceptionV3:
-    """The extractor with the random weights, which pass through a file as published ones do."""
+    """Returns the extractor with the random weights, loaded from a file as published ones are."""
     # The published checkpoint has the names of torchvision's network without AuxLogits.
     blank = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
     state = blank.state_dict()

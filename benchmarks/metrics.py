@@ -1,16 +1,16 @@
-"""What the metrics cost, and whether they say what they should of digits that are spoilt.
+"""Measures what the metrics cost, and whether they respond to corrupted digits as they should.
 
     PYTHONPATH=. python benchmarks/metrics.py cost --torch-python peer/bin/python
     PYTHONPATH=. python benchmarks/metrics.py digits
     PYTHONPATH=. python benchmarks/metrics.py spoilt
     PYTHONPATH=. python benchmarks/metrics.py bias
 
-`cost` times the Frechet distance of as many and as wide features as the Inception network's against
-torch-fidelity, whose installation `torch_fidelity_fixtures.py` describes; they take turns, each
-time in a new process. Only this package's has an interval; torch-fidelity's means are float32.
-`digits` times features and all metrics of the bundled digits. `spoilt` prints the distances of
-digits with more and more noise, blur or missing classes, which must rise. `bias` prints and plots
-the Frechet distance between digits and other digits by their number.
+`cost` times the Frechet distance, of as many and as wide features as the Inception network's,
+against torch-fidelity, whose installation `torch_fidelity_fixtures.py` describes; they take turns,
+each time in a new process. Only this package computes an interval; torch-fidelity's means are
+float32. `digits` times features and all metrics of the bundled digits. `spoilt` prints the
+distances of digits with increasing noise, blur or numbers of missing classes, which must rise.
+`bias` prints and plots the Frechet distance between disjoint sets of digits over their size.
 """
 
 import os
@@ -49,10 +49,10 @@ def cost(samples: int = 10_000, dimension: int = 2048, rounds: int = 3,
     """Times the Frechet distance against torch-fidelity's.
 
     Args:
-        samples: features of each side.
-        dimension: of the features.
-        rounds: how often each has a turn.
-        torch_python: the Python that has torch-fidelity, where it is another one.
+        samples: number of features in each of the two sets.
+        dimension: dimension of the features.
+        rounds: how often each is timed.
+        torch_python: the Python interpreter that has torch-fidelity, if it is another one.
     """
     show_machine()
     pythons = {"gan_jax": sys.executable, "gan_jax, with interval": sys.executable}
@@ -88,7 +88,7 @@ def cost(samples: int = 10_000, dimension: int = 2048, rounds: int = 3,
 
 
 def digits() -> None:
-    """Times features and all metrics of 10,000 digits, compared with as many and 2,000 others."""
+    """Times features and all metrics of 10,000 noisy digits, given the originals and 2,000 more."""
     show_machine()
     data = images.mnist_sample()
     real, held_out = data.load(), data.held_out().load()
@@ -127,7 +127,7 @@ def digits() -> None:
 
 
 def spoilt() -> None:
-    """Prints both distances of spoilt digits from 5,000 others."""
+    """Prints both distances between corrupted digits and 5,000 others."""
     digits = images.mnist_sample().load()
     order = np.random.default_rng(0).permutation(len(digits.sample))
     real, rest = digits.sample[order[:5000]], digits.sample[order[5000:]]
@@ -154,12 +154,12 @@ def spoilt() -> None:
 
 
 def bias() -> None:
-    """Prints and plots the Frechet distance of n digits from 5,000 others, for several n."""
+    """Prints and plots the Frechet distance between n digits and 5,000 others, for several n."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     everything = features.mnist().extract(images.mnist_sample().load().sample).features
-    # Digits of the same writer stand together: in order, the halves would differ indeed.
+    # Digits of one writer are adjacent: without shuffling, the halves would really differ.
     shuffled = np.random.default_rng(0).permutation(everything)
     real, rest = frechet.moments([shuffled[:5000]]), shuffled[5000:]
     drawn = {count: [frechet.estimate(part, real).value for part in parts(rest, count)]
@@ -187,7 +187,7 @@ def bias() -> None:
 
 
 def correlated(seed: int, samples: int, dimension: int) -> np.ndarray:
-    """Gaussian float32 features [samples, dimension] whose variances fall as Inception's do."""
+    """Returns Gaussian float32 features [samples, dimension] with variances like Inception's."""
     random = np.random.default_rng(seed)
     mix = random.standard_normal((dimension, dimension), np.float32)
     mix *= np.arange(1, dimension + 1, dtype=np.float32)[:, None] ** -0.5 / dimension**0.5
@@ -205,7 +205,7 @@ def blurred(pixels: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def parts(rows: np.ndarray, count: int) -> list[np.ndarray]:
-    """At most ten disjoint parts of `count` rows."""
+    """Returns at most ten disjoint parts of `count` rows."""
     return [rows[start : start + count] for start in range(0, len(rows) - count + 1, count)][:10]
 
 

@@ -1,14 +1,14 @@
-"""Compare the DCGAN recipe in Keras with other implementations of it, on the same numbers.
+"""Compares the DCGAN recipe in Keras with other implementations, on the same weights and data.
 
-Every implementation gets the same weights, latents and images and writes a trace: a dictionary from
-"group: tensor" to an array. The table shows the largest error of every group, relative to the
-largest magnitude in Keras's tensor, and where it is; the exit code is 1 where one is too large.
+Every implementation gets the same weights, latents and images and returns a trace: a dictionary
+from "group: tensor" to an array. The table shows the largest error of every group, relative to the
+largest magnitude in Keras's tensor, and where it is; the exit code is 1 if an error is too large.
 
-The default precision is float64, as ten updates in float32 are no sharp comparison: rounding takes
-some pre-activation across the kink of LeakyReLU, which changes its gradient by a finite amount, and
-Adam gives the many weights with small gradients an update of the same size as all others.
+The default precision is float64, since ten updates in float32 are not a sharp comparison: rounding
+moves some pre-activations across the kink of LeakyReLU, which changes the gradient by a finite
+amount, and Adam gives the many weights with small gradients updates as large as all others.
 
-Needs `tensorflow-cpu` besides the package; TensorFlow and Keras are no dependencies of it.
+It needs `tensorflow-cpu`; TensorFlow and Keras are not dependencies of the package.
 
     PYTHONPATH=. python benchmarks/parity_keras.py
 """
@@ -36,7 +36,7 @@ Trace = dict[str, np.ndarray]
 
 
 def keras_models(width: int, image_channels: int) -> dict[str, keras.Model]:
-    """Generator and discriminator of the TensorFlow tutorial, without its dropout."""
+    """Returns generator and discriminator of the TensorFlow tutorial, without its dropout."""
 
     def normalised(index: int) -> list[layers.Layer]:
         return [
@@ -80,7 +80,7 @@ def keras_models(width: int, image_channels: int) -> dict[str, keras.Model]:
 
 
 def keras_trace(weights: dict, latents: np.ndarray, images: np.ndarray) -> Trace:
-    """Trace of the recipe in Keras: the tutorial's training step with Keras's own Adam.
+    """Returns the trace of the recipe in Keras: the tutorial's training step with Keras's Adam.
 
     `weights` is `{"params": ..., "statistics": ...}` in the layout of `reference_dcgan`, `latents`
     (updates, batch, 100) and `images` (updates, batch, 28, 28, channels) are in Keras's precision.
@@ -142,7 +142,7 @@ def keras_trace(weights: dict, latents: np.ndarray, images: np.ndarray) -> Trace
 def numpy_trace(
     weights: dict, latents: np.ndarray, images: np.ndarray, keras_form: bool = True
 ) -> Trace:
-    """Trace of the NumPy reference; its arguments are those of `keras_trace` and Adam's form."""
+    """Returns the NumPy reference's trace; takes the arguments of `keras_trace` and Adam's form."""
     # TensorFlow's leaky_relu has a float32 slope in every precision.
     reference_layers.LEAKY_SLOPE = float(np.float32(0.3))
     params, statistics = weights["params"], weights["statistics"]
@@ -178,7 +178,7 @@ OTHERS = {
 
 
 def problem(drawn: bool, width: int, image_channels: int, precision: str) -> tuple:
-    """Weights, latents and images: as initialised or, so that none is 0 or 1, drawn around it."""
+    """Returns weights, latents and images; if `drawn`, noise is added so that none is 0 or 1."""
     params, statistics = reference_dcgan.init(0, width, image_channels)
     weights = {"params": params, "statistics": statistics}
     random = np.random.default_rng(1)
@@ -195,7 +195,7 @@ def problem(drawn: bool, width: int, image_channels: int, precision: str) -> tup
 
 
 def worst_by_group(expected: Trace, found: Trace) -> dict[str, tuple[float, str]]:
-    """Per group: the largest error relative to the largest magnitude of its tensor, and where."""
+    """Returns the largest error of each group, relative to its tensor's magnitude, and where."""
     if expected.keys() != found.keys():
         raise ValueError(f"names differ: {sorted(expected.keys() ^ found.keys())}")
     worst = {}
@@ -241,7 +241,7 @@ def _name(variable: keras.Variable) -> str:
 
 
 def _flat(weights: dict) -> Trace:
-    """Arrays by "player/layer/name"; the statistics are the generator's."""
+    """Returns arrays by "player/layer/name"; the statistics are the generator's."""
     return _flat_tree(weights["params"]) | {
         f"generator/{name}": array for name, array in _flat_tree(weights["statistics"]).items()
     }

@@ -1,9 +1,9 @@
-"""Choices inside the package, each against what it replaces, in turns.
+"""Times implementation choices of the package against what they replace, alternately.
 
     python benchmarks/pieces.py
 
-Dropout's random bits, how many samples are drawn together, and the rule by which a convolution on
-CPU is direct, in the Fourier domain, or a product with patches.
+They are dropout's random bits, how many samples are drawn at a time, and the rule by which a
+convolution on CPU is direct, in the Fourier domain, or a product with patches.
 """
 
 import itertools
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def dropout() -> None:
-    """One mask for the activations of the reference discriminator's first layer."""
+    """Times one dropout mask for the activations of the reference discriminator's first layer."""
     x = jax.random.normal(jax.random.key(0), (256, 14, 14, 64))
     rngs = {"dropout": jax.random.key(1)}
     ours = jax.jit(lambda x: Dropout(0.3).apply({}, x, training=True, rngs=rngs))
@@ -52,7 +52,7 @@ def dropout() -> None:
 
 
 def sampling() -> None:
-    """Samples of the reference's generator, 64 or 256 at a time."""
+    """Times samples of the reference's generator, 64 or 256 at a time."""
     experiment = Experiment(
         generator=dcgan.Generator(),
         discriminator=dcgan.Discriminator(),
@@ -68,7 +68,7 @@ def sampling() -> None:
 
 
 def cost_rule() -> None:
-    """Time lost where the rule takes a slower form, as a share of the fastest forms' time."""
+    """Measures the time that the rule loses by slower forms, relative to the fastest forms."""
     best = chosen = only_direct = 0.0
     for batch, size, (fine, coarse), stride in itertools.product(BATCHES, SIZES, CHANNELS, (1, 2)):
         geometry = convolution((size, size), (KERNEL, KERNEL), stride)
@@ -95,7 +95,7 @@ def cost_rule() -> None:
 
 
 def in_turns(calls: dict[Hashable, Callable], rounds: int = ROUNDS) -> dict[Hashable, float]:
-    """Median seconds of each call, after one that compiles."""
+    """Returns the median seconds of each call, after a first one that compiles."""
     seconds: dict[Hashable, list[float]] = {name: [] for name in calls}
     for index in range(rounds + 1):
         for name, call in calls.items():

@@ -1,9 +1,9 @@
-"""How long experiment files train on this machine: a step of each, all taking turns.
+"""Measures how long experiment files train on this machine, by timing a few steps of each.
 
     PYTHONPATH=. python benchmarks/recipes.py experiments/quickstart.py experiments/mnist_r1.py
 
-Minutes are the median time of a step times all steps of the file: without start, compilation,
-evaluation and saving.
+All files take turns. The minutes are the median time of a step times the number of steps of the
+experiment, without start, compilation, evaluation and saving.
 """
 
 import statistics
@@ -25,9 +25,9 @@ def main(
     """Prints a table.
 
     Args:
-        files: of experiments.
-        rounds: how often each has a turn.
-        calls_of: steps in each turn.
+        files: experiment files.
+        rounds: how often each is timed.
+        calls_of: steps that are timed together.
     """
     if not files or rounds < 1 or calls_of < 1:
         sys.exit("name at least one file, and at least one round of one step")

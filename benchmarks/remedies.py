@@ -1,9 +1,9 @@
-"""What penalties and other remedies cost: a step with each of them beside one without.
+"""Measures what penalties and other remedies cost, relative to a step without any.
 
     PYTHONPATH=. python benchmarks/remedies.py
 
-All take turns in one process, for networks of the reference's and of the quickstart's width without
-BatchNorm in the discriminator, and batches of 64 and 32.
+All take turns in one process, for networks of the reference's width with batches of 64 and of the
+quickstart's width with batches of 32, without BatchNorm in the discriminator.
 """
 
 import dataclasses
@@ -38,8 +38,8 @@ def main(rounds: int = 5, calls_of: int = 32) -> None:
     """Prints a table.
 
     Args:
-        rounds: how often each has a turn.
-        calls_of: steps in each turn.
+        rounds: how often each is timed.
+        calls_of: steps that are timed together.
     """
     base = load_experiment(QUICKSTART)
     print(f"{devices.cores()} cores, JAX {jax.__version__}; time of a step over that with nothing")

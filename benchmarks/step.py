@@ -1,11 +1,11 @@
-"""One training step here and in other libraries, side by side in one run.
+"""Times a training step of this package and of other libraries, side by side.
 
     python benchmarks/step.py --rounds 5
 
-Each implementation has a process of its own and all take turns, so that the machine's drift hits
-them alike; who is not at work is stopped. Printed are medians over rounds, and the median, over
-rounds, of this package's time divided by the peer's in the same round. A peer whose library is not
-installed is left out, with a line that says how to install it.
+Each implementation runs in a process of its own, and all take turns, so that drift of the machine
+affects them alike; the others are stopped meanwhile. Printed are medians over rounds, and the
+median over rounds of this package's time divided by the peer's time in the same round. A peer whose
+library is not installed is left out, with a line that says how to install it.
 """
 
 import os
@@ -51,10 +51,10 @@ STEPS_PER_TURN = 5  # about as many as `gan-jax train` has in one call
 
 
 class Worker:
-    """A peer's process."""
+    """The process of one implementation."""
 
     def __init__(self, name: str, case: str, batch: Path, python: str):
-        """Starts it and waits until it has done its first step; `built` is how long that took."""
+        """Starts it and waits for its first step; the attribute `built` is how long that took."""
         self._process = subprocess.Popen(
             [python, str(WORKER), name, case, str(batch)],
             stdin=subprocess.PIPE,
@@ -65,7 +65,7 @@ class Worker:
         self._process.send_signal(signal.SIGSTOP)
 
     def ask(self, question: str) -> float:
-        """Sends one line, with the process running only until it has answered."""
+        """Sends one line and returns the answer; the process runs only in between."""
         self._process.send_signal(signal.SIGCONT)
         self._process.stdin.write(question + "\n")
         self._process.stdin.flush()
@@ -93,10 +93,10 @@ def main(
     """Measures and prints a table for each case.
 
     Args:
-        rounds: how often everybody has a turn.
-        cases: which of the cases.
-        sampling: time the drawing of 10,000 images as well, after the first case.
-        torch_python: the Python that has PyTorch, where it is another one.
+        rounds: how often each implementation is timed.
+        cases: names of the cases to measure.
+        sampling: also time the drawing of 10,000 images, after the first case.
+        torch_python: the Python interpreter that has PyTorch, if it is another one.
     """
     if rounds < 1:
         sys.exit(f"--rounds {rounds}: must be at least 1")
@@ -121,7 +121,7 @@ def main(
 
 
 def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> None:
-    """Measures one case and prints its table; `pythons` has the interpreter of each peer."""
+    """Measures one case and prints its table; `pythons` gives the interpreter of each peer."""
     shape = CASES[case]
     names = list(pythons)
     if shape.r1_weight:
@@ -150,7 +150,7 @@ def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> 
 
 
 def take_turns(workers: dict[str, Worker], question: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each worker in each round, in another order every time."""
+    """Returns the seconds of each worker in each round; the order rotates from round to round."""
     seconds: dict[str, list[float]] = {name: [] for name in workers}
     order = list(workers)
     for index in range(rounds):
@@ -183,7 +183,7 @@ def show(
 
 
 def matmul_rate() -> float:
-    """Operations a second of batched float32 matrix products of a convolution's usual size."""
+    """Returns operations per second of batched float32 products of a convolution's usual size."""
     code = (
         "import time, jax\n"
         "a = jax.random.normal(jax.random.key(0), (121, 256, 256))\n"
@@ -201,7 +201,7 @@ def matmul_rate() -> float:
 
 
 def version(python: str, name: str) -> str:
-    """The version of a distribution that an interpreter has; nothing where it has none."""
+    """Returns the version of a distribution that an interpreter has; '' if it has none."""
     code = f"import importlib.metadata; print(importlib.metadata.version({name!r}))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
 

@@ -1,11 +1,11 @@
-"""Writes what torch-fidelity says of seeded features, for tests/metrics/test_torch_fidelity.py.
+"""Writes torch-fidelity's metrics of seeded features, for `tests/metrics/test_torch_fidelity.py`.
 
     python -m venv peer
     peer/bin/pip install torch==2.14.1 torchvision==0.29.1 torch-fidelity==0.4.0 numpy==2.4.6
     PYTHONPATH=. peer/bin/python benchmarks/torch_fidelity_fixtures.py
 
-The features are drawn again in the test, so that only numbers are kept. Each function is
-torch-fidelity's own (github.com/toshas/torch-fidelity, Apache-2.0), called on float64.
+The test draws the same features again, so that only the results are stored. Each function is
+torch-fidelity's own (github.com/toshas/torch-fidelity, Apache-2.0), called with float64.
 """
 
 import json
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def measure(case: str) -> dict:
-    """What torch-fidelity says of one case; one kernel distance for each pair of subsets."""
+    """Returns torch-fidelity's metrics of one case, with a kernel distance per pair of subsets."""
     drawn = draw_features(case)
     generated, real = torch.from_numpy(drawn.generated), torch.from_numpy(drawn.real)
     statistics = [metric_fid.fid_features_to_statistics(part) for part in (generated, real)]

@@ -1,6 +1,6 @@
-"""Writes the PyTorch checkpoints that `tests/metrics/test_torch_file.py` reads.
+"""Writes the PyTorch checkpoints that `tests/features/test_torch_file.py` reads.
 
-PyTorch is no dependency of the package. The values are those of `expected` in that test.
+PyTorch is not a dependency of the package. The values are those of `expected` in that test.
 
     pip install torch==2.13.0
     python benchmarks/torch_file_fixtures.py
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-FOLDER = Path(__file__).parents[1] / "tests" / "metrics" / "torch_files"
+FOLDER = Path(__file__).parents[1] / "tests" / "features" / "torch_files"
 
 
 def state_dict() -> collections.OrderedDict:
-    """Tensors of every kind that is read, with `_metadata` as a module's state dict has it."""
+    """Returns tensors of every supported kind, with `_metadata` as in a module's state dict."""
     layer = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, bias=False), torch.nn.BatchNorm2d(3))
     with torch.no_grad():
         layer[0].weight.copy_(torch.arange(54.0).reshape(3, 2, 3, 3) / 8)

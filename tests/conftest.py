@@ -1,4 +1,4 @@
-"""What the tests share: checked shapes, tiny networks, and where the real data lies."""
+"""Fixtures of all tests, and the check of shapes at every call."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from jaxtyping import install_import_hook
 
 import tests.typecheck
 
-# Where shapes are the contract, they are checked at every call of the tests.
+# Modules whose array shapes are checked at every call in the tests.
 SHAPED = ["data.grids", "gan", "losses", "networks", "penalties", "recognition", "sampling"]
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)

@@ -40,7 +40,7 @@ def narrow(network):
     return network.clone(width=2) if "width" in fields else network
 
 
-# Of each kind of network and data one; the others take as long again to compile.
+# One of each kind of network and data; the others would take as long again to compile.
 FAST = [
     "conditional_mnist_concatenation",
     "dcgan_mnist",

@@ -106,7 +106,7 @@ def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
         equal(state.generator, states[6].generator)
         state, metrics = update(poisoned, state, batch)
     for field in ("generator", "discriminator", "ema"):
-        # States 0 and 4 have become snapshots; of state 8 it is not known how it goes on.
+        # States 0 and 4 are snapshots; state 8 is not, as no finite step was made from it.
         equal(getattr(state, field), getattr(states[4], field))
     assert int(state.step) == 9
     assert int(metrics["rollbacks"]) == int(state.guard.returns) == 1
@@ -115,7 +115,7 @@ def test_after_many_steps_in_a_row_training_goes_back_to_a_snapshot():
     equal(jax.random.key_data(state.key), jax.random.key_data(expected))
 
 
-def test_a_state_that_fails_at_once_is_no_snapshot():
+def test_a_state_that_fails_at_once_does_not_become_a_snapshot():
     experiment = tiny_points(guard=Guard(after=1, every=4))
     batch = experiment.data.batch(0, 0, 16)
     *_, state = states = after_each_step(experiment, batch, 4)
@@ -132,7 +132,7 @@ def test_rollbacks_are_reported_and_counted(tmp_path):
     assert "the guard skipped 12 of 12 steps" in log
     assert int(run.state.guard.returns) == lines[-1]["rollbacks"] == 3
     assert int(run.state.guard.skipped) == lines[-1]["skipped"] == 12
-    assert "discriminator_loss" not in lines[-1]  # it is no number
+    assert "discriminator_loss" not in lines[-1]  # which is not finite
     equal(run.state.generator.params, init(experiment, 0).generator.params)
 
 

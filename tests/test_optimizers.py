@@ -118,7 +118,7 @@ def test_schedules_are_those_of_optax(shape, end):
     np.testing.assert_allclose(ours(steps_), theirs(steps_), atol=1e-6)
 
 
-def test_a_schedule_of_ones_is_no_schedule():
+def test_a_schedule_of_ones_is_left_out():
     parts = Adam().build().init(jnp.zeros(()))
     assert len(parts) == 2
     assert len(Adam(schedule=Schedule(warm_up=5)).build().init(jnp.zeros(()))) == 3
@@ -159,7 +159,7 @@ def test_accumulated_gradients_are_those_of_a_large_batch():
     np.testing.assert_allclose(steps(accumulated, [1.0, 3.0, 0.0, 2.0]), [0.0, -2.0, -2.0, -3.0])
 
 
-def test_an_optimizer_is_no_schedule():
+def test_an_optimizer_is_not_a_schedule():
     with pytest.raises(
         RequestError, match=r"Adam\.schedule = Adam\(.*: is not a schedule; give Sched"
     ):

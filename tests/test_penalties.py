@@ -77,7 +77,7 @@ def test_one_place_on_the_line_for_the_whole_of_an_example():
     shares = penalties.GradientPenalty(1.0)(
         lambda x: 0.5 * jnp.square(x).sum((1, 2, 3)), real, fake, KEY
     )
-    # A point at share s of the line has the slope 2 s, whichever the share.
+    # At a fraction s of the line the slope is 2 s, whatever the fraction.
     share = (1 + np.sqrt(np.asarray(shares)) * np.array([[1], [-1]])) / 2
     alone = jax.random.uniform(KEY, (50, 1, 1, 1))[:, 0, 0, 0]
     assert np.abs(share - alone).min(0) == pytest.approx(0, abs=1e-3)

@@ -10,7 +10,7 @@ from gan_jax import gan
 from gan_jax.runs.serialisation import load_experiment
 from tests.test_experiments import FAST, slow_but
 
-# A custom call that is there for the compiler to tell how arrays are split, not to compute.
+# A custom call that only tells the compiler how arrays are sharded.
 HARMLESS = {"Sharding"}
 
 

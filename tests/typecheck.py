@@ -1,4 +1,4 @@
-"""The type checker of the tests: an int is a float too, as PEP 484 has it."""
+"""The type checker of the tests, for which an int is also a float, as in PEP 484."""
 
 import beartype
 

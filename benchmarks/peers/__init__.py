@@ -1,1 +1,1 @@
-"""The reference recipe in other libraries, each as its users would write it at its best."""
+"""The reference recipe in other libraries, each as an expert user would write it."""

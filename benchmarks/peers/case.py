@@ -1,4 +1,4 @@
-"""What is trained, and how many floating-point operations a step of it takes, by hand."""
+"""The cases to measure, and their floating-point operations per step, counted by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ CASES = {
 
 
 class Peer(NamedTuple):
-    """One implementation, ready to run; each call returns when its results are there.
+    """One implementation, ready to run; its calls block until their results are computed.
 
     Attributes:
-        train: does so many steps on the batch that it was built with.
-        sample: draws so many images in inference mode.
+        train: trains for the given number of steps on the batch it was built with.
+        sample: draws the given number of images in inference mode.
     """
 
     train: Callable[[int], object]
@@ -48,13 +48,14 @@ class Peer(NamedTuple):
 
 
 def step_operations(case: Case) -> float:
-    """Floating-point operations of the matrix products and convolutions of one step.
+    """Returns the floating-point operations of one step's matrix products and convolutions.
 
-    Each layer costs the same in the forward pass, for the gradient by its input and for that by its
-    weights. The generator needs all three, its first layer no gradient by the input. The
-    discriminator needs on real images forward and weights (the second layer its input as well), on
-    fakes the same and, for the generator's loss, the gradients by the inputs once more. R1 adds
-    to each layer the gradient by the input and the two gradients of that.
+    For each layer, the forward pass, the gradient with respect to its input and that with respect
+    to its weights cost the same. The generator needs all three, except that its first layer needs
+    no gradient with respect to the input. On real images, the discriminator needs the forward pass
+    and the gradients of the weights (and of the second layer's input); on fakes the same and, for
+    the generator's loss, the gradients of the inputs once more. R1 adds for each layer the gradient
+    of the input and the two gradients of that.
     """
     quarter, half = (case.size // 4) ** 2, (case.size // 2) ** 2
     generator = (

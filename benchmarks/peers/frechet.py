@@ -1,4 +1,4 @@
-"""One measurement of the Frechet distance of two files of features, in a process of its own.
+"""Measures the Frechet distance between two files of features once, in a process of its own.
 
     python benchmarks/peers/frechet.py PEER GENERATED.npy REAL.npy
 

@@ -1,7 +1,7 @@
 """PyTorch, eager or compiled, with channels first or last.
 
-Both gradients come from one forward pass, each only by the parameters that it is for; when
-compiled, the backward passes compute the others too.
+Both gradients come from one forward pass, each with respect to its own player's parameters only;
+when compiled, the backward passes compute the others too.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""One peer in a process of its own, which does as it is told and answers with seconds.
+"""Runs one implementation in a process of its own and answers requests with seconds.
 
     python benchmarks/peers/worker.py PEER CASE BATCH.npy
 

@@ -8,7 +8,7 @@ def test_short_work_is_silent(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_long_work_says_once_how_long_it_will_take(capsys):
+def test_long_work_announces_once_how_long_it_will_take(capsys):
     def slow():
         for item in range(6):
             time.sleep(0.4)

@@ -9,7 +9,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.metrics import classes
 from tests.metrics.intervals import share_covering
 
-# What a classifier says of each of three kinds of image, and how often they are generated.
+# A classifier's probabilities for three kinds of image, and how often each is generated.
 KINDS = np.array([[0.7, 0.1, 0.1, 0.1], [0.05, 0.9, 0.05, 0.0], [0.2, 0.2, 0.3, 0.3]])
 WEIGHTS = np.array([0.5, 0.2, 0.3])
 SHARES = np.array([0.3, 0.3, 0.2, 0.1, 0.1])
@@ -59,7 +59,7 @@ def test_interval_of_the_score_ratio_covers_1_for_equal_distributions():
     assert 0.9 <= share_covering(1.0, draw) <= 0.99
 
 
-def test_shares_and_modes_count_the_classes():
+def test_fractions_and_modes_count_the_classes():
     labels = np.array([0, 3, 3, 0, 3], np.uint8)
     np.testing.assert_array_equal(classes.class_fractions(labels, 5), [0.4, 0, 0, 0.6, 0])
     assert classes.mode_count(labels, 5).value == 2
@@ -111,7 +111,7 @@ def test_every_histogram_has_intervals_in_order(data):
     assert math.isinf(divergence.value) == (not set(generated.tolist()) <= set(real.tolist()))
 
 
-def test_intended_accuracy_is_the_share_of_equal_labels():
+def test_intended_accuracy_is_the_fraction_of_equal_labels():
     found = classes.intended_accuracy(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0]))
     assert found.value == 0.75
     assert found.low < 0.75 < found.high

@@ -152,7 +152,7 @@ def test_interval_covers_the_distance_of_the_distributions():
 
 
 def test_interval_also_where_the_covariance_is_singular():
-    # The third feature is the sum of the others: nothing but a map of what two dimensions say.
+    # The third feature is the sum of the others: a linear map of two dimensions.
     line = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
     features = np.random.default_rng(7).standard_normal((300, 2)) + 0.2
     axes = np.linalg.qr(line.T)[0]

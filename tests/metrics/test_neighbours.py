@@ -46,7 +46,7 @@ def test_values_are_those_of_the_whole_matrix_of_distances(k, block, monkeypatch
     np.testing.assert_allclose(found, naive(generated, real, k), rtol=1e-14)
 
 
-def test_distant_sets_share_nothing():
+def test_distant_sets_do_not_overlap():
     real = np.random.default_rng(0).standard_normal((60, 3))
     functions = neighbours.precision_recall, neighbours.density_coverage
     found = [estimate for function in functions for estimate in function(real + 100, real)]
@@ -85,7 +85,7 @@ def test_intervals_cover_what_is_expected_of_as_many_samples(position):
     assert 0.85 <= share_covering(truth, draw) <= 1
 
 
-def test_memorisation_is_the_share_of_pairs_in_which_the_generated_sample_is_nearer():
+def test_memorisation_is_the_fraction_of_pairs_in_which_the_generated_sample_is_nearer():
     random = np.random.default_rng(3)
     training, held_out = random.standard_normal((50, 2)), random.standard_normal((30, 2))
     generated = np.vstack([training[:10], random.standard_normal((30, 2))])

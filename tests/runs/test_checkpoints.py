@@ -102,7 +102,7 @@ def test_with_no_intact_checkpoint_nothing_is_changed(tmp_path):
     assert checkpoints.steps(tmp_path) == [1]
 
 
-def test_no_checkpoints_is_no_error(tmp_path):
+def test_a_directory_without_checkpoints_is_not_an_error(tmp_path):
     assert checkpoints.load_newest_intact(tmp_path, template(STATE), print) is None
 
 

@@ -42,7 +42,7 @@ def test_records_say_what_ran_and_with_which_versions(tmp_path):
     assert runs.experiment_of(record) == tiny()
 
 
-def test_loading_says_what_is_missing(tmp_path):
+def test_loading_names_what_is_missing(tmp_path):
     with pytest.raises(RequestError, match=r"no run in .*: there is no such directory"):
         runs.load(tmp_path / "absent")
     with pytest.raises(RequestError, match=r"no run in .*: it has no config.json"):

@@ -51,7 +51,7 @@ libc = ctypes.CDLL(None)
 all_have_some = threading.Barrier(5)
 def allocate():
     libc.malloc(1000)
-    all_have_some.wait()  # as a thread that ends leaves its heap to the next
+    all_have_some.wait()  # since a thread that ends leaves its heap to the next one
 for _ in range(4): threading.Thread(target=allocate).start()
 all_have_some.wait()
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))

@@ -94,7 +94,7 @@ def test_two_processes_train_as_one_with_two_devices_and_one_goes_on(two_devices
     names = {path.name for path in two_devices.iterdir()}
     assert {path.name for path in (tmp_path / "run").iterdir()} == names
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 4
-    # What two processes saved together one goes on with.
+    # One process resumes from what two processes have saved together.
     train(tiny(steps=14), tmp_path / "run")
     assert checkpoints.steps(tmp_path / "run" / "checkpoints")[-1] == 14
 
@@ -154,7 +154,7 @@ def test_processes_that_were_given_different_seeds_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_coordinator_that_is_not_there_is_said():
+def test_a_missing_coordinator_is_reported():
     script = (
         "from gan_jax.runtime import hosts\nfrom gan_jax.common.errors import RequestError\n"
         "hosts.SECONDS_TO_MEET = 3\n"

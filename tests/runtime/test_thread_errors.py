@@ -13,7 +13,7 @@ from tests.command_line import TINY
 
 
 @pytest.mark.parametrize("command", ["train", "sample"])
-def test_damaged_checkpoints_are_said_in_a_line_each(run, tmp_path, command):
+def test_damaged_checkpoints_are_reported_in_a_line_each(run, tmp_path, command):
     damaged = tmp_path / "run"
     shutil.copytree(run, damaged)
     for file in damaged.rglob("d/*"):
@@ -31,7 +31,7 @@ def test_damaged_checkpoints_are_said_in_a_line_each(run, tmp_path, command):
     assert len(warnings) <= len(checkpoints.steps(damaged / "checkpoints"))
 
 
-def test_the_first_failure_of_the_libraries_is_said_and_others_as_before():
+def test_only_the_first_failure_of_the_libraries_is_reported():
     script = """
         import threading
         from gan_jax.runtime import thread_errors
