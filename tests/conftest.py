@@ -22,6 +22,12 @@ def one_device() -> None:
     jax.devices()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory) -> None:
+    """Keeps what tests trust apart from what the user of this machine trusts."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with the original files of MNIST, CIFAR-10 and others; else the test is skipped."""

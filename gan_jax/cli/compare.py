@@ -6,15 +6,14 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.parsing import Command
-from gan_jax.cli.shared import check_out
+from gan_jax.cli.shared import OpensRuns, check_out
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 from gan_jax.common.files import write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
-class Compare(Command):
+class Compare(OpensRuns):
     """Compare configurations by each metric over seeds, and say which differ from the best.
 
     Evaluate all of them first, with equal --samples and --features; those that were not evaluated
@@ -38,6 +37,7 @@ class Compare(Command):
         from gan_jax.reports import csv, terminal
         from gan_jax.sweeps import plan
 
+        self.admit(*self.directories)
         found = [path for directory in self.directories for path in plan.directories(directory)]
         basis, comparisons = compare(found)
         terminal.show_comparisons(basis, comparisons)

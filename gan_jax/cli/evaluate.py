@@ -8,13 +8,20 @@ from typing import Annotated, Any, ClassVar, Literal
 from tyro.conf import Positional, arg
 
 from gan_jax.cli.parsing import Command, options_of
-from gan_jax.cli.shared import announce, check_key, check_out, check_range, checkpoint_step
+from gan_jax.cli.shared import (
+    OpensRuns,
+    announce,
+    check_key,
+    check_out,
+    check_range,
+    checkpoint_step,
+)
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateRuns(Command):
+class EvaluateRuns(OpensRuns):
     """Measure samples of runs that differ only in their seed.
 
     Prints a table with 95 % intervals, and adds a line for each metric to evaluation.jsonl in each
@@ -56,6 +63,7 @@ class EvaluateRuns(Command):
         from gan_jax.sweeps import plan
 
         devices.configure()
+        self.admit(*self.runs)
         network = _network(self.features)
         failed = []
         groups = plan.evaluated_together(self.runs)

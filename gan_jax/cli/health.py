@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.parsing import Command
+from gan_jax.cli.shared import OpensRuns
 from gan_jax.common.exit_codes import FINISHED
 
 
 @dataclasses.dataclass(frozen=True)
-class Health(Command):
+class Health(OpensRuns):
     """Say how the training of a run is going, and what may help."""
 
     USAGE: ClassVar[str] = "health RUN"
@@ -26,6 +26,7 @@ class Health(Command):
         from gan_jax import runs
         from gan_jax.health.rules import describe
 
+        self.admit(self.directory)
         chosen = runs.all_seeds(self.directory, self.seed)
         for path in chosen:
             if len(chosen) > 1:

@@ -103,8 +103,9 @@ def parse(name: str, forms: Sequence[type[Command]], words: list[str]) -> Comman
 
 
 def experiment_file(words: Sequence[str]) -> Path | None:
-    """The experiment's file, where one is named."""
-    return next((Path(word) for word in words if word.endswith(".py")), None)
+    """The experiment's file, where one is named as an argument, and not with --file."""
+    pairs = itertools.pairwise(["", *words])
+    return next((Path(w) for before, w in pairs if w.endswith(".py") and before != "--file"), None)
 
 
 def options_of(words: Sequence[str]) -> set[str]:
@@ -205,10 +206,10 @@ def _function_by_name(field: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | No
     """Lets fields that hold functions be given as module:function, jax.nn:gelu for example."""
     if collections.abc.Callable not in (field.type, field.type_origin):
         return None
-    from gan_jax.runs.serialisation import decode, encode
+    from gan_jax.runs.serialisation import encode, named
 
     def found(words):
-        function = decode({"function": words[0]}) if ":" in words[0] else None
+        function = named(words[0]) if ":" in words[0] else None
         if not callable(function):
             raise ValueError("give MODULE:FUNCTION, jax.nn:gelu for example")
         return function

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.parsing import Command
-from gan_jax.cli.shared import check_key, check_range, checkpoint_step
+from gan_jax.cli.shared import OpensRuns, check_key, check_range, checkpoint_step
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 
@@ -15,7 +14,7 @@ COLUMNS = 8  # samples from one end of a path to the other
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample(Command):
+class Sample(OpensRuns):
     """Draw samples from a trained generator."""
 
     USAGE: ClassVar[str] = "sample RUN"
@@ -54,6 +53,7 @@ class Sample(Command):
         from gan_jax.runtime import devices
 
         devices.configure()
+        self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
         sampling.check_file(run.experiment, self.out)
         if self.label is None:

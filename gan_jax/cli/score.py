@@ -7,14 +7,13 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.parsing import Command
-from gan_jax.cli.shared import checkpoint_step
+from gan_jax.cli.shared import OpensRuns, checkpoint_step
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 
 
 @dataclasses.dataclass(frozen=True)
-class Score(Command):
+class Score(OpensRuns):
     """Print the discriminator's probability of being real for each image file."""
 
     USAGE: ClassVar[str] = "score RUN IMAGE ..."
@@ -38,6 +37,7 @@ class Score(Command):
         from gan_jax.runtime import devices
 
         devices.configure()
+        self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
         files = run.experiment.data.read(self.images)
         if not gives_log_odds(run.experiment.loss):

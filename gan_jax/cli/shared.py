@@ -1,5 +1,6 @@
 """What several commands share: checks of their options, and a clean end when they are stopped."""
 
+import dataclasses
 import functools
 import signal
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gan_jax.cli.parsing import Command
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import STOPPED
 
@@ -25,6 +27,31 @@ def restartable(run: Callable[[Any], int]) -> Callable[[Any], int]:
             signal.signal(signal.SIGTERM, before)
 
     return stoppable
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OpensRuns(Command):
+    """Options of the commands that open runs, which somebody else may have written.
+
+    What such a run may name, and what a machine trusts, is in `gan_jax.runs.references` and
+    `gan_jax.runs.trust`.
+    """
+
+    file: Path | None = None
+    """Python file to run first, as it defines classes or functions of the run's experiment."""
+    trust: bool = False
+    """Run the code that the run names, and that is not part of gan_jax, now and in future. Only
+    for code that you have read."""
+
+    def admit(self, *paths: Path) -> None:
+        """Does what --file and --trust ask for, before any of the directories is opened."""
+        from gan_jax.runs import serialisation, trust
+
+        if self.file:
+            serialisation.load_file(self.file)
+        for path in paths if self.trust else ():
+            for line in trust.trust_directory(path):
+                announce(line)
 
 
 def announce(message: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from tyro.conf import Positional, Suppress, arg
 
 from gan_jax.cli.parsing import Command, Needs, experiment_file, options_of
-from gan_jax.cli.shared import announce, check_key, check_range, restartable
+from gan_jax.cli.shared import OpensRuns, announce, check_key, check_range, restartable
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
 
@@ -237,7 +237,7 @@ class Search(_FileForm):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ResumedSweep(_TrainingForm):
+class ResumedSweep(_TrainingForm, OpensRuns):
     """Train what is left of a sweep."""
 
     USAGE: ClassVar[str] = "sweep DIR"
@@ -258,6 +258,7 @@ class ResumedSweep(_TrainingForm):
         _start(self.strategy)
         from gan_jax.sweeps import plan
 
+        self.admit(self.directory)
         directory, sweep = _read(self.directory, self.only)
         trainer = self._trainer(directory)
         # While a process trains some of the configurations, others may train the rest.
@@ -266,7 +267,7 @@ class ResumedSweep(_TrainingForm):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SweepStatus(Command):
+class SweepStatus(OpensRuns):
     """Print how far a sweep is; train nothing."""
 
     USAGE: ClassVar[str] = "sweep DIR --status"
@@ -287,6 +288,7 @@ class SweepStatus(Command):
         """Prints a line for each configuration; see `gan_jax.sweeps.overview`."""
         from gan_jax.sweeps import overview
 
+        self.admit(self.directory)
         overview.show_status(*_read(self.directory, self.only))
         return FINISHED
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from tyro.conf import Positional, Suppress, arg
 
 from gan_jax.cli.parsing import Command, Needs
-from gan_jax.cli.shared import restartable
+from gan_jax.cli.shared import announce, restartable
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import DIVERGED, FINISHED, STOPPED
 
@@ -47,6 +47,9 @@ class Train(Command):
         "both"
     )
     """With --init-from: whose parameters to take."""
+    trust: Annotated[bool, Needs("--init-from")] = False
+    """With --init-from: run the code that the other run names, and that is not part of gan_jax, now
+    and in future. Only for code that you have read."""
     init_partial: Annotated[bool, Needs("--init-from")] = False
     """With --init-from: leave out parameters that have another shape, instead of refusing them."""
     dry_run: bool = False
@@ -71,6 +74,7 @@ class Train(Command):
 
         devices.configure()
         hosts.join(self.coordinator, self.processes, self.process_id)
+        from gan_jax.runs.trust import trust_directory
         from gan_jax.training.outcome import DivergedError, Outcome
         from gan_jax.training.pretrained import PLAYERS, InitFrom
         from gan_jax.training.train import train
@@ -78,6 +82,9 @@ class Train(Command):
         init_from = None
         if self.init_from:
             players = PLAYERS if self.init_players == "both" else (self.init_players,)
+            if self.trust:
+                for line in trust_directory(self.init_from):
+                    announce(line)
             init_from = InitFrom(self.init_from, players, self.init_partial)
         if seeds is not None:
             parallel_seeds.use_cores(self.strategy, len(seeds))

@@ -13,7 +13,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.experiment import Experiment
-from gan_jax.runs import serialisation
+from gan_jax.runs import references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
@@ -47,6 +47,7 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
     """Writes `config.json` atomically."""
     write_atomically(directory.config, json.dumps(record, indent=2).encode() + b"\n")
+    trust.remember(record["experiment"], record["file"])
 
 
 def read_record(directory: RunDirectory) -> dict[str, Any] | None:
@@ -59,14 +60,16 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         record = json.loads(directory.config.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{directory.config} is not valid JSON: {error}") from error
-    if not isinstance(record, dict) or not {"experiment", "init_from", "file"} <= record.keys():
+    if not (
+        isinstance(record, dict)
+        and {"experiment", "init_from", "file"} <= record.keys()
+        and isinstance(record["experiment"], dict)
+        and isinstance(record["file"], str | None)
+    ):
         raise RequestError(f"{directory.config} is not the record of a gan-jax run")
-    try:
-        return record | {"experiment": serialisation.up_to_date(record["experiment"])}
-    except RecursionError as error:
-        raise RequestError(f"{directory.config} is nested too deeply") from error
+    return record | {"experiment": serialisation.up_to_date(record["experiment"])}
 
 
 def read_seconds(directory: RunDirectory) -> float | None:
@@ -89,15 +92,33 @@ def read_divergence(directory: RunDirectory) -> str | None:
 
 
 def experiment_of(record: dict[str, Any]) -> Experiment:
-    """Builds the experiment of a record; the folder of its file is added to the import path.
+    """Builds the experiment that a record holds.
+
+    Classes and functions that are not of this package come from the folder of the experiment's
+    file, if the record is trusted; see `gan_jax.runs.references` and `gan_jax.runs.trust`.
 
     Raises:
-        RequestError: the experiment cannot be built any more.
+        RequestError: the record names what it may not name, is not trusted, or does not fit.
     """
-    if record["file"] and (folder := str(Path(record["file"]).parent)) not in sys.path:
-        sys.path.insert(0, folder)
+    encoded, file = record["experiment"], record["file"]
+    if not isinstance(encoded, dict):
+        raise RequestError(f"config.json or sweep.json holds {encoded!r:.100}, not an experiment")
     try:
-        return serialisation.decode(record["experiment"])
+        own = references.not_loaded(references.check(encoded))
+    except RequestError as error:
+        raise RequestError(f"config.json or sweep.json is not from gan-jax: {error}") from error
+    if own:
+        if not trust.is_trusted(encoded, file):
+            raise RequestError(
+                f"the experiment needs code that is not part of gan_jax: {', '.join(own)}, of "
+                f"{file or 'an unknown file'}. Opening it would run that code, and this machine "
+                "has not trained it: read it, then give --trust to run it from there, or --file "
+                "FILE.py to run another copy"
+            )
+        if file and (folder := str(Path(file).parent)) not in sys.path:
+            sys.path.insert(0, folder)
+    try:
+        return serialisation.decode(encoded, trusted=bool(own))
     except RequestError:
         raise
     except Exception as error:  # the experiment's own modules may raise anything

@@ -13,6 +13,7 @@ from typing import Any
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
+from gan_jax.runs import references
 
 LENGTH_FIELDS = ("steps", "epochs")  # of an experiment, which has one of the two
 FLAX_FIELDS = ("parent", "name")  # which Flax adds to every Linen module
@@ -88,30 +89,36 @@ def encode(value: Any) -> Any:
     raise RequestError(f"an experiment cannot hold {value!r}: make its class a frozen dataclass")
 
 
-def decode(value: Any) -> Any:
+def decode(value: Any, *, trusted: bool = False) -> Any:
     """Converts the result of `encode` back to objects; lists become tuples.
 
+    Args:
+        value: what `encode` returned, or what somebody else wrote; see `gan_jax.runs.references`.
+        trusted: whether it may import code that is not of this package.
+
     Raises:
-        RequestError: a module, class, function or field no longer exists.
+        RequestError: it names what it may not name, a module or name is no longer there, or a field
+            no longer fits; nothing was imported in the first case.
     """
-    if isinstance(value, list):
-        return tuple(decode(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if "class" in value:
-        return _build(**value)
-    if "dict" in value:
-        return {decode(name): decode(item) for name, item in value["dict"]}
-    return _resolve(value["function"])
+    unknown = references.not_loaded(references.check(value))
+    if unknown and not trusted:
+        raise RequestError(f"needs {', '.join(unknown)}, which is not part of gan_jax")
+    return _built(value, trusted)
 
 
-def up_to_date(encoded: Any) -> Any:
-    """Converts what an earlier version encoded to this version's names: MOVED, RENAMED, ADDED."""
+def up_to_date(encoded: Any, depth: int = 0) -> Any:
+    """Converts what an earlier version encoded to this version's names: MOVED, RENAMED, ADDED.
+
+    Raises:
+        RequestError: it is nested deeper than any experiment.
+    """
+    if depth > references.DEEPEST:
+        raise RequestError(f"the record is nested more than {references.DEEPEST} levels deep")
     if isinstance(encoded, list):
-        return [up_to_date(item) for item in encoded]
+        return [up_to_date(item, depth + 1) for item in encoded]
     if not isinstance(encoded, dict):
         return encoded
-    result = {name: up_to_date(item) for name, item in encoded.items()}
+    result = {name: up_to_date(item, depth + 1) for name, item in encoded.items()}
     for kind in ("class", "function"):
         if isinstance(reference := result.get(kind), str):
             module, colon, name = reference.partition(":")
@@ -158,6 +165,7 @@ def _import_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
+        references.files[name] = module
     except RequestError as error:
         del sys.modules[name]
         raise RequestError(f"{path}{_line(error, path)}: {error}") from error
@@ -176,13 +184,23 @@ def _line(error: BaseException, path: Path) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _build(**encoded: Any) -> Any:
-    reference = encoded.pop("class")
-    arguments = {name: decode(item) for name, item in encoded.items()}
-    try:
-        return _resolve(reference)(**arguments)
-    except TypeError as error:
-        raise RequestError(f"{reference} no longer takes the fields of the run: {error}") from error
+def _built(value: Any, trusted: bool) -> Any:
+    if isinstance(value, list):
+        return tuple(_built(item, trusted) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "class" in value:
+        reference = value["class"]
+        built = {name: _built(item, trusted) for name, item in value.items() if name != "class"}
+        try:
+            return references.resolve(reference, is_class=True, trusted=trusted)(**built)
+        except TypeError as error:
+            raise RequestError(
+                f"{reference} no longer takes the fields of the run: {error}"
+            ) from error
+    if "dict" in value:
+        return {_built(name, trusted): _built(item, trusted) for name, item in value["dict"]}
+    return references.resolve(value["function"], is_class=False, trusted=trusted)
 
 
 def _reference(value: Any) -> str:
@@ -192,7 +210,7 @@ def _reference(value: Any) -> str:
     for length in range(1, len(parts) + 1):
         reference = f"{'.'.join(parts[:length])}:{name}"
         with contextlib.suppress(RequestError):
-            if _resolve(reference) is value:
+            if named(reference) is value:
                 return reference
     raise RequestError(
         f"{value!r} cannot be imported as {'.'.join(parts)}:{name}: "
@@ -200,7 +218,12 @@ def _reference(value: Any) -> str:
     )
 
 
-def _resolve(reference: str) -> Any:
+def named(reference: str) -> Any:
+    """Imports what 'module:name' names: for references of the user's own, never of a file's.
+
+    Raises:
+        RequestError: it is not there.
+    """
     module, _, name = reference.partition(":")
     try:
         return functools.reduce(getattr, name.split("."), importlib.import_module(module))

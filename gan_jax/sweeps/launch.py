@@ -191,7 +191,7 @@ def split(jobs: Sequence[Configurations], count: int) -> list[Configurations]:
 
 def _command(directory: SweepDirectory, job: Configurations, strategy: Strategy) -> list[str]:
     here = [sys.executable, "-m", "gan_jax", "sweep", str(directory.path.resolve())]
-    return [*here, "--strategy", strategy, "--only", *job]
+    return [*here, "--trust", "--strategy", strategy, "--only", *job]
 
 
 def _run(command: Sequence[str], log: Path, stopping: Callable[[], bool]) -> int:

@@ -17,7 +17,7 @@ from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
-from gan_jax.runs import serialisation
+from gan_jax.runs import serialisation, trust
 from gan_jax.training.preflight import check_shapes
 
 RECORDED = "settings"  # key of the configurations in the file of a plan
@@ -114,6 +114,8 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
         write_atomically(directory.plan, json.dumps(record, indent=2).encode() + b"\n")
+        for encoded in record[RECORDED].values():
+            trust.remember(encoded, record["file"])
     except OSError as error:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     return whole
@@ -144,6 +146,9 @@ def read(directory: SweepDirectory) -> Sweep:
         encoded = serialisation.up_to_date(record[RECORDED])
         if not (isinstance(file, str | None) and isinstance(encoded, dict) and seeds):
             raise TypeError(f"file, {RECORDED} or seeds have the wrong type")
+        for name in encoded:
+            if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
+                raise TypeError(f"{name!r} is not the name of a configuration")
         configurations = {name: _experiment_of(file, each) for name, each in encoded.items()}
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.path.exists():

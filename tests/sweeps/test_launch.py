@@ -186,7 +186,14 @@ def test_slurm_gets_one_array_job_that_is_signalled_before_its_time_is_over(
     assert script.replace(sys.executable, "PYTHON") == SCRIPT
     commands = [job.submission().function._command for job in jobs]
     assert commands[0][1:4] == ["-m", "gan_jax", "sweep"]
-    assert commands[0][4:] == [str(directory.path), "--strategy", "vmap", "--only", "latent_3"]
+    assert commands[0][4:] == [
+        str(directory.path),
+        "--trust",
+        "--strategy",
+        "vmap",
+        "--only",
+        "latent_3",
+    ]
 
 
 @pytest.mark.parametrize("parameters", [{}, {"no_such_parameter": 1}])

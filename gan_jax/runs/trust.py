@@ -1,0 +1,90 @@
+"""Which records with code of the user's own are trusted: those that were trained on this machine.
+
+A record is known by a hash of its experiment, of the place of the experiment's file and of that
+file's content. The hashes lie in the user's state directory, where no run directory can put one.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from gan_jax.common.files import write_atomically
+from gan_jax.runs import references, serialisation
+
+VARYING = ("seed", "steps", "epochs")  # fields that differ between runs of the same code
+
+# Hashes of what this process trusts, also where the state directory cannot be written.
+_trusted: set[str] = set()
+
+_logger = logging.getLogger(__name__)
+
+
+def remember(encoded: dict[str, Any], file: str | None) -> None:
+    """Trusts a record from now on, if it names code of the user's own.
+
+    Args:
+        encoded: an experiment, as `serialisation.encode` returns it.
+        file: the Python file that defines it.
+    """
+    if not references.check(encoded):
+        return
+    path = _path(encoded, file)
+    _trusted.add(path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{file}\n".encode())
+    except OSError as error:
+        _logger.warning("to open this run again will take --trust: %s", error)
+
+
+def trust_directory(path: Path) -> list[str]:
+    """Trusts what lies in a directory: a run, the runs of several seeds, or a sweep.
+
+    Returns:
+        What is trusted now: a line for each file that opening the directory will run code of.
+    """
+    named: dict[str | None, list[str]] = {}
+    for record in _records(path):
+        file = record.get("file")
+        encoded = record.get("experiment")
+        experiments = [encoded] if encoded else [*record.get("settings", {}).values()]
+        for each in map(serialisation.up_to_date, experiments):
+            named.setdefault(file, []).extend(references.check(each))
+            remember(each, file)
+    return [
+        f"trusted from now on: {', '.join(dict.fromkeys(own))}, of {file or 'an unknown file'}"
+        for file, own in named.items()
+        if own
+    ]
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """What the JSON files of a directory and of those in it hold; damaged ones are left out."""
+    for pattern in ("config.json", "sweep.json", "*/config.json", "*/*/config.json"):
+        for file in sorted(path.glob(pattern)):
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                record = json.loads(file.read_bytes())
+                if isinstance(record, dict):
+                    yield record
+
+
+def is_trusted(encoded: dict[str, Any], file: str | None) -> bool:
+    """Whether a record, with this very experiment and file, was trusted before."""
+    path = _path(encoded, file)
+    return path.name in _trusted or path.is_file()
+
+
+def _path(encoded: dict[str, Any], file: str | None) -> Path:
+    fixed = {name: value for name, value in encoded.items() if name not in VARYING}
+    content = None
+    if file is not None and Path(file).is_file():
+        content = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    facts = json.dumps([fixed, file, content], sort_keys=True)
+    digest = hashlib.sha256(facts.encode()).hexdigest()
+    return platformdirs.user_state_path("gan_jax") / "trusted" / digest

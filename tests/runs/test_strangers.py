@@ -1,0 +1,298 @@
+"""Runs that a stranger wrote: nothing of theirs is imported or called, whatever opens them."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import optax
+import pytest
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.optimizers import from_optax
+from gan_jax.runs import references, serialisation, trust
+from gan_jax.sweeps import plan
+from gan_jax.training.train import train
+from tests.command_line import TINY, gan_jax
+from tests.tiny import tiny, tiny_points
+
+TOUCH = "touch PWNED"
+
+
+def called(reference, **arguments):
+    return {"class": reference, **arguments}
+
+
+def built(function, *positional, **arguments):
+    """What would call a function once the optimizer is built."""
+    pairs = [[name, value] for name, value in arguments.items()]
+    return {
+        "class": "gan_jax.optimizers:FromOptax",
+        "function": {"function": function},
+        "positional": list(positional),
+        "arguments": {"dict": pairs},
+    }
+
+
+# What stands in the place of a field of the experiment.
+PAYLOADS = {
+    "os.system": called("os:system", command=TOUCH),
+    "posix.system": called("posix:system", command=TOUCH),
+    "Popen": called("subprocess:Popen", args=TOUCH, shell=True),
+    "run": called("subprocess:run", args=TOUCH, shell=True),
+    "rmtree": called("shutil:rmtree", path="victim"),
+    "Path": called("pathlib:Path.touch", self="PWNED"),
+    "eval": called("builtins:eval", source="open('PWNED', 'w')"),
+    "exec": called("builtins:exec", source="open('PWNED', 'w')"),
+    "open": called("builtins:open", file="PWNED", mode="w"),
+    "pickle": called("pickle:loads", data="cposix\nsystem\n(S'touch PWNED'\ntR."),
+    "a module that acts when imported": called("evil:Anything"),
+    "a function of such a module": {"function": "evil:anything"},
+    "an own class of the experiment's file": called("evil_experiment:Own"),
+    "a module of the package that acts when imported": called("gan_jax.__main__:main"),
+    "a command": called("gan_jax.cli.main:main", arguments=["features", "inception"]),
+    "what a module of the package imports": called("gan_jax.sweeps.launch:subprocess.Popen"),
+    "the same by another way": called("gan_jax.optimizers:dataclasses.make_dataclass"),
+    "a class that is not a dataclass": called("gan_jax.data.sources.decode:UnreadableError"),
+    "a dataclass outside of experiments": called("gan_jax.runs:RunDirectory", path="."),
+    "a function of the package": called("gan_jax.training.train:train", experiment=None),
+    "a function where a class belongs": called("optax:adam", learning_rate=1.0),
+    "a class of JAX": called("jax:ShapeDtypeStruct", shape=[], dtype="int8"),
+    "files that JAX reads": built("jax.numpy:load", "evil.npy"),
+    "files that JAX writes": built("jax.numpy:save", "PWNED", 0),
+    "the same by its private name": built("jax._src.numpy.lax_numpy:load", "evil.npy"),
+    "what JAX imports": built("jax._src.numpy.lax_numpy:os.system", TOUCH),
+    "a callback": built("jax:pure_callback"),
+    "a profiler": built("jax.profiler:start_trace", "PWNED"),
+    "files that Flax reads": built("flax.training.checkpoints:restore_checkpoint", "."),
+    "os.system as a value": built("os:system", TOUCH),
+    "a feature network by its name": built("gan_jax.features.named:from_text", "evil:anything"),
+    "a download": built("gan_jax.features.inception_v3:download", "PWNED"),
+    "special names": {"function": "gan_jax.losses:Minimax.__init__.__globals__"},
+    "a class's module": called("gan_jax.losses:__builtins__.eval", source="1"),
+    "no name": called("gan_jax.losses:"),
+    "no module": called(":system"),
+    "a name with a path": called("../evil:Anything"),
+    "a reference that is a list": {"class": ["os", "system"]},
+    "a reference that is a number": {"function": 7},
+    "a function with arguments": {"function": "jax.nn:relu", "class": "os:system"},
+    "an object of no kind": {"module": "os"},
+    "a dictionary that is none": {"dict": {"a": 1}},
+}
+
+
+def nested(depth):
+    return json.loads("[" * depth + "]" * depth)
+
+
+PAYLOADS["deep nesting"] = nested(900)
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch, run):
+    """Makes a copy of a run in which a field holds a payload, beside files that act when run."""
+
+    def make(payload, field="loss"):
+        path = tmp_path / "stranger"
+        shutil.copytree(run, path / "run", dirs_exist_ok=True)
+        acting = "open('PWNED', 'w').close()\nexperiment = Own = Anything = anything = int\n"
+        for folder in (path, path / "run"):
+            for name in ("evil.py", "evil_experiment.py"):
+                (folder / name).write_text(acting)
+        (path / "evil.npy").write_bytes(b"\x93NUMPY\x01\x00")
+        (path / "victim").mkdir(exist_ok=True)
+        config = path / "run" / "config.json"
+        record = json.loads(config.read_text())
+        record["experiment"][field] = payload
+        record["file"] = str(path / "evil_experiment.py")
+        config.write_text(json.dumps(record))
+        sweep = path / "sweep"
+        sweep.mkdir(exist_ok=True)
+        settings = {"a": record["experiment"]}
+        planned = {"settings": settings, "seeds": [0], "file": record["file"]}
+        (sweep / "sweep.json").write_text(json.dumps(planned))
+        seed = sweep / "a" / "seed_0"
+        seed.mkdir(parents=True, exist_ok=True)
+        shutil.copy(config, seed / "config.json")
+        monkeypatch.chdir(path)
+        return path
+
+    imported, searched = set(sys.modules), list(sys.path)
+    yield make
+    sys.path[:] = searched
+    assert not {"evil", "evil_experiment"} & (set(sys.modules) - imported)
+    assert not (tmp_path / "stranger" / "PWNED").exists()
+    assert (tmp_path / "stranger" / "victim").exists()
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_nothing_of_a_payload_runs(capsys, stranger, name):
+    stranger(PAYLOADS[name])
+    with pytest.raises(RequestError):
+        runs.load("run")
+    with pytest.raises(RequestError):
+        plan.read(plan.SweepDirectory(Path("sweep")))
+    assert_refused(capsys, ["sample", "run", "--out", "x.png"])
+
+
+COMMANDS = (
+    ["score", "run", "a.png"],
+    ["evaluate", "run"],
+    ["health", "run"],
+    ["compare", "run"],
+    ["compare", "sweep"],
+    ["evaluate", "sweep"],
+    ["sweep", "sweep", "--status"],
+    ["sweep", "sweep"],
+    ["train", TINY, "--workdir", "new", "--init-from", "run"],
+)
+FEW = ("os.system", "a module that acts when imported", "files that JAX reads")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in PAYLOADS],
+)
+def test_nothing_of_a_payload_runs_whatever_opens_it(capsys, stranger, name):
+    path = stranger(PAYLOADS[name])
+    (path / "a.png").write_bytes(b"")
+    for arguments in COMMANDS:
+        assert_refused(capsys, arguments)
+
+
+def assert_refused(capsys, arguments):
+    code, _, err = gan_jax(capsys, *arguments)
+    assert code == 2, (arguments, err)
+    assert "error:" in err and "Traceback" not in err, (arguments, err)
+
+
+@pytest.mark.parametrize("field", ["generator", "data", "penalties", "features", "seed", "guard"])
+def test_every_field_is_checked(stranger, field):
+    payload = PAYLOADS["os.system"]
+    stranger([payload] if field == "penalties" else payload, field)
+    with pytest.raises(RequestError, match="os:system"):
+        runs.load("run")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "..", ".", "", "a/b", "a\0b", "/etc"])
+def test_configurations_of_a_sweep_stay_in_it(tmp_path, name):
+    encoded = serialisation.encode(tiny())
+    record = {"settings": {name: encoded}, "seeds": [0], "file": None}
+    (tmp_path / "sweep.json").write_text(json.dumps(record))
+    with pytest.raises(RequestError, match="is not the name of a configuration"):
+        plan.read(plan.SweepDirectory(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        from_optax(optax.adam, learning_rate=from_optax(optax.linear_schedule, 1.0, 0.0, 10)),
+        from_optax(optax.chain, from_optax(optax.clip_by_global_norm, 1.0)),
+        {"activation": jnp.tanh},
+    ],
+)
+def test_what_experiments_are_made_of_is_admitted(value):
+    encoded = json.loads(json.dumps(serialisation.encode(value)))
+    assert references.check(encoded) == []
+    assert serialisation.decode(encoded) == value
+
+
+OWN = """
+import dataclasses
+import jax.numpy as jnp
+from tests.tiny import tiny_points
+
+@dataclasses.dataclass(frozen=True)
+class Mine:
+    def discriminator(self, real, fake):
+        return jnp.maximum(0, 1 - real) + jnp.maximum(0, 1 + fake)
+
+    def generator(self, real, fake):
+        return -fake
+
+experiment = tiny_points(loss=Mine(), steps=2)
+"""
+
+
+@pytest.fixture
+def own_run(tmp_path, monkeypatch):
+    """A run of an experiment with a class of its own, as another process finds it."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    file = folder / "with_own_loss.py"
+    file.write_text(OWN)
+    train(serialisation.load_experiment(file), folder / "run", file=file)
+    _forget(monkeypatch, folder)
+    yield folder / "run"
+    sys.modules.pop("with_own_loss", None)
+    references.files.clear()
+
+
+def _forget(monkeypatch, folder):
+    """Makes this process like a new one, as to what it has imported and trusts."""
+    sys.modules.pop("with_own_loss", None)
+    references.files.clear()
+    monkeypatch.setattr(trust, "_trusted", set())
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
+
+
+def test_own_code_opens_on_the_machine_that_trained_it(own_run):
+    assert type(runs.load(own_run).experiment.loss).__name__ == "Mine"
+
+
+def test_own_code_of_others_opens_only_if_it_is_asked_for(capsys, own_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+    out = ["--out", tmp_path / "x.png"]
+    code, _, err = gan_jax(capsys, "sample", own_run, *out)
+    file = own_run.parent / "with_own_loss.py"
+    assert code == 2 and "with_own_loss:Mine" in err and str(file) in err and "--trust" in err
+    assert "with_own_loss" not in sys.modules
+    code, _, err = gan_jax(capsys, "sample", own_run, "--trust", *out)
+    assert code == 0 and f"trusted from now on: with_own_loss:Mine, of {file}" in err
+    _forget(monkeypatch, own_run.parent)
+    assert gan_jax(capsys, "sample", own_run, *out)[0] == 0
+
+
+def test_what_was_trusted_is_not_trusted_once_it_has_changed(own_run, monkeypatch):
+    file = own_run.parent / "with_own_loss.py"
+    file.write_text(OWN + "raise SystemExit('another hand was here')\n")
+    with pytest.raises(RequestError, match="--trust"):
+        runs.load(own_run)
+
+
+def test_a_project_that_moved_opens_with_its_file(capsys, own_run, tmp_path, monkeypatch):
+    moved = tmp_path / "moved"
+    own_run.parent.rename(moved)
+    out = ["--out", tmp_path / "x.png"]
+    assert gan_jax(capsys, "sample", moved / "run", *out)[0] == 2
+    file = moved / "with_own_loss.py"
+    code, _, err = gan_jax(capsys, "sample", moved / "run", "--file", file, *out)
+    assert code == 0, err
+
+
+def test_a_state_directory_that_cannot_be_written_is_no_hindrance(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    encoded = {"class": "with_own_loss:Mine"}
+    trust.remember(encoded, None)
+    assert "--trust" in caplog.text
+    assert trust.is_trusted(encoded, None)
+    monkeypatch.setattr(trust, "_trusted", set())
+    assert not trust.is_trusted(encoded, None)
+
+
+def test_only_own_code_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    trust.remember(serialisation.encode(tiny_points()), None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_and_lengths_are_of_one_trust(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    encoded = serialisation.encode(tiny_points())
+    encoded["loss"] = {"class": "with_own_loss:Mine"}
+    trust.remember(encoded, None)
+    assert trust.is_trusted(encoded | {"seed": 7, "steps": 1000}, None)
+    assert not trust.is_trusted(encoded | {"batch_size": 7}, None)
