@@ -281,14 +281,10 @@ def mean_penalties(
 
 
 def update_ema(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
-    """Moves the average of the generator's parameters and variables towards `generator`.
-
-    The decay grows from 0.1 as (1 + step) / (10 + step) until it reaches `ema_decay`, so that the
-    random initial parameters do not linger in the average.
-    """
+    """Moves the average of the generator's parameters and variables towards `generator`."""
     if state.ema is None:
         return None
-    decay = jnp.minimum(experiment.ema_decay, (1 + state.step) / (10 + state.step))
+    decay = logit_averages.warmed_up(experiment.ema_decay, state.step)
     newest = (generator.params, generator.variables)
 
     def moved(new, old):
