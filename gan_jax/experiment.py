@@ -53,7 +53,7 @@ class Experiment:
         sample_every: steps from one grid of samples to the next.
         save_every: steps from one checkpoint to the next.
         keep_checkpoints: how many of the newest checkpoints stay on disk.
-        device_memory_share: the data are put on the device where they take at most this share of
+        device_memory_fraction: the data are put on the device where they take at most this share of
             its memory; otherwise they are streamed. Both give the same batches.
         features: network whose features the samples are scored with, see
             `gan_jax.features.network`; None is the bundled one for MNIST, and none for other data.
@@ -85,7 +85,7 @@ class Experiment:
     sample_every: int = 500
     save_every: int = 500
     keep_checkpoints: int = 3
-    device_memory_share: float = 0.25
+    device_memory_fraction: float = 0.25
     features: Any = None
     evaluate_every: int | None = None
     evaluate_samples: int = 2000
@@ -125,7 +125,7 @@ class Experiment:
         check_bounds(self, "evaluate_samples", at_least=2)
         check_bounds(self, "ema_decay", at_least=0, below=1)
         check_bounds(self, "seed", at_least=0, below=2**32)
-        check_bounds(self, "device_memory_share", at_least=0)
+        check_bounds(self, "device_memory_fraction", at_least=0)
         if (self.steps is None) == (self.epochs is None):
             given = f"steps = {self.steps} and epochs = {self.epochs}"
             raise RequestError(f"Experiment: {given}: give one of the two")

@@ -34,7 +34,10 @@ MOVED = {
 ADDED = {"gan_jax.optimizers:Adam": {"form": "keras"}}
 
 # Fields that earlier versions recorded under another name.
-RENAMED = {"gan_jax.losses:TopK": {"share": "fraction"}}
+RENAMED = {
+    "gan_jax.experiment:Experiment": {"device_memory_share": "device_memory_fraction"},
+    "gan_jax.losses:TopK": {"share": "fraction"},
+}
 
 
 def load_experiment(path: Path) -> Experiment:

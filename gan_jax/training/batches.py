@@ -84,7 +84,7 @@ def make_batches(
 ) -> Resident | Streamed:
     """Streams data that would take too much of the devices' memory; the batches are the same."""
     size = sum(array.nbytes for array in jax.tree.leaves(_raw(experiment)))
-    is_large = size > experiment.device_memory_share * devices.memory_bytes()
+    is_large = size > experiment.device_memory_fraction * devices.memory_bytes()
     if hosts.any_of(is_large):
         return Streamed(experiment, seeds, mesh, first_step, last_step)
     return Resident(experiment, seeds, mesh)

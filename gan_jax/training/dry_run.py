@@ -74,7 +74,7 @@ def _memory(experiment: Experiment) -> list[str]:
     memory = compiled.memory_analysis()
     temporary = memory.temp_size_in_bytes / MIB
     arguments = memory.argument_size_in_bytes / MIB
-    limit = experiment.device_memory_share * devices.memory_bytes() / MIB
+    limit = experiment.device_memory_fraction * devices.memory_bytes() / MIB
     return [
         f"memory of a step: {arguments + temporary:.0f} MiB on each device: {arguments:.0f} state "
         f"and batch, {temporary:.0f} temporary; plus the data set, if it takes at most "

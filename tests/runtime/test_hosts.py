@@ -101,7 +101,7 @@ def test_two_processes_train_as_one_with_two_devices_and_one_goes_on(two_devices
 
 @pytest.mark.slow
 def test_each_process_reads_its_part_of_streamed_batches(two_devices, tmp_path):
-    codes, said = ends(start(tmp_path / "run", "--device-memory-share", "0"))
+    codes, said = ends(start(tmp_path / "run", "--device-memory-fraction", "0"))
     assert codes == [0, 0], said
     assert_same(two_devices, tmp_path / "run")
 

@@ -28,7 +28,7 @@ def stored_examples(experiment, first_step, counts):
 
 def test_resident_and_streamed_give_the_batches_of_the_data():
     resident = tiny(discriminator_steps=2)
-    streamed = dataclasses.replace(resident, device_memory_share=0.0)
+    streamed = dataclasses.replace(resident, device_memory_fraction=0.0)
     first_kind, first = stored_examples(resident, 60, [1, 3, 2])
     second_kind, second = stored_examples(streamed, 60, [2, 1, 3])
     assert (first_kind, second_kind) == (Resident, Streamed)
@@ -41,7 +41,9 @@ def test_resident_and_streamed_give_the_batches_of_the_data():
 
 
 def test_labels_travel_with_their_images():
-    experiment = tiny(data=dataclasses.replace(tiny().data, labels=True), device_memory_share=0.0)
+    experiment = tiny(
+        data=dataclasses.replace(tiny().data, labels=True), device_memory_fraction=0.0
+    )
     mesh = devices.make_mesh(16)
     _, own = make_batches(experiment, [0], mesh, 0, 1).next(0, 1)
     raw = jax.tree.map(lambda of_seeds: np.asarray(of_seeds)[0, 0], own)

@@ -71,7 +71,7 @@ def test_seeds_that_take_turns_have_the_bits_that_they_have_alone(alone, tmp_pat
 
 
 def test_streamed_data_give_the_same(alone, tmp_path):
-    train(tiny(device_memory_share=0.0), tmp_path / "runs", seeds=(0, 1, 2))
+    train(tiny(device_memory_fraction=0.0), tmp_path / "runs", seeds=(0, 1, 2))
     assert_same_runs(alone, tmp_path / "runs")
 
 

@@ -158,7 +158,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_its_steps_done_again(uninterrupte
 
 
 def test_streamed_and_resident_data_train_alike(uninterrupted, tmp_path):
-    assert train(tiny(device_memory_share=0.0), tmp_path / "run") is Outcome.FINISHED
+    assert train(tiny(device_memory_fraction=0.0), tmp_path / "run") is Outcome.FINISHED
     resident, streamed = runs.load(uninterrupted).state, runs.load(tmp_path / "run").state
     assert_same_bits(resident, streamed)
 
