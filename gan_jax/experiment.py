@@ -53,8 +53,8 @@ class Experiment:
         sample_every: steps from one grid of samples to the next.
         save_every: steps from one checkpoint to the next.
         keep_checkpoints: how many of the newest checkpoints stay on disk.
-        device_memory_fraction: the data are put on the device where they take at most this fraction of
-            its memory; otherwise they are streamed. Both give the same batches.
+        device_memory_fraction: the data are put on the device if they take at most this fraction
+            of its memory; otherwise they are streamed. Both give the same batches.
         features: network whose features the samples are scored with, see
             `gan_jax.features.network`; None is the bundled one for MNIST, and none for other data.
         evaluate_every: steps from one evaluation to the next; None is off.
