@@ -36,7 +36,7 @@ from gan_jax.metrics.estimate import Estimate
 
 WORKER = Path(__file__).parent / "peers" / "frechet.py"
 PEER = "torch-fidelity"
-PLOT = Path(__file__).parents[1] / "docs" / "frechet_bias.png"
+PLOT = Path(__file__).parents[1] / "docs" / "images" / "frechet_bias.png"
 SPOILT = 1000  # digits that are compared with the real ones
 NOISE = [0, 8, 16, 32, 64, 128]  # standard deviation, in grey levels of 255
 BLUR = [0, 0.5, 1, 1.5, 2, 3]  # standard deviation, in pixels

@@ -64,7 +64,7 @@ def steps(seeds: int = 4, rounds: int = 5, calls_of: int = 20, only: Row | None 
     )
     cores = devices.cores()
     print(f"{cores} cores, {jax.device_count()} devices, JAX {jax.__version__}")
-    print(f"milliseconds for each of {seeds} seeds and step (share of the time alone)")
+    print(f"milliseconds for each of {seeds} seeds and step (fraction of the time alone)")
     print("quickstart and a perceptron on points, each also with width 8, and the reference\n")
     print("| | alone | " + " | ".join(STRATEGIES) + " |")
     print("|---" * (len(STRATEGIES) + 2) + "|")

@@ -126,7 +126,7 @@ def sample_seconds() -> float:
 
 
 def loop_cost() -> None:
-    """The quickstart's training loop against nothing but its compiled calls, in turns."""
+    """The quickstart's training loop against nothing but its compiled calls, alternately."""
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     experiment = dataclasses.replace(experiment, steps=LOOP_STEPS, evaluate_every=None)
     plan = make_plan("map", 1, experiment.batch_size)
@@ -194,9 +194,9 @@ def save_cost() -> None:
                 (saving if repeat % 2 else plain).append(time.perf_counter() - start)
     step = statistics.median(plain) / STEPS_TIMED
     extra = statistics.median(s - p for s, p in zip(saving, plain, strict=True))
-    share = extra / (experiment.save_every * step)
+    fraction = extra / (experiment.save_every * step)
     print(f"reference recipe: {step * 1000:.0f} ms a step; one save adds {extra:.2f} s, which is")
-    print(f"  {share:.2%} of the {experiment.save_every} steps from one save to the next")
+    print(f"  {fraction:.2%} of the {experiment.save_every} steps from one save to the next")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ from gan_jax.losses import NonSaturating
 from gan_jax.metrics.names import CHOOSING
 from gan_jax.optimizers import Adam
 
-# Of gan_jax.data.dataset.Dataset.
+# Of gan_jax.data.dataset.Dataset; the attributes may load the data when they are read.
+DATA_ATTRIBUTES = (
+    "labels sample_shape stored split count classes class_names samples_per_page suffixes"
+)
 DATA_METHODS = (
     "load fingerprint indices gather prepare to_stored page cells write read held_out features"
 )
@@ -102,12 +105,18 @@ class Experiment:
         for field, (methods, right) in {
             "generator": ("init apply", "a Linen module"),
             "discriminator": ("init apply", "a Linen module"),
-            "data": (DATA_METHODS, "what gan_jax.data.images makes"),
+            "data": (DATA_METHODS, "what gan_jax.data.images or gan_jax.data.points makes"),
             "loss": ("discriminator generator", "losses.NonSaturating(), for example"),
             "generator_optimizer": optimizer,
             "discriminator_optimizer": optimizer,
         }.items():
             check_object("Experiment", field, getattr(self, field), methods, right)
+        there = {*dir(type(self.data)), *vars(self.data)}
+        if missing := [name for name in DATA_ATTRIBUTES.split() if name not in there]:
+            raise RequestError(
+                f"Experiment.data = {self.data!r}: has no {' and no '.join(missing)}; see "
+                "gan_jax.data.dataset.Dataset for what data must have"
+            )
         for field in ("penalties", "augmentations"):
             for position, value in enumerate(getattr(self, field)):
                 check_object("Experiment", f"{field}[{position}]", value, "__call__")
@@ -168,5 +177,6 @@ def half_life(images: float, batch_size: int) -> float:
         raise RequestError(f"half_life({images}, {batch_size}): must be above 0")
     decay = 0.5 ** (batch_size / images)
     if not 0 < decay < 1:
-        raise RequestError(f"half_life({images}, {batch_size}): is {decay}, no average at all")
+        wrong = f"half_life({images}, {batch_size}): gives a decay of {decay}"
+        raise RequestError(f"{wrong}; it must be between 0 and 1")
     return decay

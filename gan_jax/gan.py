@@ -139,7 +139,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     """
     before, steps = state, experiment.discriminator_steps
     simultaneous = experiment.update_order == "simultaneous"
-    # Slices, as after a reshape a batch that is split over devices would be gathered on each.
+    # Split, not reshaped: reshaping a batch that is sharded over devices would gather it on each.
     batches = jax.tree.map(lambda x: jnp.stack(jnp.split(x, steps)), batch)
 
     def discriminator_step(state, index, batch):
@@ -162,7 +162,7 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
 
     new = state.replace(
         step=state.step + 1,
-        ema=update_ema(experiment, state, state.generator),
+        ema=update_ema(experiment, state),
         statistics=update_statistics(experiment, state, outputs),
     )
     return experiment.guard.checked(before, new, metrics) if experiment.guard else (new, metrics)
@@ -280,12 +280,12 @@ def mean_penalties(
     return sum(means.values()), means
 
 
-def update_ema(experiment: Experiment, state: GANState, generator: Player) -> PyTree:
-    """Moves the average of the generator's parameters and variables towards `generator`."""
+def update_ema(experiment: Experiment, state: GANState) -> PyTree:
+    """Moves the average of the generator's parameters and variables towards the newest."""
     if state.ema is None:
         return None
     decay = logit_averages.warmed_up(experiment.ema_decay, state.step)
-    newest = (generator.params, generator.variables)
+    newest = (state.generator.params, state.generator.variables)
 
     def moved(new, old):
         return (old + (1 - decay) * (new - old)).astype(old.dtype)
@@ -396,7 +396,11 @@ def _descend(experiment, state, player, optimizer, gradient):
 
 
 def _repeat(step, state, batches, count):
-    """Returns the last `state, output = step(state, index, batch)` of so many, compiled once."""
+    """Applies `step(state, index, batch)` to each batch in order, compiled once.
+
+    Returns:
+        The final state, and the last step's output.
+    """
     if count == 1:
         return step(state, 0, jax.tree.map(lambda x: x[0], batches))
     state, outputs = jax.lax.scan(lambda s, x: step(s, *x), state, (jnp.arange(count), batches))

@@ -28,7 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Reads a file of one JSON object a line; [] if there is no such file.
 
-    Lines that are no JSON objects, or whose `step` is not an integer, are skipped: the last line
+    Lines that are not JSON objects, or whose `step` is not an integer, are skipped: the last line
     may be incomplete, and a crash may have damaged others.
     """
     if not path.exists():

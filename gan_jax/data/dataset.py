@@ -1,7 +1,9 @@
 """What a data set offers: the one contract between data and everything that uses them.
 
-Code outside `data/` and `networks/` asks a data set what it needs through this contract, and never
-which kind of data it has. Three forms of an example occur:
+Training, sampling, health and the evaluation of runs ask a data set what they need through this
+contract, and never which kind of data it has. What is about images says so: augmentations, the
+classifiers that `gan-jax features` trains, and `gan-jax evaluate --data`. Three forms of an example
+occur:
 
 - *stored*: as it is kept in memory and given to feature networks, uint8 pixels for example;
 - *sample*: float32, as the generator makes it and the discriminator takes it;

@@ -15,7 +15,7 @@ import platformdirs
 from gan_jax.common.files import write_atomically
 from gan_jax.evaluation import feature_sets
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
-from gan_jax.features.network import Extracted, FeatureNetwork, Stored
+from gan_jax.features.network import Extracted, FeatureNetwork, StoredSamples
 from gan_jax.metrics.frechet import Moments
 
 ORDER_SEED = 0  # of the permutation that decides which examples are kept
@@ -26,7 +26,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 _logger = logging.getLogger(__name__)
 
 
-def reference(stored: Stored, network: FeatureNetwork) -> FeatureSet:
+def reference(stored: StoredSamples, network: FeatureNetwork) -> FeatureSet:
     """Returns the statistics of examples, from the cache if it has them.
 
     A file of the cache is named by a hash of the examples, of the network's weights and of all else
@@ -53,7 +53,7 @@ def reference(stored: Stored, network: FeatureNetwork) -> FeatureSet:
     return found
 
 
-def _name(stored: Stored, network: FeatureNetwork) -> str:
+def _name(stored: StoredSamples, network: FeatureNetwork) -> str:
     digest = hashlib.sha256()
     for start in range(0, len(stored), CHUNK):
         digest.update(np.ascontiguousarray(stored[start : start + CHUNK]))
@@ -66,7 +66,7 @@ def _name(stored: Stored, network: FeatureNetwork) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest() + ".statistics"
 
 
-def _extract(stored: Stored, network: FeatureNetwork) -> Iterator[Extracted]:
+def _extract(stored: StoredSamples, network: FeatureNetwork) -> Iterator[Extracted]:
     order = np.random.default_rng(ORDER_SEED).permutation(len(stored))
     for start in range(0, len(order), CHUNK):
         yield network.extract(stored[order[start : start + CHUNK]])

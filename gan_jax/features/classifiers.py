@@ -15,7 +15,7 @@ from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import classifier_file
 from gan_jax.features.network import (
     Extracted,
-    Stored,
+    StoredSamples,
     check_samples,
     check_sha256,
     in_batches,
@@ -54,7 +54,7 @@ class Classifier:
         """Returns the hash of the weights file; RequestError where the file cannot be read."""
         return hashlib.sha256(self._content()).hexdigest()
 
-    def extract(self, stored: Stored) -> Extracted:
+    def extract(self, stored: StoredSamples) -> Extracted:
         """Returns features and probabilities of uint8 images; see `FeatureNetwork`."""
         return classify(self._saved(), stored, self.name)
 
@@ -92,7 +92,7 @@ def classifier(path: str | os.PathLike[str]) -> Classifier:
     return Classifier(os.fspath(path) if isinstance(path, os.PathLike) else path)
 
 
-def classify(saved: classifier_file.Saved, stored: Stored, name: str = "") -> Extracted:
+def classify(saved: classifier_file.Saved, stored: StoredSamples, name: str = "") -> Extracted:
     """Returns features and probabilities of images.
 
     Args:

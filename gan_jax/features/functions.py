@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.common.errors import RequestError
-from gan_jax.features.network import Extracted, Stored, check_samples, in_batches
+from gan_jax.features.network import Extracted, StoredSamples, check_samples, in_batches
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Function:
         enclosed = inspect.getclosurevars(inspect.unwrap(self.function)).nonlocals
         return hashlib.sha256(f"{source}{enclosed or ''}".encode()).hexdigest()
 
-    def extract(self, stored: Stored) -> Extracted:
+    def extract(self, stored: StoredSamples) -> Extracted:
         """Returns what the function does, as float32; see `FeatureNetwork`."""
         check_samples(self.name, stored)
         return in_batches(self._checked, stored)
 
-    def _checked(self, batch: Stored) -> tuple[np.ndarray, np.ndarray | None]:
+    def _checked(self, batch: StoredSamples) -> tuple[np.ndarray, np.ndarray | None]:
         try:
             result = self.function(batch)
         except Exception as error:  # whatever the user's code raises

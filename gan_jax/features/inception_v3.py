@@ -21,7 +21,7 @@ from gan_jax.common.files import write_atomically
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import torch_file
-from gan_jax.features.network import Extracted, Stored, check_samples, in_batches, read
+from gan_jax.features.network import Extracted, StoredSamples, check_samples, in_batches, read
 from gan_jax.networks import inception as network
 
 URL = (
@@ -59,7 +59,7 @@ class Inception:
         """Returns the hash of the file; RequestError where it cannot be read."""
         return hashlib.sha256(self._content()).hexdigest()
 
-    def extract(self, stored: Stored) -> Extracted:
+    def extract(self, stored: StoredSamples) -> Extracted:
         """Returns 2,048 features and the probabilities of 1,008 classes of uint8 images.
 
         Images may have any size, and are resized to 299 x 299 as `networks.inception.resize` does;

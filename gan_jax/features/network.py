@@ -21,7 +21,7 @@ from gan_jax.common.validation import nearest
 # One compiled shape for any number of samples, so that rounding does not depend on their number.
 BATCH = 256
 
-Stored = Shaped[np.ndarray, "count ..."]  # samples as a data set stores them
+StoredSamples = Shaped[np.ndarray, "count ..."]  # samples as a data set stores them
 
 
 class Extracted(NamedTuple):
@@ -50,7 +50,7 @@ class FeatureNetwork(Protocol):
     def sha256(self) -> str:
         """Returns the hash of the weights file, or of a function's source code, in hexadecimal."""
 
-    def extract(self, stored: Stored) -> Extracted:
+    def extract(self, stored: StoredSamples) -> Extracted:
         """Returns features, and probabilities if any, of samples as a data set stores them.
 
         The results are the same, to the bit, however many more samples follow.
@@ -128,7 +128,7 @@ def check_samples(
 
 
 def in_batches(
-    network: Callable[[Stored], tuple[Any, Any]], stored: Stored, batch: int = BATCH
+    network: Callable[[StoredSamples], tuple[Any, Any]], stored: StoredSamples, batch: int = BATCH
 ) -> Extracted:
     """Runs samples through a network in batches, the last of them padded with the last sample.
 

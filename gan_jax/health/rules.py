@@ -159,7 +159,7 @@ def discriminator_fooled(history: History) -> Finding | None:
 def discriminator_overfitting(history: History) -> Finding | None:
     """Finds a discriminator to which held-out real examples look more like samples.
 
-    The ratio is r_v of Karras et al. (2020), equation 1: 0 if the discriminator sees no difference
+    The ratio is r_v of Karras et al. (2020a), equation 1: 0 if the discriminator sees no difference
     between training and held-out examples, 1 if held-out examples look to it like samples.
     """
     kinds = ("training", "held_out", "samples")

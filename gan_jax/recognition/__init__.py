@@ -1,1 +1,1 @@
-"""Classifiers trained on data, for features and for what the data are worth to them."""
+"""Training classifiers, whose activations are the features of evaluations."""

@@ -1,6 +1,6 @@
 """Runs on disk: their files, records and checkpoints, and opening them again."""
 
-from gan_jax.runs.directory import SEED_PREFIX, SWEEP, RunDirectory
+from gan_jax.runs.directory import CONFIGURATIONS, SEED_PREFIX, SWEEP, RunDirectory
 from gan_jax.runs.open import Run, Step, abstract_state, all_seeds, load, one_seed, open_directory
 from gan_jax.runs.record import (
     claim,
@@ -15,6 +15,7 @@ from gan_jax.runs.record import (
 )
 
 __all__ = [
+    "CONFIGURATIONS",
     "SEED_PREFIX",
     "SWEEP",
     "Run",

@@ -3,7 +3,9 @@
 import dataclasses
 from pathlib import Path
 
+CONFIG = "config.json"  # what a run was started with
 SWEEP = "sweep.json"  # the plan of a sweep, in its directory
+CONFIGURATIONS = "settings"  # key of the encoded experiments in that file, by name
 SEED_PREFIX = "seed_"  # of the folder of each run, in a directory of several seeds
 
 
@@ -20,7 +22,7 @@ class RunDirectory:
     @property
     def config(self) -> Path:
         """The resolved experiment, the file it came from, and the versions it ran with."""
-        return self.path / "config.json"
+        return self.path / CONFIG
 
     @property
     def metrics(self) -> Path:

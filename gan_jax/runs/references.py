@@ -22,7 +22,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 from gan_jax.common.errors import RequestError
@@ -60,8 +60,8 @@ FILE_ACCESS = {"fromfile", "load", "save", "savez"}  # of jax.numpy
 DEEPEST = 100  # levels of a record; experiments have about ten
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
-# Experiment files that this process was told to run, by the name of their module.
-files: dict[str, ModuleType] = {}
+# Folders of the experiment files that this process was told to run.
+folders: set[Path] = set()
 
 
 def check(encoded: Any, depth: int = 0) -> list[str]:
@@ -102,8 +102,16 @@ def check(encoded: Any, depth: int = 0) -> list[str]:
 
 
 def not_loaded(own: Iterable[str]) -> list[str]:
-    """References to code that is not in an experiment file that this process was told to run."""
-    return [reference for reference in own if reference.partition(":")[0] not in files]
+    """References to code that this process has not been told to run.
+
+    It has been for an experiment's file, and for what that file imported from its folder.
+    """
+    return [reference for reference in own if not _is_loaded(reference.partition(":")[0])]
+
+
+def _is_loaded(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and not folders.isdisjoint(Path(file).parents)
 
 
 def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:
@@ -122,17 +130,14 @@ def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:
         raise RequestError(f"{reference} is not part of gan_jax, and the record is not trusted")
     module, _, name = reference.partition(":")
     try:
-        start = files.get(module) or importlib.import_module(module)
-        found = functools.reduce(getattr, name.split("."), start)
+        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
         raise RequestError(f"{reference} is not there any more: {error}") from error
-    if own:
-        return found
     library = module.partition(".")[0]
     is_dataclass = isinstance(found, type) and dataclasses.is_dataclass(found)
     right = is_dataclass if is_class else callable(found) and not isinstance(found, type)
     # What a module has merely imported is not its own.
-    if not (right and _within(str(getattr(found, "__module__", "")), (library,))):
+    if not right or not (own or _within(str(getattr(found, "__module__", "")), (library,))):
         raise RequestError(
             f"{reference} is not a {'dataclass' if is_class else 'function'} of {library}"
         )

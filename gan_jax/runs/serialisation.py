@@ -153,6 +153,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 def _import_file(path: Path) -> Any:
     path, name = path.resolve(), path.stem
+    references.folders.add(path.parent)
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
@@ -168,7 +169,6 @@ def _import_file(path: Path) -> Any:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
-        references.files[name] = module
     except RequestError as error:
         del sys.modules[name]
         raise RequestError(f"{path}{_line(error, path)}: {error}") from error

@@ -16,6 +16,7 @@ import platformdirs
 
 from gan_jax.common.files import write_atomically
 from gan_jax.runs import references, serialisation
+from gan_jax.runs.directory import CONFIG, CONFIGURATIONS, SWEEP
 
 VARYING = ("seed", "steps", "epochs")  # fields that differ between runs of the same code
 
@@ -50,13 +51,10 @@ def trust_directory(path: Path) -> list[str]:
         What is trusted now: a line for each file that opening the directory will run code of.
     """
     named: dict[str | None, list[str]] = {}
-    for record in _records(path):
-        file = record.get("file")
-        encoded = record.get("experiment")
-        experiments = [encoded] if encoded else [*record.get("settings", {}).values()]
-        for each in map(serialisation.up_to_date, experiments):
-            named.setdefault(file, []).extend(references.check(each))
-            remember(each, file)
+    for file, encoded in _experiments(path):
+        encoded = serialisation.up_to_date(encoded)
+        named.setdefault(file, []).extend(references.check(encoded))
+        remember(encoded, file)
     return [
         f"trusted from now on: {', '.join(dict.fromkeys(own))}, of {file or 'an unknown file'}"
         for file, own in named.items()
@@ -64,14 +62,23 @@ def trust_directory(path: Path) -> list[str]:
     ]
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """What the JSON files of a directory and of those in it hold; damaged ones are left out."""
-    for pattern in ("config.json", "sweep.json", "*/config.json", "*/*/config.json"):
-        for file in sorted(path.glob(pattern)):
+def _experiments(path: Path) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    """The experiments recorded in a directory and those in it, and the file of each.
+
+    Damaged records are left out; opening them says what is wrong with them.
+    """
+    for pattern in (CONFIG, SWEEP, f"*/{CONFIG}", f"*/*/{CONFIG}"):
+        for found in sorted(path.glob(pattern)):
+            record: Any = None
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                record = json.loads(file.read_bytes())
-                if isinstance(record, dict):
-                    yield record
+                record = json.loads(found.read_bytes())
+            if not isinstance(record, dict) or not isinstance(record.get("file"), str | None):
+                continue
+            planned = record.get(CONFIGURATIONS)
+            many = planned.values() if isinstance(planned, dict) else [record.get("experiment")]
+            for encoded in many:
+                if isinstance(encoded, dict):
+                    yield record.get("file"), encoded
 
 
 def is_trusted(encoded: dict[str, Any], file: str | None) -> bool:

@@ -15,14 +15,14 @@ from gan_jax import losses, optimizers, penalties
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
-from gan_jax.runs import serialisation
+from gan_jax.runs import SWEEP, serialisation
 
 LONGEST_NAME = 200  # bytes; file systems allow 255
 LARGEST = 1e18  # bound of an interval; NumPy draws integers of 64 bits
 TRIES = 100  # for each draw, until it differs from the earlier ones
 DIGITS = 5  # significant digits of drawn numbers, so that names show the exact value
 UNCHANGED = "as_it_is"  # name of the configuration that changes nothing
-RESERVED = ("logs", "optuna.log", "sweep.json")  # other names in the directory of a sweep
+RESERVED = ("logs", "optuna.log", SWEEP)  # other names in the directory of a sweep
 KNOWN = {"losses": losses, "optimizers": optimizers, "penalties": penalties}
 
 Configurations = dict[str, Experiment]  # by name

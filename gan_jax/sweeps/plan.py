@@ -20,8 +20,6 @@ from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation, trust
 from gan_jax.training.preflight import check_shapes
 
-RECORDED = "settings"  # key of the configurations in the file of a plan
-
 _logger = logging.getLogger(__name__)
 
 
@@ -104,8 +102,9 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
     check(whole)
     for name in configurations:
         runs.claim_for_seeds(directory.configuration(name))
+    encoded = {name: serialisation.encode(each) for name, each in configurations.items()}
     record = {
-        RECORDED: {name: serialisation.encode(each) for name, each in configurations.items()},
+        runs.CONFIGURATIONS: encoded,
         "seeds": seeds,
         "file": str(sweep.file.resolve()) if sweep.file else None,
         "command": sys.argv,
@@ -114,8 +113,8 @@ def prepare(directory: SweepDirectory, sweep: Sweep) -> Sweep:
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
         write_atomically(directory.plan, json.dumps(record, indent=2).encode() + b"\n")
-        for encoded in record[RECORDED].values():
-            trust.remember(encoded, record["file"])
+        for each in encoded.values():
+            trust.remember(each, record["file"])
     except OSError as error:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     return whole
@@ -143,9 +142,9 @@ def read(directory: SweepDirectory) -> Sweep:
     try:
         record = json.loads(directory.plan.read_bytes())
         file, seeds = record["file"], tuple(record["seeds"])
-        encoded = serialisation.up_to_date(record[RECORDED])
+        encoded = serialisation.up_to_date(record[runs.CONFIGURATIONS])
         if not (isinstance(file, str | None) and isinstance(encoded, dict) and seeds):
-            raise TypeError(f"file, {RECORDED} or seeds have the wrong type")
+            raise TypeError(f"file, {runs.CONFIGURATIONS} or seeds have the wrong type")
         for name in encoded:
             if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
                 raise TypeError(f"{name!r} is not the name of a configuration")

@@ -75,7 +75,7 @@ def run_loop(
 ) -> Outcome:
     """Trains runs from `step` to the last step, or until a signal, and saves either way.
 
-    A run that diverges is written no more: its checkpoints stay as they are, and the others go on.
+    Nothing more is written for a run that diverges: its checkpoints stay, and the others go on.
 
     Args:
         session: what is trained.

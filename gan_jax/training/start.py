@@ -95,7 +95,7 @@ def find_start(
 
 
 def align(starts: list[Start], last_step: int) -> list[Start]:
-    """Takes back runs that a crash between two saves has left one save ahead of others."""
+    """Rewinds runs that a crash left one save ahead of others, so that all train together."""
     unfinished = [start.step for start in starts if start.step < last_step]
     if not unfinished:
         return starts

@@ -132,8 +132,8 @@ def test_its_best_checkpoint_and_scores_are_still_its_own(earlier):
 def test_a_sweep_is_still_finished(earlier):
     directory = plan.SweepDirectory(earlier / "runs" / "sweep")
     whole = plan.read(directory)
-    assert len(whole.settings) == 2 and whole.seeds == (0, 1)
-    for name in whole.settings:
+    assert len(whole.configurations) == 2 and whole.seeds == (0, 1)
+    for name in whole.configurations:
         assert sweep.progress(directory, whole, name).finished == 2
     result = sweep.train_sweep(directory, whole, "auto", lambda _: None)
     assert not (result.unfinished or result.failed)

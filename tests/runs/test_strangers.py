@@ -227,13 +227,13 @@ def own_run(tmp_path, monkeypatch):
     _forget(monkeypatch, folder)
     yield folder / "run"
     sys.modules.pop("with_own_loss", None)
-    references.files.clear()
+    references.folders.clear()
 
 
 def _forget(monkeypatch, folder):
     """Makes this process like a new one, as to what it has imported and trusts."""
     sys.modules.pop("with_own_loss", None)
-    references.files.clear()
+    references.folders.clear()
     monkeypatch.setattr(trust, "_trusted", set())
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
 

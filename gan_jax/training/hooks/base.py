@@ -63,7 +63,7 @@ class Hook(abc.ABC):
     thrown away.
 
     Attributes:
-        every: intervals in steps, each at least 1.
+        every: intervals in steps, each at least 1; the last step alone for a hook of the end.
         acts_on_stop: acts also where a signal stops training.
     """
 

@@ -13,7 +13,7 @@ class FiniteMetrics(Hook):
     """Ends, after every call, runs with a metric that is NaN or infinite."""
 
     def act(self, moment: Moment) -> None:
-        """Ends them.
+        """Ends runs with metrics that are not finite.
 
         Raises:
             DivergedError: no run is left.
@@ -35,7 +35,7 @@ class FiniteParameters(Hook):
         self.every = every
 
     def act(self, moment: Moment) -> None:
-        """Ends them.
+        """Ends runs with parameters that are not finite.
 
         Raises:
             DivergedError: no run is left.

@@ -7,7 +7,7 @@ from gan_jax.training.hooks.base import Hook, Moment
 
 
 class Metrics(Hook):
-    """Writes a line of metrics for each run, at the steps of pictures with diagnostics."""
+    """Writes a line of metrics for each run; at the steps of pictures it has diagnostics."""
 
     def __init__(self, experiment: Experiment):
         """Acts every `log_every` steps, and every `sample_every` steps with diagnostics."""

@@ -7,7 +7,7 @@ from gan_jax.training.hooks.base import Hook, Moment
 
 
 class Rollbacks(Hook):
-    """Reports, after every call, runs that their guard has rolled back since the call before."""
+    """Reports, after each call, the runs whose guard rolled them back since the previous call."""
 
     def __init__(self, guard: Guard, watch: Watch):
         """Takes the guard and its counts so far, arrays [seeds]."""

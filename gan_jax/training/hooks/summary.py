@@ -15,7 +15,7 @@ class Summary(Hook):
         self._brief = brief
 
     def act(self, moment: Moment) -> None:
-        """Says it."""
+        """Prints the summary."""
         for run in moment.runs:
             guard = run.select(moment.states).guard
             if guard is not None and (skipped := int(guard.skipped)):
