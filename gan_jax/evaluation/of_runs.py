@@ -15,7 +15,7 @@ from gan_jax.evaluation.evaluator import Evaluator, bundled_network
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
-from gan_jax.features.network import FeatureNetwork, Stored
+from gan_jax.features.network import FeatureNetwork, StoredSamples
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import serialisation
 
@@ -216,7 +216,7 @@ def _features_line(network: FeatureNetwork) -> str:
     return f"features {network.name}, sha256 {network.sha256()[:12]}"
 
 
-def _stored(text: str, size: int, channels: int) -> Stored:
+def _stored(text: str, size: int, channels: int) -> StoredSamples:
     path = Path(text).expanduser()
     if runs.RunDirectory(path).config.exists():
         raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")

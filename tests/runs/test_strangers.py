@@ -199,21 +199,33 @@ def test_what_experiments_are_made_of_is_admitted(value):
     assert serialisation.decode(encoded) == value
 
 
+# A project of two modules.
+PARTS = """
+import dataclasses
+from gan_jax.losses import Hinge
+
+@dataclasses.dataclass(frozen=True)
+class Neighbour(Hinge):
+    pass
+"""
 OWN = """
 import dataclasses
-import jax.numpy as jnp
+from parts_of_mine import Neighbour
 from tests.tiny import tiny_points
 
 @dataclasses.dataclass(frozen=True)
 class Mine:
+    loss: Neighbour = Neighbour()
+
     def discriminator(self, real, fake):
-        return jnp.maximum(0, 1 - real) + jnp.maximum(0, 1 + fake)
+        return self.loss.discriminator(real, fake)
 
     def generator(self, real, fake):
-        return -fake
+        return self.loss.generator(real, fake)
 
 experiment = tiny_points(loss=Mine(), steps=2)
 """
+OWN_MODULES = ("with_own_loss", "parts_of_mine")
 
 
 @pytest.fixture
@@ -223,16 +235,19 @@ def own_run(tmp_path, monkeypatch):
     folder.mkdir()
     file = folder / "with_own_loss.py"
     file.write_text(OWN)
+    (folder / "parts_of_mine.py").write_text(PARTS)
     train(serialisation.load_experiment(file), folder / "run", file=file)
     _forget(monkeypatch, folder)
     yield folder / "run"
-    sys.modules.pop("with_own_loss", None)
+    for name in OWN_MODULES:
+        sys.modules.pop(name, None)
     references.folders.clear()
 
 
 def _forget(monkeypatch, folder):
     """Makes this process like a new one, as to what it has imported and trusts."""
-    sys.modules.pop("with_own_loss", None)
+    for name in OWN_MODULES:
+        sys.modules.pop(name, None)
     references.folders.clear()
     monkeypatch.setattr(trust, "_trusted", set())
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
@@ -250,7 +265,7 @@ def test_own_code_of_others_opens_only_if_it_is_asked_for(capsys, own_run, tmp_p
     assert code == 2 and "with_own_loss:Mine" in err and str(file) in err and "--trust" in err
     assert "with_own_loss" not in sys.modules
     code, _, err = gan_jax(capsys, "sample", own_run, "--trust", *out)
-    assert code == 0 and f"trusted from now on: with_own_loss:Mine, of {file}" in err
+    assert code == 0 and "trusted from now on: with_own_loss:Mine, parts_of_mine:Neighbour" in err
     _forget(monkeypatch, own_run.parent)
     assert gan_jax(capsys, "sample", own_run, *out)[0] == 0
 
@@ -270,6 +285,28 @@ def test_a_project_that_moved_opens_with_its_file(capsys, own_run, tmp_path, mon
     file = moved / "with_own_loss.py"
     code, _, err = gan_jax(capsys, "sample", moved / "run", "--file", file, *out)
     assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[1]",
+        "{",
+        "[" * 5000,
+        '{"settings": [1], "file": null}',
+        '{"experiment": {"class": "a:B"}, "file": 3, "init_from": null}',
+        '{"experiment": {"class": "a:B"}, "file": [1], "init_from": null}',
+        '{"experiment": 7, "file": null, "init_from": null}',
+        '{"experiment": {"class": 7}, "file": null, "init_from": null}',
+    ],
+)
+@pytest.mark.parametrize("name", ["config.json", "sweep.json"])
+def test_damaged_records_are_refused_with_trust_as_without(capsys, tmp_path, record, name):
+    (tmp_path / name).write_text(record)
+    for more in ([], ["--trust"]):
+        command = ["sweep", tmp_path] if name == "sweep.json" else ["health", tmp_path]
+        code, _, err = gan_jax(capsys, *command, *more)
+        assert code == 2 and "error:" in err, err
 
 
 def test_a_state_directory_that_cannot_be_written_is_no_hindrance(tmp_path, monkeypatch, caplog):
