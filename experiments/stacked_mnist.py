@@ -28,7 +28,7 @@ from gan_jax.penalties import R1, R2
 
 
 def combinations(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the concatenated features of the three digits, and each combination's probability."""
+    """Features of the three digits side by side, and the probability of each combination."""
     digits = [
         features.mnist().extract(np.ascontiguousarray(pixels[..., i, None])) for i in range(3)
     ]

@@ -74,8 +74,8 @@ class Adam:
         learning_rate: step size alpha, at least 0.
         b1: decay rate of the first moment, in [0, 1).
         b2: decay rate of the second moment, in [0, 1).
-        eps: added to the square root of the second moment, at least 0; 1e-8 in the paper, 1e-7 in
-            Keras.
+        eps: added to the square root of the second moment, at least 0; 1e-8 in the paper. Keras's
+            Adam is `form="keras"` with eps 1e-7.
         form: where eps is added. "paper": after the bias correction of the second moment, as in
             algorithm 1, `optax.adam` and PyTorch. "keras": before it, as in the reformulation at
             the end of section 2 and in Keras. In the latter, eps acts at update t like

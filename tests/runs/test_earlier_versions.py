@@ -92,7 +92,8 @@ def drawn(run: runs.Run, count: int) -> np.ndarray:
     return samples.draw(run.experiment, run.state, count)
 
 
-# The same bits where JAX is the same; other versions and processors round in their own way.
+# Other versions of JAX, other processors, and several discriminator steps in one compiled loop
+# round in their own way.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
 
@@ -149,6 +150,7 @@ def test_every_experiment_is_still_what_it_was(earlier):
         many = [each for _, each in module.experiments()] if isinstance(encoded, list) else None
         now = many[:3] if many else module.experiment
         if name == "stacked_mnist":  # its feature network is a function of the file itself
+            assert now.features.sha256().startswith("caea0e9d"), "published scores name it so"
             encoded["features"], now = None, dataclasses.replace(now, features=None)
         found = json.loads(json.dumps(serialisation.encode(now)))
         assert serialisation.up_to_date(encoded) == found, name
