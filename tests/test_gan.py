@@ -10,8 +10,9 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import devices, gan, losses, penalties
+from gan_jax import gan, losses, penalties
 from gan_jax.optimizers import Adam, from_optax
+from gan_jax.runtime import devices
 from tests.tiny import init, tiny, tiny_points, update
 
 SGD = from_optax(optax.sgd, learning_rate=1.0)

@@ -156,7 +156,7 @@ def run(tmp_path_factory):
 
 def test_it_is_described_before_training():
     assert "memory of a step" in describe(EXPERIMENT)
-    assert serialisation.decode(serialisation.encode(EXPERIMENT)) == EXPERIMENT
+    assert serialisation.decode(serialisation.encode(EXPERIMENT), trusted=True) == EXPERIMENT
 
 
 def test_it_stops_and_resumes_to_the_same_bits(run, tmp_path, monkeypatch):

@@ -146,10 +146,7 @@ def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]
 
 
 def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
-    records = []
-    for path in paths:
-        directory, _ = runs.open_directory(path)
-        records.append(runs.read_record(directory))
+    records = [runs.require_record(path) for path in paths]
     _check_same(paths, records)
     opened = [runs.load(path, step) for path in paths]
     found = {int(run.state.step) for run in opened}

@@ -1,7 +1,16 @@
 """Runs on disk: their files, records and checkpoints, and opening them again."""
 
 from gan_jax.runs.directory import CONFIGURATIONS, SEED_PREFIX, SWEEP, RunDirectory
-from gan_jax.runs.open import Run, Step, abstract_state, all_seeds, load, one_seed, open_directory
+from gan_jax.runs.open import (
+    Run,
+    Step,
+    abstract_state,
+    all_seeds,
+    load,
+    one_seed,
+    open_directory,
+    require_record,
+)
 from gan_jax.runs.record import (
     claim,
     claim_for_seeds,
@@ -34,5 +43,6 @@ __all__ = [
     "read_divergence",
     "read_record",
     "read_seconds",
+    "require_record",
     "write_record",
 ]

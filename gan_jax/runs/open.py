@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 
@@ -78,10 +78,19 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     Raises:
         RequestError: there is no run, or its experiment cannot be built any more.
     """
+    return RunDirectory(Path(path)), experiment_of(require_record(path))
+
+
+def require_record(path: Path | str) -> dict[str, Any]:
+    """Returns what `config.json` holds, without building the experiment.
+
+    Raises:
+        RequestError: there is no run.
+    """
     directory = RunDirectory(Path(path))
     record = read_record(directory)
     if record is not None:
-        return directory, experiment_of(record)
+        return record
     if (directory.path / SWEEP).exists():
         raise RequestError(f"{path} holds a sweep: give the run of one configuration, {path}/NAME")
     if not directory.path.exists():

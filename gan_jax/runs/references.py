@@ -132,7 +132,7 @@ def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:
     try:
         found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
-        raise RequestError(f"{reference} is not there any more: {error}") from error
+        raise RequestError(f"{reference} no longer exists: {error}") from error
     library = module.partition(".")[0]
     is_dataclass = isinstance(found, type) and dataclasses.is_dataclass(found)
     right = is_dataclass if is_class else callable(found) and not isinstance(found, type)

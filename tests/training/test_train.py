@@ -17,7 +17,8 @@ import pytest
 
 from gan_jax import losses, runs
 from gan_jax.common.errors import RequestError
-from gan_jax.data.images import _load, arrays
+from gan_jax.data.images import arrays
+from gan_jax.data.sources.base import _load
 from gan_jax.runs import checkpoints
 from gan_jax.training.loop import run_steps
 from gan_jax.training.outcome import DivergedError, Outcome
