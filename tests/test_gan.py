@@ -347,7 +347,8 @@ def test_devices_that_share_a_batch_share_each_of_several_discriminator_steps():
     script = """
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
-from gan_jax import devices, gan
+from gan_jax import gan
+from gan_jax.runtime import devices
 from tests.tiny import tiny_points
 experiment = tiny_points(discriminator_steps=3, update_order="alternating")
 split = devices.split_batch(devices.make_mesh(16))
