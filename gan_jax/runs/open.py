@@ -56,7 +56,12 @@ def load(path: Path | str, step: Step = "latest") -> Run:
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
         raise RequestError(f"no {wanted} in {path}: {have}")
-    template = abstract_state(experiment, devices.for_checkpoints())
+    try:
+        template = abstract_state(experiment, devices.for_checkpoints())
+    except RequestError:
+        raise
+    except Exception as error:  # the experiment's own networks and optimizers may raise anything
+        raise RequestError(f"the experiment of {path} cannot be built: {error!r}") from error
     said = set()
     for _ in range(ATTEMPTS):
         saved = [step] if isinstance(step, int) else checkpoints.steps(folder)

@@ -7,9 +7,13 @@ through a whole record, at every depth and before anything is imported, and admi
 
 - dataclasses (Linen modules are some) from the parts of this package that make up an experiment:
   these are constructed;
-- functions from the parts of this package, JAX, Flax and optax that networks, losses and optimizers
-  are made of, as values that decoding does not call; without those that read or write files;
+- public functions of optax and of `gan_jax.optimizers`, which `FromOptax` calls with what the
+  record holds, and which call nothing else that the record names;
+- public functions of JAX, of Flax and of this package as values, which networks and losses call
+  with arrays; without those that read or write files;
 - where the record is trusted (see `gan_jax.runs.trust`), also code of the user's own.
+
+Names are looked up in the modules that are listed here, never along a path that a record chooses.
 
 Not covered: a folder on PYTHONPATH that a stranger may write to; a library that was replaced; what
 tensorflow-datasets does with a `data_dir` that a record names and a stranger filled, when its data
@@ -17,11 +21,10 @@ are loaded; and an experiment file named on the command line, which is code and 
 """
 
 import dataclasses
-import functools
 import importlib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +41,35 @@ CLASSES = (
     "gan_jax.optimizers",
     "gan_jax.penalties",
 )
-# Records name jitted functions by the private module of JAX that defines them.
 FUNCTIONS = (
-    "flax.linen",
     "gan_jax.augmentation",
     "gan_jax.losses",
     "gan_jax.networks",
     "gan_jax.ops",
     "gan_jax.optimizers",
     "gan_jax.penalties",
-    "jax._src.lax",
-    "jax._src.nn",
-    "jax._src.numpy",
-    "jax.lax",
-    "jax.nn",
-    "jax.numpy",
-    "optax",
 )
+# Where the functions of libraries are looked up, by the module that a record names. Records name
+# jitted functions by the private module of JAX that defines them.
+PUBLIC = {
+    "flax.linen": ("flax.linen", "flax.linen.initializers"),
+    "jax._src.lax": ("jax.lax",),
+    "jax._src.nn": ("jax.nn", "jax.nn.initializers"),
+    "jax._src.numpy": ("jax.numpy",),
+    "jax.lax": ("jax.lax",),
+    "jax.nn": ("jax.nn", "jax.nn.initializers"),
+    "jax.numpy": ("jax.numpy",),
+    "optax": ("optax", "optax.contrib"),
+}
+CALLED = ("gan_jax.optimizers", "optax", "optax.contrib")  # modules whose functions FromOptax calls
+CALLER = "gan_jax.optimizers:FromOptax"
 LIBRARIES = ("flax", "gan_jax", "jax", "jaxlib", "optax")  # of which nothing else is admitted
-FILE_ACCESS = {"fromfile", "load", "save", "savez"}  # of jax.numpy
+# Those of jax.numpy that read or write files, and those of optax that call what they are given.
+EXCLUDED = {
+    *("fromfile", "load", "save", "savez"),
+    *("inject_hyperparams", "inject_stateful_hyperparams", "tree_map_params"),
+}
+INSTALLED = ("dist-packages", "site-packages")  # folders of libraries, also in a user's own folder
 DEEPEST = 100  # levels of a record; experiments have about ten
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -87,6 +100,8 @@ def check(encoded: Any, depth: int = 0) -> list[str]:
         raise RequestError(f"holds a {type(encoded).__name__}")
     if "class" in encoded:
         own = _own(encoded["class"], is_class=True)
+        if encoded["class"] == CALLER:
+            _check_called(encoded.get("function"))
         inner = [check(item, depth + 1) for name, item in encoded.items() if name != "class"]
         return _merged([own, *inner])
     if set(encoded) == {"function"}:
@@ -111,7 +126,11 @@ def not_loaded(own: Iterable[str]) -> list[str]:
 
 def _is_loaded(module: str) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
-    return file is not None and not folders.isdisjoint(Path(file).parents)
+    for folder in folders if file else ():
+        if folder in Path(file).parents:
+            between = Path(file).relative_to(folder).parts[:-1]
+            return not any(part in INSTALLED or part.startswith(".") for part in between)
+    return False
 
 
 def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:
@@ -129,19 +148,50 @@ def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:
     if not_loaded(own) and not trusted:
         raise RequestError(f"{reference} is not part of gan_jax, and the record is not trusted")
     module, _, name = reference.partition(":")
+    places = (module,) if own or is_class else _places(module)
     try:
-        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        found = _looked_up(places, name)
     except (ImportError, AttributeError) as error:
         raise RequestError(f"{reference} no longer exists: {error}") from error
-    library = module.partition(".")[0]
     is_dataclass = isinstance(found, type) and dataclasses.is_dataclass(found)
     right = is_dataclass if is_class else callable(found) and not isinstance(found, type)
-    # What a module has merely imported is not its own.
-    if not right or not (own or _within(str(getattr(found, "__module__", "")), (library,))):
-        raise RequestError(
-            f"{reference} is not a {'dataclass' if is_class else 'function'} of {library}"
-        )
+    # What a module has merely imported from elsewhere is not its own.
+    home = module if own else module.partition(".")[0]
+    if not (right and _within(str(getattr(found, "__module__", "")), (home,))):
+        raise RequestError(f"{reference} is not a {'dataclass' if is_class else 'function'} there")
     return found
+
+
+def _looked_up(places: Sequence[str], name: str) -> Any:
+    """The object of that name in the first module that has it; beyond it, only within classes."""
+    first, *inner = name.split(".")
+    modules = [importlib.import_module(place) for place in places]
+    found = getattr(next((m for m in modules if hasattr(m, first)), modules[0]), first)
+    for step in inner:
+        if not isinstance(found, type) or step not in vars(found):
+            raise AttributeError(f"{found!r} is not a class that has {step}")
+        found = vars(found)[step]
+    return found
+
+
+def _places(module: str) -> tuple[str, ...]:
+    """The modules in which the functions that records name by this module are looked up."""
+    public = [places for prefix, places in PUBLIC.items() if _within(module, (prefix,))]
+    return public[0] if public else (module,)
+
+
+def _check_called(function: Any) -> None:
+    """Refuses what `FromOptax` must not call; the user's own functions are checked as all others.
+
+    Raises:
+        RequestError: it is not a function of optax or of this package's optimizers.
+    """
+    reference = function.get("function") if isinstance(function, dict) else None
+    if not isinstance(reference, str) or set(function) != {"function"}:
+        raise RequestError("an optimizer must be made by a function")
+    module = reference.partition(":")[0]
+    if module.partition(".")[0] in LIBRARIES and module not in CALLED:
+        raise RequestError(f"{reference} does not make an optimizer")
 
 
 def _own(reference: Any, *, is_class: bool) -> list[str]:
@@ -153,15 +203,16 @@ def _own(reference: Any, *, is_class: bool) -> list[str]:
     module, _, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if not (_NAME.fullmatch(module) and _NAME.fullmatch(name)):
         raise RequestError(f"{reference!r} is not of the form 'module:name'")
-    if any(part.startswith("__") and part != "__main__" for part in reference.split(".")):
+    parts = [*module.split("."), *name.split(".")]
+    if any(part.startswith("__") for part in parts[1:] if part != "__main__"):
         raise RequestError(f"{reference} is a special name of Python")
-    top = module.partition(".")[0]
+    top = parts[0]
     if top in sys.stdlib_module_names and top != "__main__":
         raise RequestError(f"{reference} belongs to Python, and not to an experiment")
     if top not in LIBRARIES:
         return [reference]
-    admitted = _within(module, CLASSES if is_class else FUNCTIONS)
-    if not admitted or "." in name or name in FILE_ACCESS:
+    admitted = _within(module, CLASSES if is_class else (*FUNCTIONS, *PUBLIC))
+    if not admitted or "." in name or name.startswith("_") or name in EXCLUDED:
         raise RequestError(f"{reference} is not part of an experiment")
     return []
 

@@ -88,7 +88,11 @@ def is_trusted(encoded: dict[str, Any], file: str | None) -> bool:
 
 
 def _path(encoded: dict[str, Any], file: str | None) -> Path:
-    fixed = {name: value for name, value in encoded.items() if name not in VARYING}
+    fixed = {
+        name: value
+        for name, value in encoded.items()
+        if name not in VARYING or not isinstance(value, int | None)
+    }
     content = None
     if file is not None and Path(file).is_file():
         content = hashlib.sha256(Path(file).read_bytes()).hexdigest()

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -69,6 +70,15 @@ PAYLOADS = {
     "files that Flax reads": built("flax.training.checkpoints:restore_checkpoint", "."),
     "os.system as a value": built("os:system", TOUCH),
     "a feature network by its name": built("gan_jax.features.named:from_text", "evil:anything"),
+    "attributes by the way of JAX": built(
+        "jax._src.lax.control_flow.loops:tree_map",
+        built("jax._src.lax.lax:_attrgetter", "__globals__"),
+        {"function": "jax._src.lax.control_flow.common:_typecheck_param"},
+    ),
+    "a function that calls functions": built("optax:tree_map_params", 1, {"function": "a:b"}),
+    "a special name": built("optax:__getattr__", "x"),
+    "an optimizer that is none": built("jax.numpy:sum", 1),
+    "what optax imports": built("optax:chex.dataclass", 1),
     "a download": built("gan_jax.features.inception_v3:download", "PWNED"),
     "special names": {"function": "gan_jax.losses:Minimax.__init__.__globals__"},
     "a class's module": called("gan_jax.losses:__builtins__.eval", source="1"),
@@ -309,6 +319,32 @@ def test_damaged_records_are_refused_with_trust_as_without(capsys, tmp_path, rec
         assert code == 2 and "error:" in err, err
 
 
+def test_what_an_experiments_file_imports_is_not_its_own(own_run, monkeypatch, tmp_path):
+    record = json.loads((own_run / "config.json").read_text())
+    for payload in (
+        built("with_own_loss:dataclasses.inspect.os.system", "touch PWNED"),
+        called("with_own_loss:dataclasses.Field"),
+        built("parts_of_mine:dataclasses.make_dataclass", "X", []),
+    ):
+        record["experiment"]["generator_optimizer"] = payload
+        (own_run / "config.json").write_text(json.dumps(record))
+        monkeypatch.chdir(tmp_path)
+        serialisation.load_file(own_run.parent / "with_own_loss.py")
+        with pytest.raises(RequestError):
+            runs.load(own_run)
+        assert not (tmp_path / "PWNED").exists()
+
+
+def test_libraries_in_the_folder_of_an_experiment_are_not_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(references, "folders", {tmp_path})
+    for place in (".venv/lib/site-packages/a.py", "env/lib/site-packages/a.py", ".tox/a.py"):
+        monkeypatch.setitem(sys.modules, "a", types.SimpleNamespace(__file__=f"{tmp_path}/{place}"))
+        assert references.not_loaded(["a:B"]) == ["a:B"]
+    module = types.SimpleNamespace(__file__=f"{tmp_path}/parts/a.py")
+    monkeypatch.setitem(sys.modules, "a", module)
+    assert references.not_loaded(["a:B"]) == []
+
+
 def test_a_state_directory_that_cannot_be_written_is_no_hindrance(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
@@ -332,4 +368,5 @@ def test_seeds_and_lengths_are_of_one_trust(tmp_path, monkeypatch):
     encoded["loss"] = {"class": "with_own_loss:Mine"}
     trust.remember(encoded, None)
     assert trust.is_trusted(encoded | {"seed": 7, "steps": 1000}, None)
+    assert not trust.is_trusted(encoded | {"seed": {"class": "with_own_loss:Other"}}, None)
     assert not trust.is_trusted(encoded | {"batch_size": 7}, None)
