@@ -67,6 +67,7 @@ class EvaluateRuns(OpensRuns):
         network = _network(self.features)
         failed = []
         groups = plan.evaluated_together(self.runs)
+        announce(f"drawing {self.samples:,} samples of each run, and measuring them")
         for position, group in enumerate(groups, start=1):
             if len(groups) > 1:
                 announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")

@@ -41,13 +41,13 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
         return record
     now = {name: record[name] for name in ("command", "versions", "git", "devices")}
     resumed = [*earlier.get("resumed", []), now]
-    return earlier | {"experiment": record["experiment"], "resumed": resumed}
+    latest = {"experiment": record["experiment"], "file": record["file"] or earlier["file"]}
+    return earlier | latest | {"resumed": resumed}
 
 
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
     """Writes `config.json` atomically."""
     write_atomically(directory.config, json.dumps(record, indent=2).encode() + b"\n")
-    trust.remember(record["experiment"], record["file"])
 
 
 def read_record(directory: RunDirectory) -> dict[str, Any] | None:
@@ -109,12 +109,7 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
         raise RequestError(f"config.json or sweep.json is not from gan-jax: {error}") from error
     if own:
         if not trust.is_trusted(encoded, file):
-            raise RequestError(
-                f"the experiment needs code that is not part of gan_jax: {', '.join(own)}, of "
-                f"{file or 'an unknown file'}. Opening it would run that code, and this machine "
-                "has not trained it: read it, then give --trust to run it from there, or --file "
-                "FILE.py to run another copy"
-            )
+            raise RequestError(_not_trusted(own, encoded, file))
         if file and (folder := str(Path(file).parent)) not in sys.path:
             sys.path.insert(0, folder)
     try:
@@ -126,6 +121,23 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
             f"the experiment of {record['file']}, recorded in config.json or sweep.json, cannot be "
             f"read: {error!r}"
         ) from error
+
+
+def _not_trusted(own: list[str], encoded: dict[str, Any], file: str | None) -> str:
+    """Says why a record is not opened, and what opens it."""
+    needs = f"the experiment needs code that is not part of gan_jax: {', '.join(own)}"
+    if file and not Path(file).is_file():
+        return f"{needs}, of {file}, which no longer exists: give its new place with --file FILE.py"
+    if trust.has_changed(encoded, file):
+        return (
+            f"{needs}, of {file}, which has changed since the run was trained here: if you changed "
+            "it, give --trust; --file FILE.py runs another copy"
+        )
+    return (
+        f"{needs}, of {file or 'an unknown file'}. Opening it would run that code, and it was not "
+        "trained on this machine: read it, then give --trust to run it from there, or --file "
+        "FILE.py to run another copy"
+    )
 
 
 def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:

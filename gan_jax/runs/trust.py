@@ -1,7 +1,8 @@
 """Which records with code of the user's own are trusted: those that were trained on this machine.
 
-A record is known by a hash of its experiment, of the place of the experiment's file and of that
-file's content. The hashes lie in the user's state directory, where no run directory can put one.
+What is trusted is an experiment together with the place and the content of its file. For each there
+is a file in the user's state directory, where no run directory can put one: its name is a hash of
+experiment and place, and it holds a hash of the content.
 """
 
 import contextlib
@@ -14,14 +15,15 @@ from typing import Any
 
 import platformdirs
 
+from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.runs import references, serialisation
 from gan_jax.runs.directory import CONFIG, CONFIGURATIONS, SWEEP
 
 VARYING = ("seed", "steps", "epochs")  # fields that differ between runs of the same code
 
-# Hashes of what this process trusts, also where the state directory cannot be written.
-_trusted: set[str] = set()
+# The same for this process, also where the state directory cannot be written.
+_trusted: dict[str, str] = {}
 
 _logger = logging.getLogger(__name__)
 
@@ -35,11 +37,11 @@ def remember(encoded: dict[str, Any], file: str | None) -> None:
     """
     if not references.check(encoded):
         return
-    path = _path(encoded, file)
-    _trusted.add(path.name)
+    path, content = _path(encoded, file), _content(file)
+    _trusted[path.name] = content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{file}\n".encode())
+        write_atomically(path, content.encode())
     except OSError as error:
         _logger.warning("to open this run again will take --trust: %s", error)
 
@@ -49,11 +51,18 @@ def trust_directory(path: Path) -> list[str]:
 
     Returns:
         What is trusted now: a line for each file that opening the directory will run code of.
+
+    Raises:
+        RequestError: such a file is not there.
     """
     named: dict[str | None, list[str]] = {}
-    for file, encoded in _experiments(path):
-        encoded = serialisation.up_to_date(encoded)
+    found = [(file, serialisation.up_to_date(encoded)) for file, encoded in _experiments(path)]
+    for file, encoded in found:
         named.setdefault(file, []).extend(references.check(encoded))
+    for file, own in named.items():
+        if own and file and not Path(file).is_file():
+            raise RequestError(f"{file} no longer exists: give its new place with --file FILE.py")
+    for file, encoded in found:
         remember(encoded, file)
     return [
         f"trusted from now on: {', '.join(dict.fromkeys(own))}, of {file or 'an unknown file'}"
@@ -83,8 +92,26 @@ def _experiments(path: Path) -> Iterator[tuple[str | None, dict[str, Any]]]:
 
 def is_trusted(encoded: dict[str, Any], file: str | None) -> bool:
     """Whether a record, with this very experiment and file, was trusted before."""
+    return _remembered(encoded, file) == _content(file)
+
+
+def has_changed(encoded: dict[str, Any], file: str | None) -> bool:
+    """Whether a record was trusted with another content of its file."""
+    return _remembered(encoded, file) not in (None, _content(file))
+
+
+def _remembered(encoded: dict[str, Any], file: str | None) -> str | None:
     path = _path(encoded, file)
-    return path.name in _trusted or path.is_file()
+    try:
+        return _trusted.get(path.name) or path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _content(file: str | None) -> str:
+    if file is None or not Path(file).is_file():
+        return "no file"
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _path(encoded: dict[str, Any], file: str | None) -> Path:
@@ -93,9 +120,5 @@ def _path(encoded: dict[str, Any], file: str | None) -> Path:
         for name, value in encoded.items()
         if name not in VARYING or not isinstance(value, int | None)
     }
-    content = None
-    if file is not None and Path(file).is_file():
-        content = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    facts = json.dumps([fixed, file, content], sort_keys=True)
-    digest = hashlib.sha256(facts.encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([fixed, file], sort_keys=True).encode()).hexdigest()
     return platformdirs.user_state_path("gan_jax") / "trusted" / digest

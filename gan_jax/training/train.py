@@ -16,7 +16,7 @@ from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
 from gan_jax.experiment import Experiment
-from gan_jax.runs import checkpoints, serialisation
+from gan_jax.runs import checkpoints, serialisation, trust
 from gan_jax.runtime import devices, hosts
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sampling import sheets
@@ -169,8 +169,11 @@ def train_runs(
             scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
             starts = [dataclasses.replace(start, directory=scratch) for start in starts]
         for start in starts:
-            if start.step < last_step and is_first:
-                runs.write_record(start.directory, records[start.directory])
+            if is_first:
+                record = records[start.directory]
+                if start.step < last_step:
+                    runs.write_record(start.directory, record)
+                trust.remember(record["experiment"], record["file"])  # it has just been run
             start.directory.samples.mkdir(exist_ok=True)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)

@@ -259,7 +259,7 @@ def _forget(monkeypatch, folder):
     for name in OWN_MODULES:
         sys.modules.pop(name, None)
     references.folders.clear()
-    monkeypatch.setattr(trust, "_trusted", set())
+    monkeypatch.setattr(trust, "_trusted", {})
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
 
 
@@ -283,15 +283,25 @@ def test_own_code_of_others_opens_only_if_it_is_asked_for(capsys, own_run, tmp_p
 def test_what_was_trusted_is_not_trusted_once_it_has_changed(own_run, monkeypatch):
     file = own_run.parent / "with_own_loss.py"
     file.write_text(OWN + "raise SystemExit('another hand was here')\n")
-    with pytest.raises(RequestError, match="--trust"):
+    with pytest.raises(RequestError, match=r"has changed since .* give --trust"):
         runs.load(own_run)
+
+
+def test_training_again_trusts_the_file_as_it_is_now(own_run, monkeypatch):
+    file = own_run.parent / "with_own_loss.py"
+    file.write_text(OWN + "# a comment\n")
+    train(serialisation.load_experiment(file), own_run, file=file)
+    _forget(monkeypatch, own_run.parent)
+    assert type(runs.load(own_run).experiment.loss).__name__ == "Mine"
 
 
 def test_a_project_that_moved_opens_with_its_file(capsys, own_run, tmp_path, monkeypatch):
     moved = tmp_path / "moved"
     own_run.parent.rename(moved)
     out = ["--out", tmp_path / "x.png"]
-    assert gan_jax(capsys, "sample", moved / "run", *out)[0] == 2
+    for more in ([], ["--trust"]):
+        code, _, err = gan_jax(capsys, "sample", moved / "run", *more, *out)
+        assert code == 2 and "no longer exists: give its new place with --file" in err
     file = moved / "with_own_loss.py"
     code, _, err = gan_jax(capsys, "sample", moved / "run", "--file", file, *out)
     assert code == 0, err
@@ -352,7 +362,7 @@ def test_a_state_directory_that_cannot_be_written_is_no_hindrance(tmp_path, monk
     trust.remember(encoded, None)
     assert "--trust" in caplog.text
     assert trust.is_trusted(encoded, None)
-    monkeypatch.setattr(trust, "_trusted", set())
+    monkeypatch.setattr(trust, "_trusted", {})
     assert not trust.is_trusted(encoded, None)
 
 
