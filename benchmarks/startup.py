@@ -38,6 +38,12 @@ COMMAND = [sys.executable, "-m", "gan_jax"]
 REPEATS = 5
 LOOP_STEPS = 500  # from one checkpoint and picture to the next
 STEPS_TIMED = 10  # long enough for a save to end among them
+# Experiments whose programs are compiled and timed: options of benchmarks/program.py.
+PROGRAMS = {
+    "dcgan_mnist": ("--discriminator-steps", "1"),
+    "mnist_wgan_gp": ("--discriminator-steps", "1", "5", "--steps", "20"),
+    "sngan_cifar10": ("--discriminator-steps", "1", "5", "--calls", "0"),
+}
 
 
 def main() -> None:
@@ -47,10 +53,7 @@ def main() -> None:
     first_step_seconds()  # fills the compilation cache
     seconds = statistics.median(first_step_seconds() for _ in range(REPEATS))
     print(f"quickstart, second start to the metrics of the first step: {seconds:.1f} s")
-    print("reference recipe, from the experiment to a compiled program of its steps: ", end="")
-    with tempfile.TemporaryDirectory() as cache:
-        cold, warm = compile_seconds(cache), compile_seconds(cache)
-    print(f"{cold:.1f} s, from the compilation cache {warm:.1f} s")
+    show_programs()
     seconds = sample_seconds()
     print(f"reference recipe: 10000 samples into an .npz, whole process: {seconds:.1f} s")
     save_cost()
@@ -82,30 +85,15 @@ def first_step_seconds() -> float:
     return seconds
 
 
-def compile_seconds(cache: str) -> float:
-    """Traces and compiles the reference's steps in a process with this compilation cache."""
-    code = (
-        "import time, jax, numpy as np\n"
-        "from gan_jax import gan, runs\n"
-        "from gan_jax.training import parallel_seeds\n"
-        "from gan_jax.runs.serialisation import load_experiment\n"
-        "from gan_jax.training.loop import run_steps\n"
-        "from pathlib import Path\n"
-        "experiment = load_experiment(Path('experiments/dcgan_mnist.py'))\n"
-        f"jax.config.update('jax_compilation_cache_dir', {cache!r})\n"
-        "plan = parallel_seeds.make_plan('map', 1, 256)\n"
-        "state = runs.abstract_state(experiment, None, seeds=1)\n"
-        "pool = {'sample': jax.ShapeDtypeStruct((60000, 28, 28, 1), np.uint8), 'label': None}\n"
-        "positions = np.zeros((1, 20, 256), np.int32)\n"
-        "start = time.perf_counter()\n"
-        "values = plan.hyperparameters([experiment])\n"
-        "lowered = run_steps.lower(experiment.static, plan, state, values, pool, positions, 20)\n"
-        "lowered.compile()\n"
-        "print(time.perf_counter() - start)\n"
-    )
-    command = [sys.executable, "-c", code]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return float(out.stdout)
+def show_programs() -> None:
+    """What compiling, memory and a step cost, each in a process of its own."""
+    for name, timing in PROGRAMS.items():
+        command = [
+            sys.executable,
+            str(ROOT / "benchmarks" / "program.py"),
+            f"experiments/{name}.py",
+        ]
+        subprocess.run([*command, *timing], check=True, cwd=ROOT)
 
 
 def sample_seconds() -> float:
