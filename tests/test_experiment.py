@@ -70,6 +70,7 @@ def test_epochs_become_steps_rounded_up():
 def test_the_reference_recipe_takes_11719_steps():
     class SixtyThousand:
         count, labels, sample_shape = 60_000, False, (8, 8, 1)
+        stored = split = classes = class_names = samples_per_page = suffixes = None
 
         def load(self): ...
 
@@ -78,6 +79,17 @@ def test_the_reference_recipe_takes_11719_steps():
 
     whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
     assert whole.total_steps() == 11_719
+
+
+def test_data_that_lack_a_part_of_the_contract_are_refused():
+    class Partial:
+        def load(self): ...
+
+        indices = fingerprint = gather = prepare = to_stored = page = cells = load
+        write = read = held_out = features = load
+
+    with pytest.raises(RequestError, match=r"has no labels and no sample_shape .* no suffixes"):
+        tiny(data=Partial())
 
 
 def test_half_life_is_where_a_batch_weighs_half():
