@@ -43,6 +43,8 @@ toc_object_entries_show_parents = "hide"
 default_role = "code"
 highlight_language = "text"
 smartquotes = False
+# What a package exports is documented there and in its own module; links go to either.
+suppress_warnings = ["ref.python"]
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # fields are what a class is given
