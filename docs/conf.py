@@ -33,7 +33,7 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 1800
 nb_merge_streams = True
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what XLA says of its cache of programs
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides XLA's messages about its cache
 
 # Reference: a page for every module, found by importing the package. Docstrings are plain text with
 # single backticks around code.

@@ -1,9 +1,9 @@
 """What a data set offers: the one contract between data and everything that uses them.
 
 Training, sampling, health and the evaluation of runs ask a data set what they need through this
-contract, and never which kind of data it has. What is about images says so: augmentations, the
-classifiers that `gan-jax features` trains, and `gan-jax evaluate --data`. Three forms of an example
-occur:
+contract, and never which kind of data it has. Parts that are specific to images say so:
+augmentations, the classifiers that `gan-jax features` trains, and `gan-jax evaluate --data`. Three
+forms of an example occur:
 
 - *stored*: as it is kept in memory and given to feature networks, uint8 pixels for example;
 - *sample*: float32, as the generator makes it and the discriminator takes it;
