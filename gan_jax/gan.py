@@ -138,50 +138,55 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
         of the gradient. With a guard: the counts `skipped` and `rollbacks`.
     """
     before, steps = state, experiment.discriminator_steps
-    simultaneous = experiment.update_order == "simultaneous"
     # Split, not reshaped: reshaping a batch that is sharded over devices would gather it on each.
     batches = jax.tree.map(lambda x: jnp.stack(jnp.split(x, steps)), batch)
+    early_batches = jax.tree.map(lambda x: x[:-1], batches)
+    batch = jax.tree.map(lambda x: x[-1], batches)
 
-    def discriminator_step(state, index, batch):
+    def early_step(state, index_and_batch):
+        index, batch = index_and_batch
         forward = forward_pass(experiment, state, batch, index)
-        discriminator, metrics = update_discriminator(experiment, state, batch, index, forward)
-        generator = state.generator
-        if simultaneous:
-            generator_step = functools.partial(update_generator, experiment, state, forward)
-            generator, generator_metrics = _only_if(index == steps - 1, generator_step, generator)
-            metrics |= generator_metrics
-        new = state.replace(generator=generator, discriminator=discriminator)
-        return new, (metrics, forward.outputs)
+        discriminator, _ = update_discriminator(experiment, state, batch, index, forward)
+        return state.replace(discriminator=discriminator), None
 
-    state, (metrics, outputs) = _repeat(discriminator_step, state, batches, steps)
-    if not simultaneous:
-        last_batch = jax.tree.map(lambda x: x[-1], batches)
-        forward = forward_pass(experiment, state, last_batch, steps)
-        generator, generator_metrics = update_generator(experiment, state, forward)
-        state, metrics = state.replace(generator=generator), metrics | generator_metrics
+    if steps > 1:  # all but the last, in a loop, so that they are compiled once
+        state, _ = jax.lax.scan(early_step, state, (jnp.arange(steps - 1), early_batches))
 
+    forward = forward_pass(experiment, state, batch, steps - 1)
+    discriminator, metrics = update_discriminator(experiment, state, batch, steps - 1, forward)
+    outputs = forward.outputs
+    if experiment.update_order == "alternating":
+        state = state.replace(discriminator=discriminator)
+        forward = forward_pass(experiment, state, batch, steps)
+    generator, generator_metrics = update_generator(experiment, state, forward)
+
+    state = state.replace(generator=generator, discriminator=discriminator)
     new = state.replace(
         step=state.step + 1,
         ema=update_ema(experiment, state),
         statistics=update_statistics(experiment, state, outputs),
     )
+    metrics |= generator_metrics
     return experiment.guard.checked(before, new, metrics) if experiment.guard else (new, metrics)
 
 
 class ForwardPass(NamedTuple):
     """The results of one forward pass of both networks.
 
+    Each player pulls back its own loss, so that one pass serves both.
+
     Attributes:
         outputs: of the discriminator, on real examples and on fakes.
-        pullback: of `jax.vjp`, from cotangents of `outputs` to the gradients with respect to the
-            generator's and the discriminator's parameters. Each player pulls back its own loss, so
-            that one pass serves both.
+        discriminator_gradient: from cotangents of `outputs` to the gradient with respect to the
+            discriminator's parameters.
+        generator_gradient: likewise for the generator's.
         fake: the generated samples.
         variables: the generator's and the discriminator's other variables after the pass.
     """
 
     outputs: tuple[DiscriminatorOutput, DiscriminatorOutput]
-    pullback: Callable[[Any], tuple[PyTree, PyTree]]
+    discriminator_gradient: Callable[[Any], PyTree]
+    generator_gradient: Callable[[Any], PyTree]
     fake: Float[Array, "batch ..."]
     variables: tuple[PyTree, PyTree]
 
@@ -201,22 +206,35 @@ def forward_pass(
     key = functools.partial(stream_key, state.key, state.step, pass_index=pass_index)
     latent = draw_latent(experiment, key(Stream.LATENT), experiment.batch_size)
 
-    def discriminate_both(generator_params, discriminator_params):
-        generator = state.generator.replace(params=generator_params)
+    def generate(params):
+        generator = state.generator.replace(params=params)
         fake, generator = _apply(
             experiment.generator, generator, latent, condition, key(Stream.GENERATOR), dtype
         )
-        outputs, discriminator = [], state.discriminator.replace(params=discriminator_params)
+        return fake, generator.variables
+
+    def discriminate_both(params, fake):
+        outputs, discriminator = [], state.discriminator.replace(params=params)
         for sample, stream in ((batch["sample"], Stream.REAL), (fake, Stream.FAKE)):
             output, discriminator = _apply_discriminator(
                 experiment, state, discriminator, sample, condition, key(stream), dtype
             )
             outputs.append(output)
-        return tuple(outputs), (fake, (generator.variables, discriminator.variables))
+        return tuple(outputs), discriminator.variables
 
-    params = state.generator.params, state.discriminator.params
-    outputs, pullback, (fake, variables) = jax.vjp(discriminate_both, *params, has_aux=True)
-    return ForwardPass(outputs, pullback, fake, variables)
+    fake, generator_vjp, generator_variables = jax.vjp(
+        generate, state.generator.params, has_aux=True
+    )
+    outputs, discriminator_vjp, discriminator_variables = jax.vjp(
+        discriminate_both, state.discriminator.params, fake, has_aux=True
+    )
+    return ForwardPass(
+        outputs,
+        discriminator_gradient=lambda cotangents: discriminator_vjp(cotangents)[0],
+        generator_gradient=lambda cotangents: generator_vjp(discriminator_vjp(cotangents)[1])[0],
+        fake=fake,
+        variables=(generator_variables, discriminator_variables),
+    )
 
 
 def update_discriminator(
@@ -224,7 +242,7 @@ def update_discriminator(
 ) -> tuple[Player, Metrics]:
     """Takes one optimizer step of the discriminator on the sum of its mean loss and penalties."""
     loss, cotangents = _mean_loss(experiment.loss.discriminator, forward.outputs)
-    _, gradient = forward.pullback(cotangents)
+    gradient = forward.discriminator_gradient(cotangents)
     real_logits, fake_logits = map(logits_of, forward.outputs)
     metrics = {
         "discriminator_loss": loss,
@@ -249,7 +267,7 @@ def update_generator(
 ) -> tuple[Player, Metrics]:
     """Takes one optimizer step of the generator on its mean loss."""
     loss, cotangents = _mean_loss(experiment.loss.generator, forward.outputs)
-    gradient, _ = forward.pullback(cotangents)
+    gradient = forward.generator_gradient(cotangents)
     metrics = {"generator_loss": loss, "gradient_norm_generator": optax.tree.norm(gradient)}
     new = state.generator.replace(variables=forward.variables[0])
     return _descend(experiment, state, new, experiment.generator_optimizer, gradient), metrics
@@ -393,26 +411,6 @@ def _descend(experiment, state, player, optimizer, gradient):
         rate = experiment.guard.rate(state.guard)
         updates = jax.tree.map(lambda update: rate * update, updates)
     return player.replace(params=optax.apply_updates(player.params, updates), opt_state=opt_state)
-
-
-def _repeat(step, state, batches, count):
-    """Applies `step(state, index, batch)` to each batch in order, compiled once.
-
-    Returns:
-        The final state, and the last step's output.
-    """
-    if count == 1:
-        return step(state, 0, jax.tree.map(lambda x: x[0], batches))
-    state, outputs = jax.lax.scan(lambda s, x: step(s, *x), state, (jnp.arange(count), batches))
-    return state, jax.tree.map(lambda output: output[-1], outputs)
-
-
-def _only_if(condition, step, player):
-    """Returns `step()` if the condition holds; otherwise the player as it is, and metrics of 0."""
-    if condition is True:  # known while tracing
-        return step()
-    _, metrics = jax.eval_shape(step)
-    return jax.lax.cond(condition, step, lambda: (player, jax.tree.map(jnp.zeros_like, metrics)))
 
 
 def _penalty_name(position, penalty):

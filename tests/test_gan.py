@@ -316,7 +316,7 @@ def test_each_of_several_discriminator_steps_has_the_penalties(order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_program_has_one_discriminator_step_however_many_it_takes(order):
+def test_further_discriminator_steps_do_not_make_the_program_larger(order):
     def program(steps):
         experiment = tiny_points(update_order=order, discriminator_steps=steps, penalties=SEVERAL)
         state = jax.eval_shape(lambda: gan.init(experiment, 0))
@@ -324,7 +324,9 @@ def test_a_program_has_one_discriminator_step_however_many_it_takes(order):
         return str(jax.make_jaxpr(lambda *a: gan.update(experiment, *a))(state, batch))
 
     one, two, five = map(program, (1, 2, 5))
-    assert one.count(" dot_general[") == two.count(" dot_general[") == five.count(" dot_general[")
+    # The last step is written out; all before it are one loop.
+    one, two, five = (program.count(" dot_general[") for program in (one, two, five))
+    assert one < two == five < 2 * one
     assert "scan[" not in one and two.count("scan[") == five.count("scan[") == 1
 
 

@@ -115,12 +115,12 @@ def first_game(experiment, state, batch):
     """Fake logits, and both players' losses and gradients."""
     forward = gan.forward_pass(experiment, state, batch, 0)
     found = {}
-    for position, name in enumerate(("generator", "discriminator")):
+    for name in ("generator", "discriminator"):
         loss = getattr(experiment.loss, name)
         value, cotangents = jax.value_and_grad(lambda pair, f=loss: f(*pair).mean())(
             forward.outputs
         )
-        found[name] = value, forward.pullback(cotangents)[position]
+        found[name] = value, getattr(forward, f"{name}_gradient")(cotangents)
     return forward.outputs[1], found
 
 
