@@ -12,6 +12,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FAILED, FINISHED, INTERRUPTED, WRONG_REQUEST
 from gan_jax.common.validation import nearest
 from gan_jax.runtime import thread_errors
+from gan_jax.runtime.signals import raise_interrupts
 
 # The file of this package that has the name of a command defines its FORMS, see `parsing.Command`.
 # It is imported when the command is run: nothing here may make `gan-jax --help` slow.
@@ -29,10 +30,11 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code; the arguments of the process if none are given."""
-    if arguments is None:  # the process is the command's own
+    is_process = arguments is None  # whose signals and threads are the command's own
+    if is_process:
         thread_errors.keep_back()
     with _warnings_on_terminal():
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        code = _run(sys.argv[1:] if is_process else arguments, is_process)
     sys.exit(code)
 
 
@@ -58,7 +60,7 @@ def _warnings_on_terminal() -> Iterator[None]:
         logger.propagate = True
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], is_process: bool) -> int:
     try:
         name, *rest = arguments or [""]
         if name in ("-h", "--help"):
@@ -70,7 +72,10 @@ def _run(arguments: list[str]) -> int:
         from gan_jax.cli.parsing import parse
 
         forms = importlib.import_module(f"gan_jax.cli.{name}").FORMS
-        return parse(name, forms, rest).run()
+        command = parse(name, forms, rest)
+        if is_process:
+            raise_interrupts()
+        return command.run()
     except RequestError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_REQUEST

@@ -52,6 +52,9 @@ class Train(Command):
     and in future. Only for code that you have read."""
     init_partial: Annotated[bool, Needs("--init-from")] = False
     """With --init-from: leave out parameters that have another shape, instead of refusing them."""
+    accept_changes: bool = False
+    """Resume even if settings of JAX have changed that change random draws, such as
+    JAX_ENABLE_X64."""
     dry_run: bool = False
     """Print the resolved experiment, both networks and the memory of a step; train nothing."""
     experiment: Suppress[Any] = None
@@ -98,6 +101,7 @@ class Train(Command):
                     strategy=self.strategy,
                     file=self.file,
                     init_from=init_from,
+                    accept_changes=self.accept_changes,
                 )
         except DivergedError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -23,6 +24,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporary(folder: Path, name: str = "") -> None:
+    """Removes what a killed process has left of the functions of this module in a folder.
+
+    The caller sees to it that no other process is writing there.
+
+    Args:
+        folder: need not exist.
+        name: of the file that was to be written; all if empty.
+    """
+    pattern = re.compile(rf"\.({re.escape(name) if name else '.*'}\.)?[0-9a-f]{{32}}")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if pattern.fullmatch(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from gan_jax import gan, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.evaluator import Evaluator, network_of
-from gan_jax.evaluation.rows import Row, make_rows, read_rows
+from gan_jax.evaluation.rows import Row, make_rows, read_rows, record_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import BETTER, POSSIBLE
 from gan_jax.runs import checkpoints
+from gan_jax.runtime import devices, hosts
 
 # Metrics that take a second or two; `Experiment.best_metric` is measured besides.
 MEASURED = (
@@ -92,7 +93,8 @@ class LightEvaluation:
 def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
     """Puts the checkpoint with the best score among those on disk into best/.
 
-    The checkpoint that is in best/ so far counts as well, so it is only replaced by a better one. A
+    The checkpoint that is in best/ so far counts as well, so it is only replaced by a better one;
+    where it has no score, it stays beside the new one until `restore_scores` has measured it. A
     crash leaves the old one, the new one, or both; another call then leaves the better one.
     """
     there = {*checkpoints.steps(directory.best), *checkpoints.steps(directory.checkpoints)}
@@ -108,9 +110,43 @@ def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
         temporary = directory.best / f".{uuid.uuid4().hex}"
         shutil.copytree(directory.checkpoints / str(best), temporary)
         temporary.rename(target)
-    for path in directory.best.iterdir():
-        if path != target:
-            shutil.rmtree(path)
+    for step in checkpoints.steps(directory.best):
+        if step != best and step in scores:
+            shutil.rmtree(directory.best / str(step))
+
+
+def restore_scores(
+    directory: runs.RunDirectory,
+    light_evaluation: LightEvaluation,
+    last_step: int,
+    say: Callable[[str], None],
+) -> None:
+    """Measures again the checkpoints in best/ whose scores are missing from evaluation.jsonl.
+
+    Without a score such a checkpoint could not be compared with later ones.
+
+    Args:
+        directory: of the run.
+        light_evaluation: of the run.
+        last_step: up to which it has been trained; what is in best/ of later steps comes again.
+        say: is told what was measured again, and what cannot be.
+    """
+    experiment = light_evaluation.evaluator.experiment
+    for step in checkpoints.steps(directory.best):
+        if step > last_step or step in _scores(directory, experiment):
+            continue
+        lost = f"{directory.evaluation} has no {experiment.best_metric} of best/{step}"
+        try:
+            if hosts.count() > 1:  # all of them would have to load it together
+                raise RequestError("several processes train the run")
+            template = runs.abstract_state(experiment, devices.for_checkpoints())
+            state = checkpoints.load(directory.best, step, template)
+            rows = light_evaluation.rows(devices.own_copy(state), step)
+        except (checkpoints.DamagedError, RequestError) as error:
+            say(f"warning: {lost}, and it cannot be measured again, so it is kept: {error}")
+        else:
+            record_rows(directory.evaluation, rows)
+            say(f"warning: {lost}: measured again")
 
 
 def last_scores(directory: runs.RunDirectory, experiment: Experiment) -> str | None:

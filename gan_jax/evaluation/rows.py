@@ -61,12 +61,13 @@ def make_rows(
 
 def read_rows(path: Path) -> list[Row]:
     """Reads the rows of a file and leaves out damaged ones; [] if there is no file."""
-    numbers = (int, float, type(None))
+    numbers, simple = (int, float, type(None)), (int, float, str, type(None))
     return [
         row
         for row in read_json_lines(path)
-        if "metric" in row
+        if isinstance(row.get("metric"), str)
         and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
+        and all(isinstance(value, simple) for value in _identity(row))
     ]
 
 

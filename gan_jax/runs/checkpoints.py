@@ -105,6 +105,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     Raises:
         RequestError: its arrays differ from the template's: the networks have changed.
         DamagedError: it cannot be read, or its bytes are not those that were saved.
+        MisnamedError: its state is at another step than the name of its folder says.
     """
     path = directory.resolve() / str(step)
     try:
@@ -128,6 +129,9 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     changed = [name for name, found in _digests(state).items() if list(found) != digests[name]]
     if changed:
         raise DamagedError(f"{path}: bytes have changed in {', '.join(changed[:3])}")
+    inside = dict(zip(digests, jax.tree.leaves(state), strict=True)).get("step", step)
+    if int(inside) != step:
+        raise MisnamedError(path, int(inside))
     return state
 
 
@@ -136,10 +140,12 @@ def load_newest_intact(
 ) -> tuple[int, PyTree] | None:
     """Loads the newest intact checkpoint and renames newer, damaged ones to `corrupt-<step>`.
 
+    A folder whose name is another step than that of its state is renamed first.
+
     Args:
         directory: folder of the run's checkpoints.
         template: the expected state, a tree of `jax.ShapeDtypeStruct` with shardings.
-        announce: called with a message for each damaged checkpoint that is renamed.
+        announce: called with a message for each checkpoint that is renamed.
         mend: whether to rename; of several processes that load together, one does.
 
     Returns:
@@ -153,6 +159,14 @@ def load_newest_intact(
     for step in reversed(steps(directory)):
         try:
             state = load(directory, step, template)
+        except MisnamedError as error:
+            right = directory / str(error.step)
+            if right.exists() or not mend:
+                damaged.append((step, error))
+                continue
+            (directory / str(step)).rename(right)
+            announce(f"{error}: renamed to {right.name}")
+            return load_newest_intact(directory, template, announce)
         except DamagedError as error:
             damaged.append((step, error))
             continue
@@ -171,6 +185,15 @@ def load_newest_intact(
 
 class DamagedError(Exception):
     """A checkpoint that cannot be read back as it was saved."""
+
+
+class MisnamedError(DamagedError):
+    """A checkpoint in a folder that has the name of another step."""
+
+    def __init__(self, path: Path, step: int):
+        """Takes the folder, and the step of the state in it."""
+        super().__init__(f"{path} holds the state of step {step}")
+        self.step = step
 
 
 def _is_key(leaf: jax.Array | np.ndarray) -> bool:

@@ -13,18 +13,20 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.experiment import Experiment
-from gan_jax.runs import references, serialisation, trust
+from gan_jax.runs import environment, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+OF_A_START = ("command", "versions", "git", "devices", "settings", "sources")  # of a record
 # What a record holds to tell whether data and feature network have changed, in words.
 HASHES = {"data": "examples of the data", "features": "sha256 of the features"}
 
 
 def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> dict[str, Any]:
     """Returns what `config.json` records of a run that starts now."""
+    encoded = serialisation.encode(experiment)
     return {
-        "experiment": serialisation.encode(experiment),
+        "experiment": encoded,
         "init_from": init_from,
         "file": str(file.resolve()) if file else None,
         "command": sys.argv,
@@ -32,6 +34,8 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
         | {"python": platform.python_version()},
         "git": git_commit(),
         "devices": [device.device_kind for device in jax.devices()],
+        "settings": environment.settings(),
+        "sources": environment.sources(encoded, file),
     }
 
 
@@ -39,7 +43,7 @@ def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dic
     """Returns the record of a resumed run: how it started, and a list of how it was resumed."""
     if earlier is None:
         return record
-    now = {name: record[name] for name in ("command", "versions", "git", "devices")}
+    now = {name: record[name] for name in OF_A_START}
     resumed = [*earlier.get("resumed", []), now]
     latest = {"experiment": record["experiment"], "file": record["file"] or earlier["file"]}
     return earlier | latest | {"resumed": resumed}
@@ -67,6 +71,8 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         and {"experiment", "init_from", "file"} <= record.keys()
         and isinstance(record["experiment"], dict)
         and isinstance(record["file"], str | None)
+        and isinstance(record.get("resumed", []), list)
+        and all(isinstance(start, dict) for start in record.get("resumed", []))
     ):
         raise RequestError(f"{directory.config} is not the record of a gan-jax run")
     return record | {"experiment": serialisation.up_to_date(record["experiment"])}
@@ -140,8 +146,15 @@ def _not_trusted(own: list[str], encoded: dict[str, Any], file: str | None) -> s
     )
 
 
-def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
+def claim(
+    directory: RunDirectory, record: dict[str, Any], *, accept_changes: bool = False
+) -> dict[str, Any] | None:
     """Checks that a run may start or resume in a directory, without changing anything there.
+
+    Args:
+        directory: the run directory.
+        record: of the start, see `make_record`.
+        accept_changes: whether the run may go on with other random draws.
 
     Returns:
         The record of the run that is there already, or None for a new or empty directory.
@@ -171,6 +184,8 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             f"the run in {directory.path} was started with another experiment; give another "
             "--workdir, or undo these changes (recorded -> now):\n  " + "\n  ".join(changed)
         )
+    if not accept_changes:
+        environment.check_draws(old, record, directory.path)
     return old
 
 

@@ -5,12 +5,32 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 # SLURM, as configured by submitit, announces the end of a job to all its processes by SIGUSR2.
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 ECHO_SECONDS = 1.0  # a wrapper may pass on a Ctrl-C that the terminal has sent as well: one request
+
+
+def exit_at_once(codes: Mapping[int, int]) -> None:
+    """Ends the process with the given code at each of these signals.
+
+    For the time before a command runs, in which nothing can be lost: an exception in the midst of
+    an import would be caught or shown by the library that is imported. Other handlers take its
+    place later, such as `raise_interrupts` and `stop_signals`.
+    """
+
+    def handle(number, frame):
+        os._exit(codes[number])
+
+    for number in codes:
+        signal.signal(number, handle)
+
+
+def raise_interrupts() -> None:
+    """Makes Ctrl-C raise KeyboardInterrupt, as in Python itself."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

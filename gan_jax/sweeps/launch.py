@@ -7,6 +7,7 @@ checkpoints wherever and however often it is started.
 import itertools
 import os
 import queue
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ from gan_jax.sweeps.plan import Sweep, SweepDirectory, only
 from gan_jax.training.parallel_seeds import Strategy
 
 EXPECTED_CODES = (FINISHED, DIVERGED, STOPPED)  # of processes that have not failed
+# Signals that end a process through no fault of its configurations.
+KILLING = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SECONDS_BETWEEN_POLLS = 0.2
 TIMEOUTS = 1000  # how often a job that runs out of time is queued again
 SECONDS_TO_SAVE = 80.0  # submitit asks SLURM for 90 seconds before a job is stopped
@@ -84,7 +87,10 @@ def train_locally(
                 log = directory.logs / f"process_{number}.log"
                 announce(f"process {number}: {', '.join(job)}; see {log}")
                 code = _run(_command(directory, job, strategy), log, stopping)
-                if code not in EXPECTED_CODES:
+                if -code in KILLING:  # by somebody else, or for want of memory
+                    name = signal.Signals(-code).name
+                    announce(f"process {number} was killed ({name}); run the sweep again to resume")
+                elif code not in EXPECTED_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
                     failed = train.left(directory, only(whole, list(job)))
                     train.note_failures(directory, only(whole, failed), error)

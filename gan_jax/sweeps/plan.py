@@ -13,7 +13,7 @@ import filelock
 
 from gan_jax import runs
 from gan_jax.common.errors import BusyError, RequestError
-from gan_jax.common.files import write_atomically
+from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
@@ -219,6 +219,7 @@ def driving(directory: SweepDirectory) -> Iterator[None]:
     """
     try:
         with filelock.FileLock(directory.lock).acquire(timeout=0):
+            remove_temporary(directory.path, directory.plan.name)
             yield
     except filelock.Timeout as error:
         raise BusyError(

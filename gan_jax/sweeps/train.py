@@ -11,9 +11,10 @@ import jax
 
 from gan_jax import gan, runs
 from gan_jax.common.errors import BusyError
-from gan_jax.common.files import write_atomically
+from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
+from gan_jax.runs.environment import OtherDrawsError
 from gan_jax.runtime import devices
 from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, by_program, only
@@ -124,6 +125,8 @@ def train_sweep(
     strategy = resolve(strategy, 2)
     for number, job in enumerate(waiting, start=1):
         announce(f"{number} of {len(waiting)}: {', '.join(job)}")
+        for configuration in map(directory.configuration, job):
+            remove_temporary(configuration.path, configuration.failure.name)
         experiments = {
             run: experiment
             for name in job
@@ -139,6 +142,8 @@ def train_sweep(
             announce(f"{error}")
         except BusyError as error:
             announce(f"skipped: {error}")
+        except OtherDrawsError:  # no fault of the configuration
+            raise
         except Exception as error:  # whatever one configuration raises must not stop the others
             note_failures(directory, only(sweep, list(job)), error)
             announce(f"failed: {', '.join(job)}: {error!r}")

@@ -9,7 +9,7 @@ from typing import Self
 
 from rich.console import Console
 
-from gan_jax.common.files import write_atomically
+from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
 from gan_jax.evaluation.rows import Row, locked, record_rows
 from gan_jax.runs import RunDirectory, read_seconds
@@ -24,9 +24,9 @@ class RunLog:
         self._directory = directory
         self._seconds_before = read_seconds(directory) or 0.0
         _drop_later_lines(directory.metrics, first_step)
-        if directory.evaluation.exists():
-            with locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
-                _drop_later_lines(directory.evaluation, first_step)
+        with locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
+            _drop_later_lines(directory.evaluation, first_step)
+            remove_temporary(directory.evaluation.parent, directory.evaluation.name)
         self._evaluation = directory.evaluation
         self._metrics = directory.metrics.open("a")
         self._messages = directory.log.open("a")
@@ -122,21 +122,25 @@ def _tensorboard(folder: Path, first_step: int):
     return SummaryWriter(str(folder), purge_step=first_step + 1)
 
 
-def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
-    """Returns a message about lines of metrics.jsonl that are missing; None if none is.
+def lost_lines(path: Path, step: int, every: int) -> list[str]:
+    """Returns messages about lines of metrics.jsonl or evaluation.jsonl that are lost.
 
     Args:
-        directory: of the run.
+        path: of the file; one that is not there has lost all lines.
         step: of the checkpoint that the run resumes from.
-        every: steps from one line to the next, `Experiment.log_every`.
+        every: steps from one line to the next; a line may be missing where training had to leave
+            it out.
     """
-    found = directory.metrics.read_text(errors="replace") if directory.metrics.exists() else ""
-    steps = {_step_of(line) for line in found.splitlines(keepends=True)}
+    found = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else []
+    messages, steps = [], [_step_of(line) for line in found]
+    # A crash may leave a part of the last line, which comes again.
+    if damaged := sum(map(math.isinf, steps[:-1])):
+        messages.append(f"{path} had damaged lines ({damaged}), which are removed")
     wanted = range(every, step + 1, every)
-    if lost := len(set(wanted) - steps):
+    if lost := len(set(wanted) - set(steps)):
         of_all = f"{lost} of the {len(wanted)} lines of every {every} steps"
-        return f"{directory.metrics} has lost {of_all} up to step {step}"
-    return None
+        messages.append(f"{path} lacks {of_all} up to step {step}")
+    return messages
 
 
 def _drop_later_lines(path: Path, step: int) -> None:

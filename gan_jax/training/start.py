@@ -11,10 +11,11 @@ import jax.numpy as jnp
 
 from gan_jax import gan, runs
 from gan_jax.common.errors import BusyError, RequestError
+from gan_jax.common.files import remove_temporary
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
-from gan_jax.training.logs import lost_metrics
+from gan_jax.training.logs import lost_lines
 from gan_jax.training.pretrained import InitFrom, load_pretrained
 
 Initial = tuple[gan.GANState, list[str]]  # a state at step 0, and messages about it
@@ -39,7 +40,7 @@ class Start:
     def in_words(self, last_step: int) -> str:
         """Says what happens to the run."""
         path = self.directory.path
-        if self.step >= last_step:
+        if self.step == last_step:
             return f"{path} is finished, at step {self.step}; --steps N extends it"
         if self.restored:
             return f"resuming {path} at step {self.step} of {last_step}"
@@ -61,7 +62,10 @@ def initialise(experiment: Experiment, init_from: InitFrom | None) -> Initial:
 
 
 def find_start(
-    experiment: Experiment, directory: runs.RunDirectory, initial: Initial | None
+    experiment: Experiment,
+    directory: runs.RunDirectory,
+    initial: Initial | None,
+    last_step: int,
 ) -> Start:
     """Loads the newest intact checkpoint of a run, if there are checkpoints.
 
@@ -69,9 +73,11 @@ def find_start(
         experiment: what the run is.
         directory: where it is.
         initial: what it starts from without checkpoints; may be None where there are some.
+        last_step: at which training is to end.
 
     Raises:
-        RequestError: all checkpoints are damaged or lost, or they hold other arrays.
+        RequestError: all checkpoints are damaged or lost, or they hold other arrays; or the run has
+            been trained beyond the last step.
     """
     messages: list[str] = []
     restored = bool(checkpoints.steps(directory.checkpoints))
@@ -83,9 +89,16 @@ def find_start(
         except checkpoints.DamagedError as error:
             advice = f"to start over, remove {directory.path} or give another --workdir"
             raise RequestError(f"{error}; {advice}") from error
+        if step > last_step:
+            raise RequestError(
+                f"{directory.path} is at step {step} already, beyond the {last_step} steps asked "
+                f"for: give --steps {step} or more, or another --workdir"
+            )
         state = devices.own_copy(state)
-        if lost := lost_metrics(directory, step, experiment.log_every):
-            messages.append(f"warning: {lost}")
+        lost = lost_lines(directory.metrics, step, experiment.log_every)
+        if experiment.evaluate_every:
+            lost += lost_lines(directory.evaluation, step, experiment.evaluate_every)
+        messages += [f"warning: {message}" for message in lost]
     else:
         _refuse_lost_checkpoints(directory)
         step, (state, messages) = 0, initial
@@ -132,6 +145,10 @@ def locked(directory: runs.RunDirectory) -> Iterator[None]:
     except OSError as error:
         raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
     with lock:
+        for folder in (directory.samples, directory.best):
+            remove_temporary(folder)
+        for file in (directory.config, directory.metrics, directory.seconds, directory.divergence):
+            remove_temporary(directory.path, file.name)
         yield
 
 

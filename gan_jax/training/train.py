@@ -1,6 +1,7 @@
 """Training runs: what can be refused is refused first, then they start or go on, in the loop."""
 
 import dataclasses
+import functools
 import json
 import sys
 import time
@@ -14,9 +15,14 @@ import jax
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
-from gan_jax.evaluation.during_training import LightEvaluation, keep_best, over_seeds
+from gan_jax.evaluation.during_training import (
+    LightEvaluation,
+    keep_best,
+    over_seeds,
+    restore_scores,
+)
 from gan_jax.experiment import Experiment
-from gan_jax.runs import checkpoints, serialisation, trust
+from gan_jax.runs import checkpoints, environment, serialisation, trust
 from gan_jax.runtime import devices, hosts
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sampling import sheets
@@ -54,6 +60,7 @@ def train(
     strategy: Strategy = "auto",
     file: Path | None = None,
     init_from: InitFrom | None = None,
+    accept_changes: bool = False,
     hooks: Sequence[Hook] = (),
 ) -> Outcome:
     """Trains an experiment in a run directory, or goes on with the run that is there.
@@ -69,6 +76,7 @@ def train(
         strategy: how they share the devices, see `parallel_seeds.make_plan`.
         file: the Python file that defines the experiment, for the record.
         init_from: another run to take parameters from.
+        accept_changes: resume even if settings of JAX have changed that change random draws.
         hooks: act besides those that write and show the runs, see `training.hooks.base.Hook`.
 
     Raises:
@@ -76,7 +84,7 @@ def train(
         DivergedError: a loss or a parameter is NaN or infinite, of all seeds if there are several.
     """
     directory = runs.RunDirectory(workdir)
-    how = {"file": file, "init_from": init_from, "hooks": hooks}
+    how = {"file": file, "init_from": init_from, "accept_changes": accept_changes, "hooks": hooks}
     if seeds is None:
         return train_runs({directory: experiment}, several=False, **how)
     runs.claim_for_seeds(directory)
@@ -97,6 +105,7 @@ def train_runs(
     strategy: Strategy = "auto",
     file: Path | None = None,
     init_from: InitFrom | None = None,
+    accept_changes: bool = False,
     several: bool = True,
     hooks: Sequence[Hook] = (),
 ) -> Outcome:
@@ -107,6 +116,7 @@ def train_runs(
         strategy: how they share the devices, see `parallel_seeds.make_plan`.
         file: the Python file that defines them, for the record.
         init_from: another run to take parameters from.
+        accept_changes: as that of `train`.
         several: a run that diverges is marked and left alone from then on.
         hooks: as those of `train`.
 
@@ -124,7 +134,7 @@ def train_runs(
     }
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
-        runs.claim(directory, record)
+        runs.claim(directory, record, accept_changes=accept_changes)
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
@@ -155,11 +165,14 @@ def train_runs(
         for directory, each in experiments.items():
             record = records[directory] | known_now
             # Once more, now with what had to be read, and as another process may have come first.
-            earlier = runs.claim(directory, record)
+            earlier = runs.claim(directory, record, accept_changes=accept_changes)
             if directory.divergence.exists():
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
             else:
-                starts.append(find_start(each, directory, initial.get(directory)))
+                start = find_start(each, directory, initial.get(directory), last_step)
+                if start.restored and (changed := environment.announcement(earlier, record)):
+                    start = dataclasses.replace(start, messages=(*start.messages, changed))
+                starts.append(start)
                 records[directory] = runs.extend_record(earlier, record)
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
@@ -222,10 +235,12 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
         logs = []
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
+            say = functools.partial(_say, display, log)
             for message in (*start.messages, start.in_words(last_step)):
-                display.say(message)
-                log.message(message)
-            if start.experiment.evaluate_every:
+                say(message)
+            if common.light_evaluation:
+                of_run = common.light_evaluation.of_run(start.experiment)
+                restore_scores(start.directory, of_run, step, say)
                 keep_best(start.directory, start.experiment)
             if step >= last_step and hosts.is_first():
                 sheets.save_final(start.experiment, start.directory, display.say)
@@ -248,6 +263,11 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
         for leaf in jax.tree.leaves(states):
             leaf.delete()  # otherwise each state would be in memory twice as long as it trains
         return run_loop(session, stacked, step, common.hooks)
+
+
+def _say(display: Display, log: RunLog, message: str) -> None:
+    display.say(message)
+    log.message(message)
 
 
 def _run_in_training(

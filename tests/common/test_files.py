@@ -1,6 +1,7 @@
 import pytest
 
-from gan_jax.common.files import read_json_lines, write_atomically
+from gan_jax.common import files
+from gan_jax.common.files import read_json_lines, remove_temporary, write_atomically
 
 
 def test_content_replaces_the_old(tmp_path):
@@ -27,3 +28,32 @@ def test_damaged_lines_are_left_out(tmp_path):
     path.write_bytes(b"\n".join([*damaged, good, *damaged]))
     assert read_json_lines(path) == [{"step": 1, "a": 2.5}]
     assert read_json_lines(tmp_path / "none.jsonl") == []
+
+
+@pytest.fixture
+def killed(tmp_path, monkeypatch):
+    """A folder in which a process was killed while it wrote two files and a folder."""
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", lambda *_: None)
+        patch.setattr(files.Path, "unlink", lambda *_, **__: None)
+        patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+        for name in ("config.json", "step_1.png"):
+            write_atomically(tmp_path / name, b"a part")
+        files.write_folder_atomically(tmp_path / "images", [("a.png", b"a part")])
+    return tmp_path
+
+
+def test_what_a_killed_process_has_left_is_removed(killed):
+    assert len(list(killed.iterdir())) == 3
+    kept = [killed / name for name in (".DS_Store", ".config.json.lock", "step_1.png")]
+    for path in kept:
+        path.touch()
+    remove_temporary(killed)
+    assert sorted(killed.iterdir()) == sorted(kept)
+
+
+def test_what_was_left_of_one_file_is_removed(killed):
+    remove_temporary(killed, "config.json")
+    left = sorted(path.name.rpartition(".")[0] for path in killed.iterdir())
+    assert left == [".images", ".step_1.png"]
+    remove_temporary(killed / "nowhere")

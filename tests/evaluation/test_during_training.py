@@ -205,3 +205,57 @@ def test_a_best_metric_that_cannot_be_measured_is_refused_before_training(tmp_pa
     ):
         train(evaluating(best_metric="density", evaluate_samples=29), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def delete(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_text("")
+
+
+def spoil(path):
+    """Spoils the lines of the best metric."""
+    path.write_text(path.read_text().replace('"metric": "frechet', '"metric: "frechet'))
+
+
+@pytest.mark.parametrize("damage", [delete, empty, spoil])
+def test_lost_scores_of_the_best_checkpoint_are_measured_again(
+    tmp_path, monkeypatch, damage, capsys
+):
+    def measure(self, state, *_, **__):
+        value = abs(4 - int(state.step)) + 1.0  # best at step 4
+        return {"frechet_distance": Measured(Estimate(value, value, value), 50, 2000)}
+
+    monkeypatch.setattr(Evaluator, "scores", measure)
+    workdir = tmp_path / "run"
+    train(evaluating(steps=8), workdir)
+    assert names(workdir / "best") == ["4"]
+    damage(workdir / "evaluation.jsonl")
+    train(evaluating(), workdir)
+    assert names(workdir / "best") == ["4"]
+    assert values(workdir, "frechet_distance") == {4: 1.0, 12: 9.0}
+    said = capsys.readouterr().err
+    assert "evaluation.jsonl has no frechet_distance of best/4: measured again" in said
+    assert "evaluation.jsonl lacks 2 of the 2 lines of every 4 steps up to step 8" in said
+
+
+def test_a_best_checkpoint_that_cannot_be_measured_again_is_kept(tmp_path, monkeypatch, capsys):
+    scripted(monkeypatch, "frechet_distance", {4: 1.0, 8: 2.0, 12: 3.0})
+    workdir = tmp_path / "run"
+    train(evaluating(steps=8), workdir)
+    (workdir / "evaluation.jsonl").unlink()
+    scripted(monkeypatch, "frechet_distance", {4: None, 8: 2.0, 12: 3.0})
+    train(evaluating(), workdir)
+    assert names(workdir / "best") == ["12", "4"]
+    assert "cannot be measured again, so it is kept: too few samples" in capsys.readouterr().err
+
+
+def test_other_files_in_the_folder_of_the_best_checkpoint_stay(uninterrupted, tmp_path):
+    copy = shutil.copytree(uninterrupted, tmp_path / "run")
+    (copy / "best" / ".DS_Store").touch()
+    (copy / "best" / "notes").mkdir()
+    train(evaluating(steps=16), copy)
+    assert {".DS_Store", "notes"} < set(names(copy / "best"))
+    assert len(checkpoints.steps(copy / "best")) == 1

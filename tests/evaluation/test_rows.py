@@ -45,6 +45,9 @@ def test_lines_that_another_hand_damaged_are_left_out(tmp_path):
     path = tmp_path / "evaluation.jsonl"
     record_rows(path, rows())
     with path.open("a") as file:
+        for name in ("seed", "metric", "features"):  # a list or an object where a key belongs
+            file.write(json.dumps(rows()[0] | {name: [1]}) + "\n")
+            file.write(json.dumps(rows()[0] | {name: {}}) + "\n")
         file.write('[1]\n{"step": 3, "me')
     assert read_rows(path) == rows()
     record_rows(path, rows(step=6))

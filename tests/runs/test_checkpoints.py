@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -118,3 +119,24 @@ def test_another_networks_checkpoint_is_refused_not_called_damaged(tmp_path, cha
     with pytest.raises(RequestError, match=message):
         checkpoints.load(saved(tmp_path, 1), 1, template(STATE | change))
     assert checkpoints.steps(tmp_path) == [1]
+
+
+def test_a_folder_with_the_name_of_another_step_is_renamed(tmp_path):
+    (saved(tmp_path, 3, 7) / "7").rename(tmp_path / "9")
+    said = []
+    with pytest.raises(checkpoints.MisnamedError, match="9 holds the state of step 7"):
+        checkpoints.load(tmp_path, 9, template(STATE))
+    step, state = checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)
+    assert step == int(state["step"]) == 7
+    assert checkpoints.steps(tmp_path) == [3, 7]
+    assert said == [f"{tmp_path / '9'} holds the state of step 7: renamed to 7"]
+
+
+def test_a_copy_of_a_checkpoint_under_a_later_step_is_put_aside(tmp_path):
+    shutil.copytree(saved(tmp_path, 3, 7) / "3", tmp_path / "9")
+    said = []
+    step, _ = checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)
+    assert step == 7
+    assert checkpoints.steps(tmp_path) == [3, 7]
+    assert (tmp_path / "corrupt-9").is_dir()
+    assert len(said) == 1

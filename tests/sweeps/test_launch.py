@@ -50,14 +50,24 @@ def test_processes_of_this_machine_share_the_configurations(prepared):
     assert len(said) == 2
 
 
-def test_a_process_that_is_killed_is_noted_as_a_failure(prepared, monkeypatch):
+def test_configurations_of_a_process_that_is_killed_are_left(prepared, monkeypatch):
     directory, whole = prepared
     dying = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    monkeypatch.setattr(launch, "_command", lambda *_: [sys.executable, "-c", dying])
+    said = []
+    result = launch.train_locally(directory, whole, [None], "map", said.append)
+    assert result == (True, (), False)
+    assert "process 0 was killed (SIGKILL); run the sweep again to resume" in said
+
+
+def test_a_process_that_crashes_is_noted_as_a_failure(prepared, monkeypatch):
+    directory, whole = prepared
+    dying = "import os; os.abort()"
     monkeypatch.setattr(launch, "_command", lambda *_: [sys.executable, "-c", dying])
     result = launch.train_locally(directory, whole, [None], "map", print)
     assert result.failed == tuple(CONFIGURATIONS)
     failure = train.progress(directory, whole, "latent_3").failure
-    assert re.search("ended with code -9, see .*process_0.log", failure)
+    assert re.search("ended with code -6, see .*process_0.log", failure)
 
 
 def test_each_process_has_cores_of_its_own(prepared, monkeypatch):

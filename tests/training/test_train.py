@@ -137,8 +137,7 @@ def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
 def test_a_finished_run_stays_as_it_is(uninterrupted, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(uninterrupted, copy)
-    for steps in (12, 6):
-        assert train(tiny(steps=steps), copy) is Outcome.FINISHED
+    assert train(tiny(), copy) is Outcome.FINISHED
     assert_same_run(uninterrupted, copy)
     assert (copy / "config.json").read_bytes() == (uninterrupted / "config.json").read_bytes()
 
@@ -264,6 +263,38 @@ def test_lost_checkpoints_are_no_reason_to_start_over_silently(uninterrupted, tm
     assert (copy / "metrics.jsonl").read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
 
 
+def test_a_run_that_is_beyond_the_steps_asked_for_is_refused(uninterrupted, tmp_path):
+    copy = shutil.copytree(uninterrupted, tmp_path / "run")
+    with pytest.raises(RequestError, match=r"at step 12 already, beyond the 7 .*: give --steps 12"):
+        train(tiny(steps=7), copy)
+    assert_same_run(uninterrupted, copy)
+
+
+def test_the_step_of_the_state_counts_not_the_name_of_its_folder(uninterrupted, tmp_path, capsys):
+    train(tiny(steps=7), tmp_path / "run")
+    folder = tmp_path / "run" / "checkpoints"
+    (folder / "7").rename(folder / "11")
+    train(tiny(), tmp_path / "run")
+    assert "11 holds the state of step 7: renamed to 7" in capsys.readouterr().err
+    state = runs.load(tmp_path / "run").state
+    assert_same_bits(state, runs.load(uninterrupted).state)
+
+
+def test_what_a_killed_process_has_left_is_removed_when_the_run_goes_on(tmp_path):
+    workdir, number = tmp_path / "run", "0123456789abcdef" * 2
+    train(tiny(steps=7), workdir)
+    (workdir / "best").mkdir()
+    litter = [
+        workdir / f".{name}.{number}"
+        for name in ("config.json", "metrics.jsonl", "evaluation.jsonl", "seconds.json")
+    ]
+    litter += [workdir / "samples" / f".step_6.png.{number}", workdir / "best" / f".{number}"]
+    for path in litter:
+        path.touch()
+    train(tiny(), workdir)
+    assert not [path for path in litter if path.exists()]
+
+
 def test_sigterm_saves_and_exits_75(tmp_path):
     process = start(tmp_path / "run", steps=100_000)
     wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
@@ -315,10 +346,9 @@ def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
         train(tiny_points(steps=steps, save_every=3, log_every=2), tmp_path / "run")
     metrics = tmp_path / "run" / "metrics.jsonl"
     lines = metrics.read_text().splitlines(keepends=True)
-    assert "has lost" not in capsys.readouterr().err
+    assert "lacks" not in capsys.readouterr().err
     metrics.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
     train(tiny_points(steps=8, save_every=3, log_every=2), tmp_path / "run")
-    assert (
-        "metrics.jsonl has lost 1 of the 3 lines of every 2 steps up to step 6"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "metrics.jsonl lacks 1 of the 3 lines of every 2 steps up to step 6" in said
+    assert "metrics.jsonl had damaged lines (1), which are removed" in said

@@ -1,0 +1,149 @@
+import json
+import sys
+
+import pytest
+
+from gan_jax import runs
+from gan_jax.runs import environment, record
+from gan_jax.runs.environment import DRAWS, OtherDrawsError, announcement
+from gan_jax.runs.serialisation import encode, load_experiment
+from gan_jax.training.outcome import Outcome
+from gan_jax.training.train import train
+from tests.tiny import tiny_points
+
+OWN = """
+import dataclasses
+from own_helper_{n} import scale
+from tests.tiny import tiny_points
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    def discriminator(self, real, fake):
+        return scale * (fake - real)
+
+    def generator(self, real, fake):
+        return -scale * fake
+
+experiment = tiny_points(loss=Loss())
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """An experiment file with a loss of its own, which imports a module beside it."""
+    number = f"{abs(hash(tmp_path)):x}"
+    helper = tmp_path / f"own_helper_{number}.py"
+    helper.write_text("scale = 1.0\n")
+    file = tmp_path / f"own_{number}.py"
+    file.write_text(OWN.replace("{n}", number))
+    yield file, helper
+    for path in (file, helper):
+        sys.modules.pop(path.stem, None)
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A run of 5 of 12 steps."""
+    train(tiny_points(steps=5), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def rewrite(path, change):
+    """Changes the record of a run."""
+    found = json.loads((path / "config.json").read_text())
+    change(found)
+    (path / "config.json").write_text(json.dumps(found))
+    return found
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
+    def change(found):
+        found["settings"][name] = "another"
+
+    rewrite(stopped, change)
+    before = {path.name: path.stat().st_mtime_ns for path in stopped.iterdir()}
+    with pytest.raises(OtherDrawsError, match=rf"{name}: 'another' -> [\s\S]*--accept-changes"):
+        train(tiny_points(), stopped)
+    assert {path.name: path.stat().st_mtime_ns for path in stopped.iterdir()} == before
+    assert train(tiny_points(), stopped, accept_changes=True) is Outcome.FINISHED
+    assert f"settings {name}: 'another' -> " in capsys.readouterr().err
+    train(tiny_points(steps=14), stopped)  # what was accepted is not asked again
+    assert "changed since" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("settings", {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, "settings XLA_FLAGS: "),
+        ("settings", {"jax_disable_jit": True}, "settings jax_disable_jit: True -> False"),
+        ("devices", ["TPU v4"] * 8, "devices: ['TPU v4', "),
+        ("versions", {"jax": "0.4.0"}, "version of jax: '0.4.0' -> "),
+        ("sources", {"gan_jax": "0"}, "source of gan_jax\n"),
+    ],
+)
+def test_what_may_change_the_bits_is_said_when_a_run_resumes(stopped, capsys, part, value, said):
+    def change(found):
+        found[part] = found[part] | value if isinstance(value, dict) else value
+
+    rewrite(stopped, change)
+    train(tiny_points(), stopped)
+    messages = capsys.readouterr().err
+    assert messages.count("changed since the run was last started") == 1
+    assert said in messages
+    assert said in (stopped / "log.txt").read_text()
+    assert "changed since" in (stopped / "log.txt").read_text()
+
+
+def test_nothing_is_said_where_nothing_has_changed(stopped, capsys):
+    train(tiny_points(), stopped)
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_flags_that_only_count_devices_are_no_setting(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--b=1 --xla_force_host_platform_device_count=8 --a=1")
+    assert environment.settings()["XLA_FLAGS"] == "--a=1 --b=1"
+
+
+def test_a_record_without_settings_resumes(stopped):
+    def forget(found):
+        del found["settings"], found["sources"]
+
+    rewrite(stopped, forget)
+    assert train(tiny_points(), stopped) is Outcome.FINISHED
+    assert runs.read_record(runs.RunDirectory(stopped))["resumed"][0]["settings"]
+
+
+@pytest.mark.parametrize("edited", [0, 1])
+def test_edited_code_is_said(own, tmp_path, edited, capsys):
+    experiment = load_experiment(own[0])
+    train(experiment, tmp_path / "run", file=own[0])
+    own[edited].write_text(own[edited].read_text() + "\n# edited\n")
+    longer = load_experiment(own[0]).__class__(**{**vars(experiment), "steps": 14})
+    train(longer, tmp_path / "run", file=own[0])
+    said = capsys.readouterr().err
+    assert f"source of {own[edited].name}\n" in said
+    assert f"source of {own[1 - edited].name}\n" not in said
+
+
+def test_sources_are_those_of_the_experiments_own_code(own):
+    experiment = load_experiment(own[0])
+    assert set(environment.sources(encode(experiment), own[0])) == {
+        own[0].name,
+        own[1].name,
+        "gan_jax",
+    }
+
+
+def test_changes_are_counted_from_the_newest_start():
+    now = {"devices": ["cpu"]}
+    earlier = {"devices": ["gpu"], "resumed": [{"devices": ["tpu"]}, {"devices": ["cpu"]}]}
+    assert announcement(earlier, now) is None
+    assert "'tpu'" in announcement(earlier | {"resumed": earlier["resumed"][:1]}, now)
+
+
+def test_a_record_holds_settings_and_sources_of_each_start(stopped):
+    train(tiny_points(), stopped)
+    found = runs.read_record(runs.RunDirectory(stopped))
+    for start in (found, *found["resumed"]):
+        assert set(record.OF_A_START) <= set(start)
