@@ -23,7 +23,7 @@ COUNT_FLAG = "--xla_force_host_platform_device_count"  # which `devices` of a re
 
 # Parts of a record in which a resumed run may differ, in words.
 ANNOUNCED = {
-    "settings": "settings",
+    "environment": "setting",
     "devices": "devices",
     "versions": "version of",
     "sources": "source of",
@@ -75,13 +75,13 @@ def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path) -> 
     Raises:
         OtherDrawsError: a setting that changes them is not what it was.
     """
-    before = _newest(earlier).get("settings")
+    before = _newest(earlier).get("environment")
     if not isinstance(before, dict):  # an earlier version did not record it
         return
     changed = [
         line
         for name in DRAWS
-        for line in serialisation.differences(before.get(name), record["settings"][name], name)
+        for line in serialisation.differences(before.get(name), record["environment"][name], name)
     ]
     if changed:
         raise OtherDrawsError(

@@ -17,7 +17,7 @@ from gan_jax.runs import environment, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
-OF_A_START = ("command", "versions", "git", "devices", "settings", "sources")  # of a record
+OF_A_START = ("command", "versions", "git", "devices", "environment", "sources")  # of a record
 # What a record holds to tell whether data and feature network have changed, in words.
 HASHES = {"data": "examples of the data", "features": "sha256 of the features"}
 
@@ -34,7 +34,7 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
         | {"python": platform.python_version()},
         "git": git_commit(),
         "devices": [device.device_kind for device in jax.devices()],
-        "settings": environment.settings(),
+        "environment": environment.settings(),
         "sources": environment.sources(encoded, file),
     }
 

@@ -59,7 +59,7 @@ def rewrite(path, change):
 @pytest.mark.parametrize("name", DRAWS)
 def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
     def change(found):
-        found["settings"][name] = "another"
+        found["environment"][name] = "another"
 
     rewrite(stopped, change)
     before = {path.name: path.stat().st_mtime_ns for path in stopped.iterdir()}
@@ -67,7 +67,7 @@ def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
         train(tiny_points(), stopped)
     assert {path.name: path.stat().st_mtime_ns for path in stopped.iterdir()} == before
     assert train(tiny_points(), stopped, accept_changes=True) is Outcome.FINISHED
-    assert f"settings {name}: 'another' -> " in capsys.readouterr().err
+    assert f"setting {name}: 'another' -> " in capsys.readouterr().err
     train(tiny_points(steps=14), stopped)  # what was accepted is not asked again
     assert "changed since" not in capsys.readouterr().err
 
@@ -75,8 +75,8 @@ def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("settings", {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, "settings XLA_FLAGS: "),
-        ("settings", {"jax_disable_jit": True}, "settings jax_disable_jit: True -> False"),
+        ("environment", {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, "setting XLA_FLAGS: "),
+        ("environment", {"jax_disable_jit": True}, "setting jax_disable_jit: True -> False"),
         ("devices", ["TPU v4"] * 8, "devices: ['TPU v4', "),
         ("versions", {"jax": "0.4.0"}, "version of jax: '0.4.0' -> "),
         ("sources", {"gan_jax": "0"}, "source of gan_jax\n"),
@@ -107,11 +107,11 @@ def test_flags_that_only_count_devices_are_no_setting(monkeypatch):
 
 def test_a_record_without_settings_resumes(stopped):
     def forget(found):
-        del found["settings"], found["sources"]
+        del found["environment"], found["sources"]
 
     rewrite(stopped, forget)
     assert train(tiny_points(), stopped) is Outcome.FINISHED
-    assert runs.read_record(runs.RunDirectory(stopped))["resumed"][0]["settings"]
+    assert runs.read_record(runs.RunDirectory(stopped))["resumed"][0]["environment"]
 
 
 @pytest.mark.parametrize("edited", [0, 1])
