@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gan_jax.common.files import write_atomically
 from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
+from gan_jax.common.reading import check_regular, read_bytes
 from gan_jax.evaluation.rows import Row, locked, record_rows
 from gan_jax.runs import RunDirectory, read_seconds
 
@@ -28,6 +29,9 @@ class RunLog:
             with locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
                 _drop_later_lines(directory.evaluation, first_step)
         self._evaluation = directory.evaluation
+        for path in (directory.metrics, directory.log):
+            if path.exists():
+                check_regular(path)
         self._metrics = directory.metrics.open("a")
         self._messages = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
@@ -130,7 +134,7 @@ def lost_metrics(directory: RunDirectory, step: int, every: int) -> str | None:
         step: of the checkpoint that the run resumes from.
         every: steps from one line to the next, `Experiment.log_every`.
     """
-    found = directory.metrics.read_text(errors="replace") if directory.metrics.exists() else ""
+    found = _text(directory.metrics)
     steps = {_step_of(line) for line in found.splitlines(keepends=True)}
     wanted = range(every, step + 1, every)
     if lost := len(set(wanted) - steps):
@@ -143,12 +147,12 @@ def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and damaged lines."""
     if not path.exists():
         return
-    kept = [
-        line
-        for line in path.read_text(errors="replace").splitlines(keepends=True)
-        if _step_of(line) <= step
-    ]
+    kept = [line for line in _text(path).splitlines(keepends=True) if _step_of(line) <= step]
     write_atomically(path, "".join(kept).encode())
+
+
+def _text(path: Path) -> str:
+    return read_bytes(path).decode(errors="replace") if path.exists() else ""
 
 
 def _step_of(line: str) -> float:
