@@ -26,7 +26,7 @@ from gan_jax.training.logs import Display, RunLog
 from gan_jax.training.loop import run_loop
 from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import Strategy, make_plan, resolve
-from gan_jax.training.preflight import check_classes, check_shapes
+from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
 from gan_jax.training.start import Start, align, find_start, initialise, locked
@@ -125,6 +125,7 @@ def train_runs(
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
         runs.claim(directory, record)
+    check_memory(experiment, len(experiments))
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
