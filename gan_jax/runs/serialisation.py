@@ -12,6 +12,7 @@ from typing import Any
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import nearest
+from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.experiment import Experiment
 from gan_jax.runs import references
 
@@ -31,7 +32,13 @@ MOVED = {
 }
 
 # Fields that earlier versions did not record, with the value that means what those versions did.
-ADDED = {"gan_jax.optimizers:Adam": {"form": "keras"}}
+# They had no limit of their own on pixels; an image above it that was read makes other data, which
+# a resumed run notices by their content.
+ADDED = {
+    "gan_jax.data.sources:Folder": {"most_pixels": MOST_PIXELS},
+    "gan_jax.data.sources:Tfds": {"most_pixels": MOST_PIXELS},
+    "gan_jax.optimizers:Adam": {"form": "keras"},
+}
 
 # Fields that earlier versions recorded under another name.
 RENAMED = {
