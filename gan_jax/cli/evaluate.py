@@ -18,6 +18,7 @@ from gan_jax.cli.shared import (
 )
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
+from gan_jax.data.sources.decode import MOST_PIXELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +104,8 @@ class EvaluateData(Command):
     """Height and width in pixels to which the images are scaled and cropped."""
     channels: Literal[1, 3] = 1
     """1 for greyscale, 3 for colour."""
+    most_pixels: int = MOST_PIXELS
+    """An image file with more pixels is left out, before it is decoded."""
     out: Path | None = None
     """.jsonl file to which a line for each metric is added."""
 
@@ -121,7 +124,9 @@ class EvaluateData(Command):
 
         devices.configure()
         network = _network(self.features)
-        evaluation = of_runs.evaluate_data(*self.data, self.size, self.channels, network, announce)
+        evaluation = of_runs.evaluate_data(
+            *self.data, self.size, self.channels, network, announce, self.most_pixels
+        )
         if self.out:
             rows.record_rows(self.out, evaluation.rows)
         terminal.show(evaluation)

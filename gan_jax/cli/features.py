@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from gan_jax.cli.parsing import Command
 from gan_jax.cli.shared import check_key, check_out, check_range
 from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
+from gan_jax.data.sources.decode import MOST_PIXELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Features(Command):
     """Height and width in pixels to which the images are scaled and cropped."""
     channels: Literal[1, 3] = 1
     """1 for greyscale, 3 for colour."""
+    most_pixels: int = MOST_PIXELS
+    """An image file with more pixels is left out, before it is decoded."""
     epochs: int = 15
     """Passes over the training images."""
     seed: int = 0
@@ -45,7 +48,7 @@ class Features(Command):
         from gan_jax.data import images
         from gan_jax.recognition import classifier_training
 
-        data = images.from_text(self.data, self.size, self.channels)
+        data = images.from_text(self.data, self.size, self.channels, most_pixels=self.most_pixels)
         try:
             made = classifier_training.make(data, self.data, self.out, self.epochs, self.seed)
         except KeyboardInterrupt:

@@ -52,10 +52,12 @@ class Sample(OpensRuns):
         from gan_jax import runs, sampling
         from gan_jax.runtime import devices
 
+        samples = self.count * COLUMNS if self.interpolate else self.count
         devices.configure()
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
-        sampling.check_file(run.experiment, self.out)
+        sampling.check_memory(run.experiment, samples, f"--count {self.count}", kept=True)
+        sampling.check_file(run.experiment, self.out, samples)
         if self.label is None:
             labels = sampling.take_turns(run.experiment, self.count)
         else:

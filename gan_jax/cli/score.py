@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.shared import OpensRuns, checkpoint_step
+from gan_jax.cli.shared import OpensRuns, check_range, checkpoint_step
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 
@@ -26,12 +26,16 @@ class Score(OpensRuns):
     """Which seed of the run; may be left out if it has only one."""
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
+    most_pixels: int | None = None
+    """A file with more pixels is refused, before it is decoded; 67,108,864 if not given."""
 
     def run(self) -> int:
         """Prints a line for each file: its probability, in [0, 1], and its path."""
         if not self.images:
             raise RequestError("give at least one image file to score")
         step = checkpoint_step(self.step)
+        if self.most_pixels is not None:
+            check_range("--most-pixels", self.most_pixels, 1)
         from gan_jax import runs, sampling
         from gan_jax.losses import gives_log_odds
         from gan_jax.runtime import devices
@@ -39,7 +43,7 @@ class Score(OpensRuns):
         devices.configure()
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
-        files = run.experiment.data.read(self.images)
+        files = run.experiment.data.read(self.images, self.most_pixels)
         if not gives_log_odds(run.experiment.loss):
             loss = type(run.experiment.loss).__name__
             meaning = "the sigmoid of a logit ranks images, but is not a probability"

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gan_jax.common.reading import read_bytes
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that a crash leaves the old one or the new one, never a part.
@@ -49,11 +51,14 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
     Lines that are not JSON objects, or whose `step` is not an integer, are skipped: the last line
     may be incomplete, and a crash may have damaged others.
+
+    Raises:
+        RequestError: it is not a regular file.
     """
     if not path.exists():
         return []
     found = []
-    for line in path.read_text(errors="replace").splitlines():
+    for line in read_bytes(path).decode(errors="replace").splitlines():
         try:
             row = json.loads(line)
         except ValueError:

@@ -137,11 +137,16 @@ class Dataset(Protocol):
             RequestError: the path ends otherwise, or is a folder with files in it.
         """
 
-    def read(self, paths: Sequence[Path]) -> Files:
+    def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Returns samples from files, and from folders of files that hold one each.
 
+        Args:
+            paths: the files and folders.
+            largest: how many values in space or time, such as pixels, one file may hold; None for
+                what is usual for such data.
+
         Raises:
-            RequestError: a file cannot be read; names it.
+            RequestError: a file cannot be read, or holds more; names it.
         """
 
     def held_out(self) -> Self | None:

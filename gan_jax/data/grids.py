@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.common.files import write_atomically
+from gan_jax.data.sources.decode import open_image
 
 GAP = 2  # white pixels between the images of a grid
 STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and steps of a film strip, at most
@@ -100,7 +101,6 @@ def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | st
 
 
 def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:
-    """Reads what `save_png` wrote."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image)
+    """Reads what `save_png` wrote; UnreadableError where the file is missing, damaged or huge."""
+    pixels = np.asarray(open_image(path))
     return pixels[..., None] if pixels.ndim == 2 else pixels

@@ -10,14 +10,14 @@ from jaxtyping import UInt8
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_folder_atomically
 from gan_jax.data.grids import encode_png
-from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, fit, open_image
 from gan_jax.data.sources.folder import SUFFIXES, image_files
 
 _logger = logging.getLogger(__name__)
 
 
 def read_images(
-    paths: Sequence[Path], size: int, channels: int
+    paths: Sequence[Path], size: int, channels: int, most_pixels: int = MOST_PIXELS
 ) -> tuple[tuple[str, ...], UInt8[np.ndarray, "files size size channels"]]:
     """Returns the paths and the pixels of image files.
 
@@ -27,16 +27,17 @@ def read_images(
         paths: PNG or JPEG files, and folders of such.
         size: height and width of the result.
         channels: 1 for grey, 3 for colour.
+        most_pixels: a file with more pixels is refused, and not decoded.
 
     Raises:
-        RequestError: A folder holds no image, or a file is missing, not a PNG or JPEG, or damaged;
-            names it.
+        RequestError: A folder holds no image, or a file is missing, not a PNG or JPEG, damaged or
+            too large; names it.
     """
     files = [file for path in paths for file in _expanded(path)]
     pixels, scaled = [], []
     for file in files:
         try:
-            image = open_image(file)
+            image = open_image(file, most_pixels)
         except UnreadableError as error:
             raise RequestError(f"unreadable image {error}") from error
         if image.size != (size, size):

@@ -13,12 +13,14 @@ import numpy as np
 from jaxtyping import Float32, Int32, Integer, UInt8
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_types, nearest
 from gan_jax.data import grids, image_files
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
 from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.data.sources.base import Examples, Source, load_once
+from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.data.sources.folder import TESTING, TRAINING, Folder
 from gan_jax.data.sources.stacked import Stacked
 from gan_jax.data.sources.tfds import Tfds
@@ -90,6 +92,7 @@ class Images:
         Raises:
             RequestError: The data are missing, unreadable, or lack the labels asked for.
         """
+        self._check_size()
         examples = load_once(self.source, self.size, self.channels)
         if self.labels and examples.label is None:
             raise RequestError(f"labels is True, but there are none in {self.source}")
@@ -191,14 +194,19 @@ class Images:
         else:
             image_files.write_images(self.to_stored(samples), path)
 
-    def read(self, paths: Sequence[Path]) -> Files:
+    def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Returns image files as samples in [-1, 1]; see `image_files.read_images`."""
-        names, pixels = image_files.read_images(paths, self.size, self.channels)
+        self._check_size()
+        most_pixels = MOST_PIXELS if largest is None else largest
+        names, pixels = image_files.read_images(paths, self.size, self.channels, most_pixels)
         return Files(names, self.prepare({"sample": pixels, "label": None})["sample"])
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
         """Returns the prepared batch of one step in NumPy: a pure function of its arguments."""
         return self.prepare(self.gather(self.indices(seed, step, batch_size)))
+
+    def _check_size(self) -> None:
+        check_fits(f"size = {self.size}: every image", self.size**2 * self.channels)
 
 
 def mnist_sample(
@@ -225,6 +233,7 @@ def tfds(
     channels: int = 1,
     labels: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
+    most_pixels: int = MOST_PIXELS,
 ) -> Images:
     """Describes an image data set of tensorflow-datasets.
 
@@ -239,12 +248,13 @@ def tfds(
         labels: whether batches carry the class of each image as their condition.
         data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
             the environment variable TFDS_DATA_DIR sets.
+        most_pixels: an image with more pixels is refused, and not decoded.
 
     Raises:
         RequestError: An argument has the wrong type or value. An unknown name or split, and
             missing data that cannot be downloaded, are reported when the data are loaded.
     """
-    return Images(Tfds(name, split, _text(data_dir)), size, channels, labels)
+    return Images(Tfds(name, split, _text(data_dir), most_pixels), size, channels, labels)
 
 
 def folder(
@@ -253,6 +263,7 @@ def folder(
     channels: int = 3,
     labels: bool = False,
     corrupt: str = "skip",
+    most_pixels: int = MOST_PIXELS,
 ) -> Images:
     """Describes the PNG and JPEG images of a folder, with one sub-folder per class.
 
@@ -263,12 +274,14 @@ def folder(
         labels: whether batches carry the class of each image as their condition.
         corrupt: what to do about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
+        most_pixels: an image with more pixels counts as one that cannot be read, and is not
+            decoded.
 
     Raises:
         RequestError: An argument has the wrong type or value. A folder that is missing or holds no
             images is reported when the data are loaded.
     """
-    return Images(Folder(_text(path), corrupt), size, channels, labels)
+    return Images(Folder(_text(path), corrupt, most_pixels), size, channels, labels)
 
 
 def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool = False) -> Images:
@@ -276,7 +289,7 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
 
     Args:
         path: file with `images`, uint8 [number, height, width] or [number, height, width,
-            channels], and optionally `labels`, integers [number] from 0 on.
+            channels], and optionally `labels`, integers [number] from 0 on; see `Arrays`.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the label of each image as their condition.
@@ -304,7 +317,9 @@ def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images
     return Images(Stacked(images.source, count), images.size, 3, labels)
 
 
-def from_text(text: str, size: int, channels: int, labels: bool = False) -> Images:
+def from_text(
+    text: str, size: int, channels: int, labels: bool = False, most_pixels: int = MOST_PIXELS
+) -> Images:
     """Describes the images that a user names on the command line.
 
     Args:
@@ -314,6 +329,7 @@ def from_text(text: str, size: int, channels: int, labels: bool = False) -> Imag
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
+        most_pixels: of an image of a folder or of tensorflow-datasets, see `folder` and `tfds`.
 
     Raises:
         RequestError: The text is none of these, or names a folder that holds training and test
@@ -330,9 +346,9 @@ def from_text(text: str, size: int, channels: int, labels: bool = False) -> Imag
                 f"{text!r} holds training and test images in folders of their own; give "
                 f"{str(path / TRAINING)!r}, for example"
             )
-        return folder(path, size, channels, labels)
+        return folder(path, size, channels, labels, most_pixels=most_pixels)
     if re.fullmatch(r"[a-z][\w-]*(/[\w.+-]+)?(:[\w.*]+)?", text) and not path.exists():
-        return tfds(text, "train", size, channels, labels)
+        return tfds(text, "train", size, channels, labels, most_pixels=most_pixels)
     names = os.listdir(path.parent) if path.parent.is_dir() else ()
     raise RequestError(
         f"{text!r} is not a data set: give mnist_sample, a folder of images, an .npz file, or a "

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.grids import save_png
@@ -138,7 +139,7 @@ class Mixture:
         check_path(path, self.suffixes)
         save_png(self.page(samples), path)
 
-    def read(self, paths: Sequence[Path]) -> Files:
+    def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Raises RequestError: there are no files of points."""
         raise RequestError(f"{paths[0]}: the run was trained on points, which come in no files")
 
@@ -162,6 +163,7 @@ def grid(side: int = 5, spacing: float = 2.0, deviation: float = 0.05) -> Mixtur
 
 @functools.lru_cache(maxsize=4)
 def _drawn(mixture: Mixture) -> Float32[np.ndarray, "count 2"]:
+    check_fits(f"Mixture.count = {mixture.count}: drawing so many points", 48 * mixture.count)
     generator = np.random.default_rng(mixture.seed)
     centres = np.array(mixture.centres)[
         generator.integers(len(mixture.centres), size=mixture.count)

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from gan_jax import runs
+from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
+from gan_jax.common.reading import open_regular
 from gan_jax.data import images
+from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
@@ -18,6 +21,7 @@ from gan_jax.evaluation.rows import Row, make_rows, record_rows
 from gan_jax.features.network import FeatureNetwork, StoredSamples
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import serialisation
+from gan_jax.sampling import samples
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def evaluate_runs(
             the data have changed; samples are not finite.
     """
     opened = _open(_going(paths, announce), step)
+    samples.check_memory(opened[0].experiment, count, f"samples = {count}", kept=False)
     evaluator = Evaluator.of(opened[0].experiment, network)
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
@@ -100,6 +105,7 @@ def evaluate_data(
     channels: int,
     network: FeatureNetwork | None = None,
     announce: Callable[[str], None] = print,
+    most_pixels: int = MOST_PIXELS,
 ) -> Evaluation:
     """Measures a set of images against another, as if the first were samples of a generator.
 
@@ -111,11 +117,12 @@ def evaluate_data(
         channels: 1 for grey, 3 for colour.
         network: whose features are compared; if None, the one bundled for the second.
         announce: is told what is left out, and why.
+        most_pixels: of an image file, see `images.from_text`.
 
     Raises:
         RequestError: images are missing or not what the network takes, or there is only one.
     """
-    stored = [_stored(text, size, channels) for text in (first, second)]
+    stored = [_stored(text, size, channels, most_pixels) for text in (first, second)]
     network = network or bundled_network(images.from_text(second, size, channels))
     compared = [reference(each, network) for each in stored]
     sides = Sides(compared[0], compared[1], compared[1])
@@ -213,11 +220,11 @@ def _features_line(network: FeatureNetwork) -> str:
     return f"features {network.name}, sha256 {network.sha256()[:12]}"
 
 
-def _stored(text: str, size: int, channels: int) -> StoredSamples:
+def _stored(text: str, size: int, channels: int, most_pixels: int) -> StoredSamples:
     path = Path(text).expanduser()
     if runs.RunDirectory(path).config.exists():
         raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
-    data = images.from_text(text, size, channels)
+    data = images.from_text(text, size, channels, most_pixels=most_pixels)
     drawn = _drawn(path) if path.suffix == ".npz" and path.is_file() else None
     if drawn is None:
         return data.load().sample
@@ -230,7 +237,7 @@ def _stored(text: str, size: int, channels: int) -> StoredSamples:
 def _drawn(path: Path) -> np.ndarray | None:
     """Samples that `gan-jax sample` wrote; None where the file holds something else."""
     try:
-        with np.load(path) as file:
-            return file.get("samples")
-    except (OSError, ValueError):
+        with open_regular(path) as file:
+            return read_arrays(file, "samples".__eq__).arrays.get("samples")
+    except (DamagedArraysError, OSError, RequestError):
         return None  # loading it as images says what is wrong with it

@@ -7,8 +7,6 @@ An .npz with one array for each weight, named by its path ('params/Conv_0/kernel
 import dataclasses
 import io
 import json
-import zipfile
-import zlib
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.classifier import Classifier
@@ -96,9 +95,8 @@ def decode(content: bytes, path: str) -> Saved:
             version of the package has.
     """
     try:
-        with np.load(io.BytesIO(content)) as file:
-            arrays = dict(file)
-    except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_arrays(io.BytesIO(content)).arrays
+    except DamagedArraysError as error:
         raise RequestError(f"{path} cannot be read as .npz, or is damaged: {error}") from error
     if DESCRIPTION not in arrays:
         raise RequestError(
@@ -106,9 +104,10 @@ def decode(content: bytes, path: str) -> Saved:
             f"{', '.join(list(arrays)[:5]) or 'nothing'}, but no '{DESCRIPTION}'"
         )
     description = _description(str(arrays[DESCRIPTION]), path)
-    image = jnp.zeros((1, description.size, description.size, description.channels))
+    shape = (1, description.size, description.size, description.channels)
     template = jax.eval_shape(
-        lambda: description.network.init(jax.random.key(0), image, training=False)
+        lambda image: description.network.init(jax.random.key(0), image, training=False),
+        jax.ShapeDtypeStruct(shape, jnp.float32),
     )
     for name, wanted in _by_name(template).items():
         found = arrays[name].shape if name in arrays else "none"

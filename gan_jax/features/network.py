@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float32, Shaped
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
+from gan_jax.common.reading import read_bytes
 from gan_jax.common.validation import nearest
 
 # One compiled shape for any number of samples, so that rounding does not depend on their number.
@@ -65,11 +66,14 @@ def read(path: str) -> bytes:
     """Returns the content of a weights file.
 
     Raises:
-        RequestError: there is no such file; names the one whose name is nearest.
+        RequestError: there is no such file, and names the one whose name is nearest; or it is not
+            a regular file.
     """
     file = Path(path).expanduser()
     try:
-        return file.read_bytes()
+        return read_bytes(file)
+    except RequestError as error:
+        raise RequestError(f"features: {error}") from error
     except OSError as error:
         names = os.listdir(file.parent) if file.parent.is_dir() else ()
         hint = "" if file.exists() else nearest(file.name, names)

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 from orbax.checkpoint import v1 as ocp
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.reading import check_regular
 from gan_jax.runtime import devices
 
 DIGESTS = "digests"
@@ -109,6 +110,9 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     """
     path = directory.resolve() / str(step)
     try:
+        for file in path.rglob("*"):
+            if not file.is_dir():
+                check_regular(file)  # as Orbax would wait for somebody to write into a FIFO
         metadata = ocp.metadata(path).custom_metadata
         digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
     except Exception as error:  # Orbax passes on whatever its storage layers raise

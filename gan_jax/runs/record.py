@@ -12,6 +12,7 @@ import jax
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
+from gan_jax.common.reading import read_bytes
 from gan_jax.experiment import Experiment
 from gan_jax.runs import environment, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
@@ -61,9 +62,11 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         RequestError: the file is not the record of a run.
     """
     try:
-        record = json.loads(directory.config.read_bytes())
+        content = read_bytes(directory.config)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{directory.config} is not valid JSON: {error}") from error
     if not (
@@ -81,7 +84,7 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
 def read_seconds(directory: RunDirectory) -> float | None:
     """Returns the seconds that training took up to the last save; None if none are recorded."""
     try:
-        return float(json.loads(directory.seconds.read_bytes())["seconds"])
+        return float(json.loads(read_bytes(directory.seconds))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -91,7 +94,7 @@ def read_divergence(directory: RunDirectory) -> str | None:
     if not directory.divergence.exists():
         return None
     try:
-        note = json.loads(directory.divergence.read_bytes())
+        note = json.loads(read_bytes(directory.divergence))
         return f"at step {note['step']:,}: {note['reason']}"
     except (OSError, ValueError, KeyError, TypeError):
         return f"at an unknown step: {directory.divergence} is damaged"

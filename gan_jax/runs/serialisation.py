@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.reading import check_regular
 from gan_jax.common.validation import nearest
+from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.experiment import Experiment
 from gan_jax.runs import references
 
@@ -31,7 +33,13 @@ MOVED = {
 }
 
 # Fields that earlier versions did not record, with the value that means what those versions did.
-ADDED = {"gan_jax.optimizers:Adam": {"form": "keras"}}
+# They had no limit of their own on pixels; an image above it that was read makes other data, which
+# a resumed run notices by their content.
+ADDED = {
+    "gan_jax.data.sources:Folder": {"most_pixels": MOST_PIXELS},
+    "gan_jax.data.sources:Tfds": {"most_pixels": MOST_PIXELS},
+    "gan_jax.optimizers:Adam": {"form": "keras"},
+}
 
 # Fields that earlier versions recorded under another name.
 RENAMED = {
@@ -60,11 +68,12 @@ def load_file(path: Path) -> Any:
     """Runs a Python file and returns its module.
 
     Raises:
-        RequestError: the file does not exist or raises an exception.
+        RequestError: the file does not exist, is not a regular file or raises an exception.
     """
-    if not path.is_file():
+    if not path.exists():
         others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise RequestError(f"no experiment file {str(path)!r}{nearest(str(path), others)}")
+    check_regular(path)
     return _import_file(path)
 
 

@@ -17,6 +17,7 @@ import platformdirs
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
+from gan_jax.common.reading import read_bytes
 from gan_jax.runs import references, serialisation
 from gan_jax.runs.directory import CONFIG, CONFIGURATIONS, SWEEP
 
@@ -80,7 +81,7 @@ def _experiments(path: Path) -> Iterator[tuple[str | None, dict[str, Any]]]:
         for found in sorted(path.glob(pattern)):
             record: Any = None
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                record = json.loads(found.read_bytes())
+                record = json.loads(read_bytes(found))
             if not isinstance(record, dict) or not isinstance(record.get("file"), str | None):
                 continue
             planned = record.get(CONFIGURATIONS)
@@ -111,7 +112,7 @@ def _remembered(encoded: dict[str, Any], file: str | None) -> str | None:
 def _content(file: str | None) -> str:
     if file is None or not Path(file).is_file():
         return "no file"
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(file)).hexdigest()
 
 
 def _path(encoded: dict[str, Any], file: str | None) -> Path:

@@ -23,6 +23,8 @@ from jax.sharding import (
 )
 from jaxtyping import PyTree
 
+from gan_jax.common.memory import machine_bytes
+
 # Summing in a fixed order makes a step slower; resuming to the same bits is worth it.
 XLA_FLAGS = ("--xla_gpu_deterministic_ops=true",)
 # Tensor cores multiply float32 with 10 or more bits of fraction; a CPU uses all of them.
@@ -191,5 +193,4 @@ def for_checkpoints() -> Sharding:
 def memory_bytes() -> int:
     """Memory of one device in bytes; on CPU, that of the machine."""
     statistics = jax.local_devices()[0].memory_stats() or {}
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return statistics.get("bytes_limit", machine)
+    return statistics.get("bytes_limit", machine_bytes())

@@ -7,6 +7,7 @@ sampling.save(run.experiment, drawn, "samples.png")
 
 from gan_jax.sampling.files import check_file, save
 from gan_jax.sampling.samples import (
+    check_memory,
     draw,
     draw_latents,
     from_latents,
@@ -18,6 +19,7 @@ from gan_jax.sampling.samples import (
 
 __all__ = [
     "check_file",
+    "check_memory",
     "draw",
     "draw_latents",
     "from_latents",

@@ -1,25 +1,34 @@
 """Drawn samples as files: for people in the way of their data, for programs as NumPy arrays."""
 
 import io
+import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
 from gan_jax.common.files import write_atomically
+from gan_jax.common.memory import check_fits
 from gan_jax.data.dataset import check_path
 from gan_jax.experiment import Experiment
 
 ARRAYS = ".npz"
 
 
-def check_file(experiment: Experiment, path: Path) -> None:
-    """Checks, before anything is drawn, that `save` can write to a path.
+def check_file(experiment: Experiment, path: Path, count: int = 1) -> None:
+    """Checks, before anything is drawn, that `save` can write so many samples to a path.
 
     Raises:
-        RequestError: names the path, and what would be right.
+        RequestError: names the path, and what would be right, or how much room there is.
     """
     check_path(path, (*experiment.data.suffixes, ARRAYS))
+    if path.suffix == ARRAYS:  # how far pictures are compressed depends on what they show
+        numbers = math.prod(experiment.data.sample_shape) + experiment.latent_size
+        free = shutil.disk_usage(path.parent).free
+        check_fits(
+            f"{path}: a file of {count:,} samples", 4 * count * numbers, free, "room on the disk"
+        )
 
 
 def save(

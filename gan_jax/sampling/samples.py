@@ -10,7 +10,9 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.experiment import Experiment
+from gan_jax.runtime import devices
 
 # One compiled shape for any number of samples, so that rounding does not depend on their number. On
 # CPU a smaller batch takes longer per sample, as every call transforms the kernels anew
@@ -18,6 +20,32 @@ from gan_jax.experiment import Experiment
 BATCH = 256
 # In one program, as each call allocates its buffers anew, and the first use of memory is slow.
 BATCHES_PER_CALL = 8
+MOST = 2**31 - 1  # samples at a time, as arrays are indexed by int32
+FLOAT_BYTES = 4
+
+
+def check_memory(experiment: Experiment, count: int, name: str, *, kept: bool) -> None:
+    """Checks, before anything is drawn, an estimate of what samples take at the very least.
+
+    Args:
+        experiment: what the run is.
+        count: how many samples are drawn.
+        name: option or argument that says so, for messages.
+        kept: whether all of them are in memory together, and not only their latents.
+
+    Raises:
+        RequestError: it does not fit; says what it takes and what there is.
+    """
+    if count > MOST:
+        raise RequestError(f"{name}: at most {MOST:,} samples can be drawn at a time")
+    latents = count * experiment.latent_size * FLOAT_BYTES
+    check_fits(
+        f"{name}: drawing so many latents", latents, devices.memory_bytes(), "memory of the device"
+    )
+    if kept:
+        # `from_latents` has them once in parts, and once as a whole.
+        samples = 2 * count * math.prod(experiment.data.sample_shape) * FLOAT_BYTES
+        check_fits(f"{name}: drawing so many samples", samples)
 
 
 def draw_latents(

@@ -6,6 +6,7 @@ import numpy as np
 
 from gan_jax import gan
 from gan_jax.data.grids import STRIP_COLUMNS, film_strip, grid, labelled, read_png, save_png
+from gan_jax.data.sources.decode import UnreadableError
 from gan_jax.experiment import Experiment
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
@@ -36,8 +37,8 @@ def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[s
     for step in (steps[i] for i in chosen):
         try:
             pages[step] = read_png(paths[step])
-        except OSError as error:
-            say(f"left out of the film strip: {paths[step]}: {error}")
+        except UnreadableError as error:
+            say(f"left out of the film strip: {error}")
     if not pages:
         return
     newest = list(pages.values())[-1]

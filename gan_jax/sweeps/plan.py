@@ -15,6 +15,7 @@ from gan_jax import runs
 from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.provenance import git_commit
+from gan_jax.common.reading import read_bytes
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation, trust
@@ -140,7 +141,7 @@ def read(directory: SweepDirectory) -> Sweep:
         RequestError: there is none, or its experiments can no longer be built.
     """
     try:
-        record = json.loads(directory.plan.read_bytes())
+        record = json.loads(read_bytes(directory.plan))
         file, seeds = record["file"], tuple(record["seeds"])
         encoded = serialisation.up_to_date(record[runs.CONFIGURATIONS])
         if not (isinstance(file, str | None) and isinstance(encoded, dict) and seeds):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.reading import check_regular
 from gan_jax.evaluation.during_training import final_score
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import BETTER
@@ -95,7 +96,10 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan.prepare(directory, Sweep({}, space.seeds, space.file))
     with plan.driving(directory):
-        backend = optuna.storages.journal.JournalFileBackend(str(directory.path / STORAGE))
+        storage = directory.path / STORAGE
+        if storage.exists():
+            check_regular(storage)  # as Optuna would wait for somebody to write into a FIFO
+        backend = optuna.storages.journal.JournalFileBackend(str(storage))
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
             study_name="search",

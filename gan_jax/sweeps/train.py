@@ -12,6 +12,7 @@ import jax
 from gan_jax import gan, runs
 from gan_jax.common.errors import BusyError
 from gan_jax.common.files import remove_temporary, write_atomically
+from gan_jax.common.reading import read_bytes
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
 from gan_jax.runs.environment import OtherDrawsError
@@ -211,7 +212,7 @@ def _is_locked(lock: Path) -> bool:
 
 def _failure(configuration: runs.RunDirectory) -> str | None:
     try:
-        return str(json.loads(configuration.failure.read_bytes())["reason"])
+        return str(json.loads(read_bytes(configuration.failure))["reason"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError):

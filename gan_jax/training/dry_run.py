@@ -12,9 +12,11 @@ from gan_jax.runs import serialisation
 from gan_jax.runtime import devices
 from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
-from gan_jax.training.preflight import check_shapes
+from gan_jax.training.preflight import check_memory, check_shapes
 
 MIB = 2**20
+# Bytes, more than any device has: XLA ends the process over arrays whose size it cannot count.
+LARGEST = 2**46
 FOLD = {"overflow": "fold"}  # rather than truncate shapes
 PLAIN = {"width": 110, "force_terminal": False, "no_color": True}
 
@@ -23,8 +25,9 @@ def describe(experiment: Experiment) -> str:
     """Describes a run without loading data; compiles one step.
 
     Raises:
-        RequestError: the networks do not fit each other or the data.
+        RequestError: the networks do not fit each other or the data, or into any device.
     """
+    check_memory(experiment, available=LARGEST)
     check_shapes(experiment)
     return "\n".join(
         [

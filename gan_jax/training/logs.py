@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
+from gan_jax.common.reading import check_regular, read_bytes
 from gan_jax.evaluation.rows import Row, locked, record_rows
 from gan_jax.runs import RunDirectory, read_seconds
 
@@ -28,6 +29,9 @@ class RunLog:
             _drop_later_lines(directory.evaluation, first_step)
             remove_temporary(directory.evaluation.parent, directory.evaluation.name)
         self._evaluation = directory.evaluation
+        for path in (directory.metrics, directory.log):
+            if path.exists():
+                check_regular(path)
         self._metrics = directory.metrics.open("a")
         self._messages = directory.log.open("a")
         self._board = _tensorboard(directory.path / "tensorboard", first_step)
@@ -131,8 +135,7 @@ def lost_lines(path: Path, step: int, every: int) -> list[str]:
         every: steps from one line to the next; a line may be missing where training had to leave
             it out.
     """
-    found = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else []
-    messages, steps = [], [_step_of(line) for line in found]
+    messages, steps = [], [_step_of(line) for line in _text(path).splitlines(keepends=True)]
     # A crash may leave a part of the last line, which comes again.
     if damaged := sum(map(math.isinf, steps[:-1])):
         messages.append(f"{path} had damaged lines ({damaged}), which are removed")
@@ -147,12 +150,12 @@ def _drop_later_lines(path: Path, step: int) -> None:
     """Drops lines of later steps, and damaged lines."""
     if not path.exists():
         return
-    kept = [
-        line
-        for line in path.read_text(errors="replace").splitlines(keepends=True)
-        if _step_of(line) <= step
-    ]
+    kept = [line for line in _text(path).splitlines(keepends=True) if _step_of(line) <= step]
     write_atomically(path, "".join(kept).encode())
+
+
+def _text(path: Path) -> str:
+    return read_bytes(path).decode(errors="replace") if path.exists() else ""
 
 
 def _step_of(line: str) -> float:

@@ -1,16 +1,25 @@
 """Checks before training that networks, data, losses and optimizers fit together."""
 
+import dataclasses
+import math
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import PyTree
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits, in_words
 from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
 from gan_jax.losses import allows_any_offset
+from gan_jax.runtime import devices
+
+FLOAT_BYTES = 4
 
 
 def check_shapes(experiment: Experiment) -> None:
@@ -38,6 +47,66 @@ def check_shapes(experiment: Experiment) -> None:
             f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
             f"{hint if isinstance(error, TypeError) else ''}"
         ) from error
+
+
+def check_memory(experiment: Experiment, runs: int = 1, available: int | None = None) -> None:
+    """Checks an estimate of what training takes at the very least: its states and one batch.
+
+    Nothing is allocated and no data are loaded. What cannot be built passes: `check_shapes` says
+    what is wrong with it.
+
+    Args:
+        experiment: what is trained.
+        runs: how many of them start together, each with a state of its own.
+        available: bytes of a device; those of this machine's devices if None.
+
+    Raises:
+        RequestError: it does not fit into the memory of a device; says what takes most of it.
+    """
+    try:
+        state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    except Exception:  # whatever the experiment's own code raises
+        return
+    e, available = experiment, available or devices.memory_bytes()
+    device = {"available": available, "place": "memory of a device"}
+    if e.evaluate_every:
+        latents = e.evaluate_samples * e.latent_size * FLOAT_BYTES
+        check_fits(
+            f"evaluate_samples = {e.evaluate_samples}: drawing so many latents", latents, **device
+        )
+    stored = math.prod(e.data.stored.shape) * np.dtype(e.data.stored.dtype).itemsize
+    # Each example as it is stored, and real and generated samples.
+    example = stored + (2 * math.prod(e.data.sample_shape) + e.latent_size) * FLOAT_BYTES
+    batch = e.examples_per_step * example // jax.device_count()  # a batch may be split over devices
+    parts = {
+        f"{_described('generator', e.generator)} latent_size = {e.latent_size},": runs
+        * _bytes(state.generator),
+        _described("discriminator", e.discriminator): runs * _bytes(state.discriminator),
+        f"a batch of batch_size = {e.batch_size} samples of {list(e.data.sample_shape)}": batch,
+    }
+    largest = max(parts, key=parts.get)
+    among = f"training with {runs} seeds" if runs > 1 else "training"
+    check_fits(
+        f"{largest} takes {in_words(parts[largest])}: {among}",
+        runs * _bytes(state) + batch,
+        **device,
+    )
+
+
+def _described(player: str, module: Any) -> str:
+    """A network with its whole numbers and the other values that decide its size."""
+    fields = dataclasses.fields(module) if dataclasses.is_dataclass(module) else ()
+    sizes = (
+        f"{field.name}={value}"
+        for field in fields
+        if type(value := getattr(module, field.name, None)) in (int, tuple)
+    )
+    return f"{player} = {type(module).__name__}({', '.join(sizes)}) with its optimizer's state,"
+
+
+def _bytes(tree: PyTree) -> int:
+    arrays = (leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf.dtype, "itemsize"))
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in arrays)
 
 
 def check_classes(experiment: Experiment) -> None:
@@ -69,6 +138,11 @@ def _place(error: Exception) -> str:
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
+def _blank_inputs(experiment: Experiment, count: int) -> PyTree:
+    """`gan.blank_inputs` as shapes and types, as the arrays may not fit into memory."""
+    return jax.eval_shape(lambda: gan.blank_inputs(experiment, count))
+
+
 def mixes_examples(state: gan.GANState) -> bool:
     """Whether a logit depends on the whole batch, through the discriminator's BatchNorm."""
     return "batch_stats" in state.discriminator.variables
@@ -76,14 +150,17 @@ def mixes_examples(state: gan.GANState) -> bool:
 
 def _check_networks(experiment: Experiment) -> None:
     batch, shape = 2, experiment.data.sample_shape
-    latent, _, condition = gan.blank_inputs(experiment, batch)
+    latent, _, condition = _blank_inputs(experiment, batch)
     state = jax.eval_shape(lambda: gan.init(experiment, 0))
-    fake = jax.eval_shape(lambda s: gan.generate(experiment, s, latent, condition), state)
+    fake = jax.eval_shape(
+        lambda s, z, c: gan.generate(experiment, s, z, c), state, latent, condition
+    )
     if fake.shape != (batch, *shape):
         made = fake.shape[1:]
         raise RequestError(f"the generator makes samples of shape {made}, the data have {shape}")
     output = jax.eval_shape(
-        lambda s, sample: gan.discriminator_output(experiment, s, sample, condition), state, fake
+        lambda s, sample, c: gan.discriminator_output(experiment, s, sample, c),
+        *(state, fake, condition),
     )
     logits = gan.logits_of(output)
     if logits.shape != (batch,):
@@ -127,10 +204,10 @@ def _check_networks(experiment: Experiment) -> None:
 
 
 def _check_update(experiment: Experiment) -> None:
-    _, sample, condition = gan.blank_inputs(experiment, experiment.examples_per_step)
+    _, sample, condition = _blank_inputs(experiment, experiment.examples_per_step)
     batch = {"sample": sample, "condition": condition}
     before = jax.eval_shape(lambda: gan.init(experiment, 0))
-    after, _ = jax.eval_shape(lambda state: gan.update(experiment, state, batch), before)
+    after, _ = jax.eval_shape(lambda s, real: gan.update(experiment, s, real), before, batch)
     for (path, old), new in zip(
         jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
     ):

@@ -32,7 +32,7 @@ from gan_jax.training.logs import Display, RunLog
 from gan_jax.training.loop import run_loop
 from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import Strategy, make_plan, resolve
-from gan_jax.training.preflight import check_classes, check_shapes
+from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
 from gan_jax.training.start import Start, align, find_start, initialise, locked
@@ -135,6 +135,8 @@ def train_runs(
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
         runs.claim(directory, record, accept_changes=accept_changes)
+    # Runs may be spread over the devices.
+    check_memory(experiment, max(1, len(experiments) // jax.device_count()))
     check_shapes(experiment)
     last_step = experiment.total_steps()
     experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gan_jax.sampling import samples
 from tests.command_line import BLOCKS, gan_jax
 
 
@@ -91,3 +92,13 @@ def test_a_seed_that_is_not_there_is_refused(capsys, seeds_run):
     code, _, err = gan_jax(capsys, *arguments)
     assert code == 2
     assert f"{seeds_run} has seed 0, 3" in err
+
+
+def test_more_samples_than_memory_holds_latents_of_are_refused(capsys, run, monkeypatch):
+    words = ("evaluate", run, "--features", BLOCKS, "--samples")
+    code, out, err = gan_jax(capsys, *words, 10**11)
+    assert (code, out) == (2, "")
+    assert "error: samples = 100000000000: at most 2,147,483,647 samples can be drawn" in err
+    monkeypatch.setattr(samples.devices, "memory_bytes", lambda: 1000)
+    code, _, err = gan_jax(capsys, *words, 100)
+    assert code == 2 and "samples = 100: drawing so many latents needs at least 1.56 KiB" in err

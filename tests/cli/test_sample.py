@@ -1,10 +1,13 @@
 """`gan-jax sample`: what it draws, writes and refuses."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import runs
+from gan_jax.common import memory
 from gan_jax.sampling import samples
 from tests.command_line import gan_jax
 
@@ -129,3 +132,29 @@ def test_a_folder_has_an_image_for_each_sample_and_all_are_scored(capsys, run, t
     assert [line.split()[1] for line in printed.splitlines()] == names
     code, _, err = gan_jax(capsys, "sample", run, "--out", out)
     assert code == 2 and "is a folder with files in it" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--count", 10**12], "--count 1000000000000: at most 2,147,483,647 samples can be drawn"),
+        (["--count", 200], "--count 200: drawing so many samples needs at least 100 KiB, and"),
+        (["--count", 25, "--interpolate"], "--count 25: drawing so many samples needs at least"),
+    ],
+)
+def test_more_samples_than_memory_holds_are_refused(
+    capsys, run, tmp_path, monkeypatch, words, message
+):
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 10**5)
+    code, out, err = gan_jax(capsys, "sample", run, *words, "--out", tmp_path / "x.png")
+    assert (code, out) == (2, "") and err.startswith(f"error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_samples_than_the_disk_holds_are_refused(capsys, run, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    code, _, err = gan_jax(capsys, "sample", run, "--count", 4, "--out", tmp_path / "x.npz")
+    assert code == 2
+    assert "x.npz: a file of 4 samples needs at least 1.06 KiB, and the room on the disk is" in err
+    assert gan_jax(capsys, "sample", run, "--count", 3, "--out", tmp_path / "x.npz")[0] == 0

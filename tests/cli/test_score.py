@@ -1,5 +1,7 @@
 """`gan-jax score`: what it prints of image files."""
 
+import os
+
 import pytest
 from PIL import Image
 
@@ -61,3 +63,16 @@ def test_a_seed_of_several_is_sampled_and_scored(capsys, seeds_run, tmp_path):
     code, printed, _ = gan_jax(capsys, "score", seeds_run, out, "--seed", 3)
     assert code == 0
     assert str(out) in printed
+
+
+def test_score_refuses_a_fifo_and_an_image_above_the_limit(capsys, run, tmp_path):
+    os.mkfifo(tmp_path / "fifo.png")
+    code, out, err = gan_jax(capsys, "score", run, tmp_path / "fifo.png")
+    assert (code, out) == (2, "") and err.startswith("error: unreadable image ")
+    assert err.endswith("fifo.png is a FIFO, not a regular file)")
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    code, _, err = gan_jax(capsys, "score", run, tmp_path / "a.png", "--most-pixels", 63)
+    assert code == 2 and "8 x 8 pixels, more than most_pixels = 63" in err
+    assert gan_jax(capsys, "score", run, tmp_path / "a.png", "--most-pixels", 64)[0] == 0
+    code, _, err = gan_jax(capsys, "score", run, tmp_path / "a.png", "--most-pixels", 0)
+    assert (code, err) == (2, "error: --most-pixels 0: must be at least 1")

@@ -156,3 +156,24 @@ def test_wrong_seeds_and_options_without_what_they_need_are_refused(
     assert code == 2
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--generator.width", 10**8], "generator = Generator(width=100000000, "),
+        (["--batch-size", 10**9], "a batch of batch_size = 1000000000 samples of [8, 8, 1] takes"),
+    ],
+)
+def test_more_than_fits_into_memory_is_refused_and_nothing_is_written(
+    capsys, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.setattr(devices, "memory_bytes", lambda: 2**34)
+    code, _, err = gan_jax(capsys, "train", TINY, *arguments, "--workdir", tmp_path / "run")
+    assert code == 2 and err.startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_refuses_what_no_device_holds(capsys):
+    code, _, err = gan_jax(capsys, "train", TINY, "--dry-run", "--generator.width", 10**8)
+    assert code == 2 and "training needs at least 26 EiB, and the memory of a device is 64" in err

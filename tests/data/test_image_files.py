@@ -1,5 +1,7 @@
 """Images as files: what is written comes back, and what cannot be read is named."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -74,3 +76,17 @@ def test_images_of_another_size_are_scaled_and_the_first_is_named(tmp_path, capl
     np.testing.assert_array_equal(read, np.ones((2, 8, 8, 1), np.float32))
     assert "not 8 x 8 pixels, and scaled" in caplog.text
     assert f"1 of 2 files, {tmp_path / 'b.png'} the first" in caplog.text
+
+
+def test_the_limit_on_pixels_can_be_raised(tmp_path):
+    Image.new("L", (8, 9)).save(tmp_path / "a.png")
+    with pytest.raises(RequestError, match=r"unreadable image .*a\.png \(8 x 9 pixels, more than"):
+        DATA.read([tmp_path / "a.png"], 71)
+    assert DATA.read([tmp_path / "a.png"], 72).samples.shape == (1, 8, 8, 1)
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for paths in ([tmp_path / "a.png"], [tmp_path]):
+        with pytest.raises(RequestError, match=r"unreadable image .*a\.png is a FIFO"):
+            DATA.read(paths)

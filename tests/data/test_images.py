@@ -154,8 +154,8 @@ def test_every_field_can_be_overridden_on_the_command_line(described):
         )
     assert run.data == dataclasses.replace(described, size=64, channels=3)
     for field, value in dataclasses.asdict(described.source).items():
-        other = "refuse" if value == "skip" else "test"
-        arguments = [f"--data.source.{field.replace('_', '-')}", other]
+        other = 5 if isinstance(value, int) else "refuse" if value == "skip" else "test"
+        arguments = [f"--data.source.{field.replace('_', '-')}", str(other)]
         run = tyro.cli(Run, default=Run(described), args=arguments)
         assert getattr(run.data.source, field) == other
 

@@ -138,7 +138,7 @@ def test_wrong_images_are_refused(small, pixels, given):
 def test_a_missing_file_is_named_with_its_neighbour(small):
     with pytest.raises(RequestError, match=r"cannot read '.*smal\.npz'.*did you mean 'small\.npz'"):
         features.classifier(small.with_name("smal.npz")).sha256()
-    with pytest.raises(RequestError, match="Is a directory"):
+    with pytest.raises(RequestError, match="features0 is a directory, not a regular file"):
         features.classifier(small.parent).sha256()
 
 

@@ -86,6 +86,16 @@ def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):
     assert checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)[0] == 3
 
 
+def test_a_fifo_is_damage_and_not_waited_for(tmp_path):
+    saved(tmp_path, 1, 2)
+    file = tmp_path / "2" / "_CHECKPOINT_METADATA"
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(checkpoints.DamagedError, match="METADATA is a FIFO, not a regular file"):
+        checkpoints.load(tmp_path, 2, template(STATE))
+    assert checkpoints.load_newest_intact(tmp_path, template(STATE), [].append)[0] == 1
+
+
 def test_changed_names_are_damage_no_other_network(tmp_path):
     saved(tmp_path, 1, 2)
     file = tmp_path / "2" / "_CHECKPOINT_METADATA"

@@ -1,5 +1,6 @@
 import functools
 import json
+import os
 import textwrap
 
 import optax
@@ -7,6 +8,7 @@ import pytest
 
 from gan_jax import losses, penalties
 from gan_jax.common.errors import RequestError
+from gan_jax.data import images
 from gan_jax.optimizers import Adam, from_optax
 from gan_jax.runs import serialisation
 from tests.tiny import tiny
@@ -153,3 +155,17 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     write(tmp_path, "quickstart.py", "")
     with pytest.raises(RequestError, match=r"did you mean .*quickstart.py"):
         serialisation.load_experiment(tmp_path / "quickstat.py")
+
+
+def test_an_experiment_that_is_a_fifo_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "made.py")
+    with pytest.raises(RequestError, match=r"made\.py is a FIFO, not a regular file"):
+        serialisation.load_experiment(tmp_path / "made.py")
+
+
+@pytest.mark.parametrize("described", [images.folder("photos", 32), images.tfds("mnist")])
+def test_runs_from_before_the_limit_on_pixels_are_the_same_experiment(described):
+    now = serialisation.encode(described)
+    before = json.loads(json.dumps(now))
+    del before["source"]["most_pixels"]
+    assert serialisation.up_to_date(before) == now

@@ -1,5 +1,6 @@
 """Searches: what Optuna proposes is trained, judged, and not lost."""
 
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,3 +81,11 @@ def test_other_choices_than_before_are_refused(tmp_path):
     searched(directory, 1, [grid.parse_grid("batch_size=4,8", FILE)])
     with pytest.raises(RequestError, match="had other choices"):
         searched(directory, 2, [grid.parse_grid("batch_size=4,16", FILE)])
+
+
+def test_a_fifo_in_place_of_the_record_is_refused(tmp_path):
+    directory = SweepDirectory(tmp_path / "search")
+    plan.prepare(directory, plan.Sweep({}, (0, 1), FILE))
+    os.mkfifo(directory.path / search.STORAGE)
+    with pytest.raises(RequestError, match=r"optuna\.log is a FIFO, not a regular file"):
+        searched(directory, 1)

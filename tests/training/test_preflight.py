@@ -1,12 +1,14 @@
 import flax.linen as nn
+import jax
 import pytest
 
-from gan_jax import losses
+from gan_jax import gan, losses
 from gan_jax.augmentation import Adaptive
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.networks import conditions, dcgan, resnet
-from gan_jax.training.preflight import check_classes, check_shapes
+from gan_jax.training import preflight
+from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from tests.tiny import tiny
 
 
@@ -85,3 +87,50 @@ def test_a_discriminator_that_tells_classes_needs_a_loss_for_it():
         RequestError, match=r"take the AuxiliaryClassifierOutput .* losses\.AuxiliaryClassifier"
     ):
         check_shapes(tiny(data=data, **networks))
+
+
+@pytest.mark.parametrize(
+    ("changes", "largest"),
+    [
+        (
+            {"generator": dcgan.Generator(width=10**7, image_size=8)},
+            r"generator = Generator\(w",
+        ),
+        ({"latent_size": 10**9}, r"generator = .* state, latent_size = 1000000000, takes"),
+        ({"discriminator": dcgan.Discriminator(width=10**7)}, r"discriminator = Discriminator\(w"),
+        ({"batch_size": 10**9}, r"a batch of batch_size = 1000000000 samples of \[8, 8, 1\] takes"),
+        ({"discriminator_steps": 10**9}, "a batch of batch_size = 16"),
+        ({"evaluate_every": 1, "evaluate_samples": 2**31 - 1}, "evaluate_samples = 2147483647: d"),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_made(monkeypatch, changes, largest):
+    monkeypatch.setattr(preflight.devices, "memory_bytes", lambda: 2**34)
+    with pytest.raises(RequestError, match=rf"^{largest}.* the memory of a device is 16 GiB"):
+        check_memory(tiny(**changes))
+
+
+def test_what_fits_into_memory_passes(monkeypatch):
+    """The estimate counts every array of the state, and is less than what training takes."""
+    state = jax.eval_shape(lambda: gan.init(tiny(), 0))
+    arrays = [*jax.tree.leaves(state.generator), *jax.tree.leaves(state.discriminator)]
+    least = sum(leaf.size * leaf.dtype.itemsize for leaf in arrays)
+    check_memory(tiny(), available=least + 16 * 64 * 10)
+    with pytest.raises(RequestError, match="training needs at least"):
+        check_memory(tiny(), available=least)
+    with pytest.raises(RequestError, match="training with 9 seeds needs at least"):
+        check_memory(tiny(), 9, available=least + 16 * 64 * 10)
+
+
+def test_shapes_of_a_batch_beyond_memory_are_checked_without_it():
+    check_shapes(tiny(batch_size=2**30, latent_size=2**20))
+
+
+def test_what_cannot_be_built_is_for_the_check_of_shapes_to_explain():
+    class Broken(nn.Module):
+        @nn.compact
+        def __call__(self, sample, condition=None, *, training):
+            raise ValueError("broken")
+
+    check_memory(tiny(discriminator=Broken()))
+    with pytest.raises(RequestError, match="ValueError: broken"):
+        check_shapes(tiny(discriminator=Broken()))

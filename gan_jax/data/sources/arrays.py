@@ -2,8 +2,6 @@
 
 import importlib.resources
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -12,10 +10,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
+from gan_jax.common.reading import open_regular
 from gan_jax.common.validation import check_not_empty, check_types, nearest
 from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.decode import fit
+
+MOST_CLASSES = 100_000  # unless there are more images; every class has a name in memory
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Arrays(Source):
 
     Attributes:
         path: file with `images`, uint8 [number, height, width] or [number, height, width,
-            channels], and optionally `labels`, non-negative integers [number].
+            channels], and optionally `labels`, integers [number] from 0 on, below MOST_CLASSES or
+            the number of images, whichever is larger.
     """
 
     path: str
@@ -74,21 +78,18 @@ class Arrays(Source):
 
     def _read(self) -> tuple[np.ndarray, np.ndarray | None]:
         path = Path(self.path).expanduser()
-        if not path.is_file():
+        if not path.exists():
             names = os.listdir(path.parent) if path.parent.is_dir() else ()
             hint = nearest(path.name, names)
             raise RequestError(f"path: {str(path)!r} is not a file; give an .npz file{hint}")
         try:
-            with open(path, "rb") as file, np.load(file) as arrays:
-                found = {name: arrays[name] for name in arrays if name in ("images", "labels")}
-                names = ", ".join(arrays)
-        except (AttributeError, EOFError, OSError, TypeError, ValueError, zlib.error) as error:
+            with open_regular(path) as file:
+                found = read_arrays(file, ("images", "labels").__contains__)
+        except (DamagedArraysError, OSError, RequestError) as error:
             raise self._wrong(f"cannot be read as .npz ({error})") from error
-        except zipfile.BadZipFile as error:
-            raise self._wrong(f"is damaged ({error})") from error
-        if "images" not in found:
-            raise self._wrong(f"holds {names or 'nothing'}, but no 'images'")
-        return found["images"], found.get("labels")
+        if "images" not in found.arrays:
+            raise self._wrong(f"holds {', '.join(found.names) or 'nothing'}, but no 'images'")
+        return found.arrays["images"], found.arrays.get("labels")
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8:
@@ -104,8 +105,12 @@ class Arrays(Source):
                 f"holds 'labels' of type {labels.dtype} and shape {labels.shape}, "
                 f"not integers of shape ({count},)"
             )
-        if labels.min() < 0 or labels.max() >= 2**31:
-            raise self._wrong(f"holds labels from {labels.min()} to {labels.max()}, not from 0 on")
+        most = max(count, MOST_CLASSES)
+        if labels.min() < 0 or labels.max() >= most:
+            raise self._wrong(
+                f"holds labels from {labels.min()} to {labels.max()}, not from 0 to {most - 1} at "
+                "most: number the classes from 0 on"
+            )
 
     def _wrong(self, found: str) -> RequestError:
         return RequestError(
@@ -126,6 +131,8 @@ def fit_all(
         return images
     if shape == [size, size, 1]:
         return np.repeat(images, channels, axis=3)
+    needed = number * size * size * channels
+    check_fits(f"size = {size}: scaling {number:,} images", needed)
     result = np.empty((number, size, size, channels), np.uint8)
     for row, image in zip(result, images, strict=True):
         row[:] = fit(Image.fromarray(image[..., 0] if shape[2] == 1 else image), size, channels)

@@ -14,10 +14,10 @@ from jaxtyping import UInt8
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
-from gan_jax.common.validation import check_not_empty, check_types, nearest
+from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
 from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.cache import Decoder, cached
-from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, fit, open_image
 
 TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -36,14 +36,18 @@ class Folder(Source):
         path: the folder.
         corrupt: what to do about a file that cannot be read as an image: 'skip' leaves it out
             with a warning that names it, 'refuse' raises RequestError.
+        most_pixels: an image with more pixels counts as one that cannot be read, and is not
+            decoded.
     """
 
     path: str
     corrupt: Literal["skip", "refuse"] = "skip"
+    most_pixels: int = MOST_PIXELS
 
     def __post_init__(self):
         check_types(self)
         check_not_empty(self, "path")
+        check_bounds(self, "most_pixels", at_least=1)
 
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where they lie in sub-folders, their labels."""
@@ -59,7 +63,7 @@ class Folder(Source):
         examples, notes = cached(
             platformdirs.user_cache_path("gan_jax") / "images",
             slot=[str(root), size, channels],
-            state=[(file, _state(root / file)) for file in files],
+            state=[self.most_pixels, *((file, _state(root / file)) for file in files)],
             shape=(size, size, channels),
             class_names=class_names,
             decoder=self._decoder(root, files, class_names, size, channels),
@@ -92,7 +96,7 @@ class Folder(Source):
     ) -> Decoder:
         def pixels_or_note(file: str) -> UInt8[np.ndarray, "size size channels"] | str:
             try:
-                return fit(open_image(root / file), size, channels)
+                return fit(open_image(root / file, self.most_pixels), size, channels)
             except UnreadableError as error:
                 return str(error)
 

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data.sources.base import Examples, Source
 
@@ -40,6 +41,10 @@ class Stacked(Source):
         """Returns the triples; the label of (a, b, c) is (a * classes + b) * classes + c."""
         if channels != 3:
             raise RequestError(f"channels = {channels}: stacked images have 3")
+        needed = self.count * size * size * channels
+        check_fits(
+            f"Stacked.count = {self.count}: making so many images of {size} x {size}", needed
+        )
         grey = self.source.examples(size, 1)
         chosen = np.random.default_rng(self.seed).integers(len(grey.sample), size=(self.count, 3))
         sample = np.stack([grey.sample[column, ..., 0] for column in chosen.T], axis=-1)

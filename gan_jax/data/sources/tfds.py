@@ -12,11 +12,13 @@ from PIL import Image
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
-from gan_jax.common.validation import check_not_empty, check_types, nearest
+from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
 from gan_jax.data.sources import tfds_mnist
 from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.cache import Decoder, cached
-from gan_jax.data.sources.decode import fit
+from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, decoded, fit
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # that TFDS keeps as it finds them
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,18 @@ class Tfds(Source):
         split: 'train', 'train[:1000]' or 'train+test' for example.
         data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
             the environment variable TFDS_DATA_DIR sets.
+        most_pixels: an image with more pixels is refused, and not decoded.
     """
 
     name: str
     split: str = "train"
     data_dir: str | None = None
+    most_pixels: int = MOST_PIXELS
 
     def __post_init__(self):
         check_types(self)
         check_not_empty(self, "name split data_dir")
+        check_bounds(self, "most_pixels", at_least=1)
 
     @property
     def is_mnist(self) -> bool:
@@ -151,10 +156,18 @@ class Tfds(Source):
         def decode(notes: list[str]) -> Iterator[tuple[np.ndarray, int]]:
             what = f"Decoding the images of {self.name}, {self.split}"
             for record in announced(_in_parts(records), len(records), what):
-                with Image.open(io.BytesIO(record[image])) as picture:
-                    yield fit(picture, size, channels), int(record[label]) if label else 0
+                picture = self._decoded(record[image])
+                yield fit(picture, size, channels), int(record[label]) if label else 0
 
         return decode
+
+    def _decoded(self, content: bytes) -> Image.Image:
+        try:
+            return decoded(io.BytesIO(content), self.most_pixels, FORMATS)
+        except UnreadableError as error:
+            raise RequestError(
+                f"name: an image of {self.name!r} is unreadable ({error})"
+            ) from error
 
 
 def _in_parts(records: Any) -> Iterator[Any]:

@@ -1,8 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 
+from gan_jax.common import memory
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
+from gan_jax.data.sources import arrays
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (6, 8, 8), dtype=np.uint8)
@@ -51,6 +55,12 @@ def test_other_sizes_are_scaled(tmp_path):
         ({"images": GREY, "labels": np.arange(5)}, r"shape \(5,\), not integers of shape \(6,\)"),
         ({"images": GREY, "labels": np.arange(6.0)}, "holds 'labels' of type float64"),
         ({"images": GREY, "labels": np.arange(6) - 1}, "holds labels from -1 to 4"),
+        (
+            {"images": GREY, "labels": np.array([0, 0, 0, 0, 0, 2**31 - 1])},
+            "holds labels from 0 to 2147483647, not from 0 to 99999 at most: number the classes",
+        ),
+        ({"images": GREY, "labels": np.full(6, 2**64 - 1, np.uint64)}, "to 18446744073709551615"),
+        ({"images": GREY, "labels": np.zeros((6, 1), int)}, r"shape \(6, 1\), not integers"),
         ({"images": np.array([None] * 6)}, "cannot be read as .npz"),
     ],
 )
@@ -70,3 +80,29 @@ def test_files_that_are_no_npz(tmp_path):
             images.arrays(path, size=len(content) + 1, channels=1).load()
     with pytest.raises(RequestError, match=r"dta.npz' is not a file.*did you mean 'data.npz'\?"):
         images.arrays(tmp_path / "dta.npz", size=8, channels=1).load()
+
+
+def test_more_classes_than_usual_need_as_many_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "MOST_CLASSES", 4)
+    path = saved(tmp_path, images=GREY, labels=np.arange(6))
+    assert images.arrays(path, size=8, channels=1).classes == 6
+    (tmp_path / "few").mkdir()
+    path = saved(tmp_path / "few", images=GREY[:3], labels=np.array([0, 1, 4]))
+    with pytest.raises(RequestError, match="labels from 0 to 4, not from 0 to 3 at most"):
+        images.arrays(path, size=8, channels=1).load()
+
+
+@pytest.mark.parametrize("name", ["fifo.npz", "folder.npz"])
+def test_what_is_not_a_regular_file_is_not_opened(tmp_path, name):
+    os.mkfifo(tmp_path / "fifo.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(RequestError, match=rf"{name} is a \w+, not a regular file"):
+        images.arrays(tmp_path / name, size=8, channels=1).load()
+
+
+@pytest.mark.parametrize(("size", "what"), [(15, "scaling 6 images"), (25, "every image")])
+def test_images_scaled_beyond_memory_are_refused(tmp_path, monkeypatch, size, what):
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 1000)
+    described = images.arrays(saved(tmp_path, images=GREY), size=size, channels=3)
+    with pytest.raises(RequestError, match=rf"size = {size}: {what} needs at least .* KiB, and"):
+        described.load()

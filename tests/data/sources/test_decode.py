@@ -1,8 +1,13 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from gan_jax.data.sources.decode import fit
+from gan_jax.common.errors import RequestError
+from gan_jax.data import images
+from gan_jax.data.sources.decode import UnreadableError, fit, open_image
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (12, 12), dtype=np.uint8)
@@ -86,3 +91,71 @@ def test_a_transparent_palette_colour_is_white():
 
 def test_cmyk_becomes_colour():
     assert fit(Image.new("CMYK", (3, 3), (0, 255, 255, 0)), 3, 3)[0, 0].tolist() == [255, 0, 0]
+
+
+def png(width, height, data=b""):
+    """A PNG file whose header says what is given, whatever the data are."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.jpg"])
+@pytest.mark.parametrize("limit", [95, 96])
+def test_more_pixels_than_the_limit_are_not_decoded(tmp_path, monkeypatch, name, limit):
+    Image.new("RGB", (12, 8)).save(tmp_path / name)
+    if limit == 96:
+        assert open_image(tmp_path / name, limit).size == (12, 8)
+        return
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("was decoded"))
+    with pytest.raises(UnreadableError, match=r"12 x 8 pixels, more than most_pixels = 95: "):
+        open_image(tmp_path / name, limit)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("width", "height"), [(9500, 9500), (2**31 - 1, 2**31 - 1)])
+def test_a_bomb_is_refused_by_its_header_and_in_our_words(tmp_path, width, height):
+    (tmp_path / "x.png").write_bytes(png(width, height))
+    with pytest.raises(UnreadableError, match=rf"x.png \({width} x {height} pixels, more than"):
+        open_image(tmp_path / "x.png")
+    with pytest.raises(RequestError, match=r"unreadable image .*more than most_pixels = 67108864"):
+        images.mnist_sample().read([tmp_path / "x.png"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_raised_limit_is_the_only_one(tmp_path, monkeypatch):
+    """Pillow's own, which holds for the whole process, is left alone and does not count."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    Image.new("L", (8, 8), 7).save(tmp_path / "x.png")
+    assert open_image(tmp_path / "x.png", 64).getpixel((0, 0)) == 7
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"text", "neither PNG nor JPEG"),
+        (b"GIF89a" + bytes(20), "neither PNG nor JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "x.png"),
+        (b"\xff\xd8\xff", "x.png"),
+        (png(0, 0), "x.png"),
+        (png(64, 64), "truncated"),
+        (png(64, 64, zlib.compress(bytes(100))), "truncated"),
+        (png(64, 64, b"not compressed"), "x.png"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, content, message):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(UnreadableError, match=message):
+        open_image(tmp_path / "x.png")
+
+
+def test_of_several_frames_the_first_is_read(tmp_path):
+    frames = [Image.new("L", (4, 4), grey) for grey in (10, 20, 30)]
+    frames[0].save(tmp_path / "x.png", save_all=True, append_images=frames[1:])
+    assert fit(open_image(tmp_path / "x.png"), 4, 1).max() == 10

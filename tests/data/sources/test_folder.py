@@ -234,3 +234,25 @@ def test_wrong_arguments_are_refused_at_once():
         images.folder(5, 32)
     with pytest.raises(RequestError, match=r"Folder\.path = '': must not be empty"):
         images.folder("", 32)
+
+
+def test_what_is_not_a_regular_file_is_left_out_and_named(tmp_path, caplog):
+    write(tmp_path / "a.png", "red")
+    os.mkfifo(tmp_path / "b.png")
+    assert len(load(tmp_path).sample) == 1
+    assert f"skipped an unreadable image: {tmp_path / 'b.png'} (" in caplog.text
+    assert "is a FIFO, not a regular file" in caplog.text
+    with pytest.raises(RequestError, match=r"unreadable image .*b\.png .*FIFO.*corrupt='skip'"):
+        load(tmp_path, corrupt="refuse")
+
+
+def test_images_above_the_limit_are_left_out_until_it_is_raised(tmp_path, caplog):
+    for name, width in (("a.png", 8), ("b.png", 9)):
+        Image.new("L", (width, 8)).save(tmp_path / name)
+    described = images.folder(tmp_path, 4, most_pixels=64)
+    assert described.count == 1
+    assert f"{tmp_path / 'b.png'} (9 x 8 pixels, more than most_pixels = 64" in caplog.text
+    assert images.folder(tmp_path, 4, most_pixels=72).count == 2
+    assert images.from_text(str(tmp_path), 4, 3, most_pixels=64).count == 1
+    with pytest.raises(RequestError, match=r"Folder\.most_pixels = 0: must be at least 1"):
+        images.folder(tmp_path, 4, most_pixels=0)
