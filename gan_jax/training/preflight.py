@@ -1,6 +1,7 @@
 """Checks before training that networks, data, losses and optimizers fit together."""
 
 import dataclasses
+import functools
 import math
 import sysconfig
 import traceback
@@ -64,7 +65,7 @@ def check_memory(experiment: Experiment, runs: int = 1, available: int | None = 
         RequestError: it does not fit into the memory of a device; says what takes most of it.
     """
     try:
-        state = jax.eval_shape(lambda: gan.init(experiment, 0))
+        state = _state(experiment)
     except Exception:  # whatever the experiment's own code raises
         return
     e, available = experiment, available or devices.memory_bytes()
@@ -138,6 +139,12 @@ def _place(error: Exception) -> str:
     return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
+@functools.lru_cache(maxsize=1)  # several checks need it, and tracing takes a while
+def _state(experiment: Experiment) -> gan.GANState:
+    """The shapes and types of an experiment's train state."""
+    return jax.eval_shape(lambda: gan.init(experiment, 0))
+
+
 def _blank_inputs(experiment: Experiment, count: int) -> PyTree:
     """`gan.blank_inputs` as shapes and types, as the arrays may not fit into memory."""
     return jax.eval_shape(lambda: gan.blank_inputs(experiment, count))
@@ -151,7 +158,7 @@ def mixes_examples(state: gan.GANState) -> bool:
 def _check_networks(experiment: Experiment) -> None:
     batch, shape = 2, experiment.data.sample_shape
     latent, _, condition = _blank_inputs(experiment, batch)
-    state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    state = _state(experiment)
     fake = jax.eval_shape(
         lambda s, z, c: gan.generate(experiment, s, z, c), state, latent, condition
     )
@@ -206,7 +213,7 @@ def _check_networks(experiment: Experiment) -> None:
 def _check_update(experiment: Experiment) -> None:
     _, sample, condition = _blank_inputs(experiment, experiment.examples_per_step)
     batch = {"sample": sample, "condition": condition}
-    before = jax.eval_shape(lambda: gan.init(experiment, 0))
+    before = _state(experiment)
     after, _ = jax.eval_shape(lambda s, real: gan.update(experiment, s, real), before, batch)
     for (path, old), new in zip(
         jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
