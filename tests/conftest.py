@@ -1,6 +1,9 @@
 """Fixtures of all tests, and the check of shapes at every call."""
 
+import contextlib
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,23 @@ def one_device() -> None:
 def own_state(tmp_path_factory) -> None:
     """Keeps what tests trust apart from what the user of this machine trusts."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture
+def in_time(tmp_path) -> Iterator[None]:
+    """Fails a test that waits for a writer of a FIFO in `tmp_path`, after a minute."""
+
+    def stop(*_):
+        for path in filter(Path.is_fifo, tmp_path.rglob("*")):
+            with contextlib.suppress(OSError):  # where nobody reads it
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # as other threads may wait
+        pytest.fail("waits for a writer of a FIFO")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

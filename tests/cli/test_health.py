@@ -36,6 +36,7 @@ def test_health_tells_seeds_apart(capsys, seeds_run):
         *((command, "sweep.json") for command in ("compare", "evaluate")),
     ],
 )
+@pytest.mark.usefixtures("in_time")
 def test_a_fifo_in_the_run_of_a_stranger_is_named(capsys, tmp_path, command, name):
     os.mkfifo(tmp_path / name)
     code, out, err = gan_jax(capsys, command, tmp_path)
@@ -43,6 +44,7 @@ def test_a_fifo_in_the_run_of_a_stranger_is_named(capsys, tmp_path, command, nam
     assert f"error: {tmp_path / name} is a FIFO, not a regular file" in err
 
 
+@pytest.mark.usefixtures("in_time")
 def test_fifos_for_metrics_and_logs_are_named(capsys, run, tmp_path):
     for name in ("metrics.jsonl", "evaluation.jsonl", "log.txt"):
         copy = tmp_path / name

@@ -65,6 +65,7 @@ def test_a_seed_of_several_is_sampled_and_scored(capsys, seeds_run, tmp_path):
     assert str(out) in printed
 
 
+@pytest.mark.usefixtures("in_time")
 def test_score_refuses_a_fifo_and_an_image_above_the_limit(capsys, run, tmp_path):
     os.mkfifo(tmp_path / "fifo.png")
     code, out, err = gan_jax(capsys, "score", run, tmp_path / "fifo.png")

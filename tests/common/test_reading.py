@@ -41,6 +41,7 @@ def test_special_files_are_refused_at_once(tmp_path, monkeypatch, kind):
     assert ended.stdout == f"{path} is a {kind}, not a regular file\n", ended.stderr
 
 
+@pytest.mark.usefixtures("in_time")
 def test_a_fifo_that_takes_the_place_of_a_file_is_refused(tmp_path, monkeypatch):
     """As between the first look at a path and opening it."""
     os.mkfifo(tmp_path / "x")
@@ -66,6 +67,7 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path):
         reading.read_bytes(tmp_path / "sparse")
 
 
+@pytest.mark.usefixtures("in_time")
 def test_json_lines_of_a_fifo_are_refused(tmp_path):
     os.mkfifo(tmp_path / "metrics.jsonl")
     with pytest.raises(RequestError, match=r"metrics\.jsonl is a FIFO"):

@@ -85,6 +85,7 @@ def test_the_limit_on_pixels_can_be_raised(tmp_path):
     assert DATA.read([tmp_path / "a.png"], 72).samples.shape == (1, 8, 8, 1)
 
 
+@pytest.mark.usefixtures("in_time")
 def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     for paths in ([tmp_path / "a.png"], [tmp_path]):

@@ -86,6 +86,7 @@ def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):
     assert checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)[0] == 3
 
 
+@pytest.mark.usefixtures("in_time")
 def test_a_fifo_is_damage_and_not_waited_for(tmp_path):
     saved(tmp_path, 1, 2)
     file = tmp_path / "2" / "_CHECKPOINT_METADATA"

@@ -157,6 +157,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
         serialisation.load_experiment(tmp_path / "quickstat.py")
 
 
+@pytest.mark.usefixtures("in_time")
 def test_an_experiment_that_is_a_fifo_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "made.py")
     with pytest.raises(RequestError, match=r"made\.py is a FIFO, not a regular file"):

@@ -83,6 +83,7 @@ def test_other_choices_than_before_are_refused(tmp_path):
         searched(directory, 2, [grid.parse_grid("batch_size=4,16", FILE)])
 
 
+@pytest.mark.usefixtures("in_time")
 def test_a_fifo_in_place_of_the_record_is_refused(tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     plan.prepare(directory, plan.Sweep({}, (0, 1), FILE))

@@ -93,6 +93,7 @@ def test_more_classes_than_usual_need_as_many_images(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["fifo.npz", "folder.npz"])
+@pytest.mark.usefixtures("in_time")
 def test_what_is_not_a_regular_file_is_not_opened(tmp_path, name):
     os.mkfifo(tmp_path / "fifo.npz")
     (tmp_path / "folder.npz").mkdir()

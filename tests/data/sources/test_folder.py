@@ -236,6 +236,7 @@ def test_wrong_arguments_are_refused_at_once():
         images.folder("", 32)
 
 
+@pytest.mark.usefixtures("in_time")
 def test_what_is_not_a_regular_file_is_left_out_and_named(tmp_path, caplog):
     write(tmp_path / "a.png", "red")
     os.mkfifo(tmp_path / "b.png")
