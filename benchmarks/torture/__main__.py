@@ -1,0 +1,47 @@
+"""The command: runs the tests that are asked for, and prints one table."""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tyro.conf import Positional
+
+from benchmarks.torture.kills import Kills, kills
+from benchmarks.torture.processes import Bench
+from benchmarks.torture.tally import show
+
+Kind = Literal["kills"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Torture:
+    """Tries to break runs.
+
+    Attributes:
+        file: the experiment, which should train in seconds.
+        only: these kinds of tests; all if empty.
+        kills: how many kills of each kind.
+    """
+
+    file: Positional[Path] = Path(__file__).with_name("points_experiment.py")
+    only: tuple[Kind, ...] = ()
+    kills: Kills = Kills()
+
+
+def main(torture: Torture) -> int:
+    """Runs the tests and prints their table; 1 if a goal is missed."""
+    tests = {"kills": (kills, torture.kills)}
+    tallies = []
+    for kind, (test, counts) in tests.items():
+        if kind in (torture.only or tests):
+            with tempfile.TemporaryDirectory(prefix=f"torture_{kind}_") as folder:
+                tallies += test(Bench(Path(folder), torture.file.resolve()), counts)
+    show(tallies)
+    return int(any(tally.failures for tally in tallies))
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Torture)))
