@@ -9,11 +9,14 @@ from typing import Literal
 import tyro
 from tyro.conf import Positional
 
+from benchmarks.torture.damage import Damage, damage
+from benchmarks.torture.disks import Disks, disks
 from benchmarks.torture.kills import Kills, kills
 from benchmarks.torture.processes import Bench
+from benchmarks.torture.signals import Signals, signals
 from benchmarks.torture.tally import show
 
-Kind = Literal["kills"]
+Kind = Literal["kills", "damage", "signals", "disks"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +27,27 @@ class Torture:
         file: the experiment, which should train in seconds.
         only: these kinds of tests; all if empty.
         kills: how many kills of each kind.
+        damage: how many damaged files.
+        signals: how many signals of each kind.
+        disks: how many broken disks of each kind.
     """
 
     file: Positional[Path] = Path(__file__).with_name("points_experiment.py")
     only: tuple[Kind, ...] = ()
     kills: Kills = Kills()
+    damage: Damage = Damage()
+    signals: Signals = Signals()
+    disks: Disks = Disks()
 
 
 def main(torture: Torture) -> int:
     """Runs the tests and prints their table; 1 if a goal is missed."""
-    tests = {"kills": (kills, torture.kills)}
+    tests = {
+        "kills": (kills, torture.kills),
+        "damage": (damage, torture.damage),
+        "signals": (signals, torture.signals),
+        "disks": (disks, torture.disks),
+    }
     tallies = []
     for kind, (test, counts) in tests.items():
         if kind in (torture.only or tests):
