@@ -11,12 +11,13 @@ from tyro.conf import Positional
 
 from benchmarks.torture.damage import Damage, damage
 from benchmarks.torture.disks import Disks, disks
+from benchmarks.torture.fuzz import Fuzz, fuzz
 from benchmarks.torture.kills import Kills, kills
 from benchmarks.torture.processes import Bench
 from benchmarks.torture.signals import Signals, signals
 from benchmarks.torture.tally import show
 
-Kind = Literal["kills", "damage", "signals", "disks"]
+Kind = Literal["kills", "damage", "signals", "disks", "fuzz"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Torture:
         damage: how many damaged files.
         signals: how many signals of each kind.
         disks: how many broken disks of each kind.
+        fuzz: how much nonsense.
     """
 
     file: Positional[Path] = Path(__file__).with_name("points_experiment.py")
@@ -38,6 +40,7 @@ class Torture:
     damage: Damage = Damage()
     signals: Signals = Signals()
     disks: Disks = Disks()
+    fuzz: Fuzz = Fuzz()
 
 
 def main(torture: Torture) -> int:
@@ -47,6 +50,7 @@ def main(torture: Torture) -> int:
         "damage": (damage, torture.damage),
         "signals": (signals, torture.signals),
         "disks": (disks, torture.disks),
+        "fuzz": (fuzz, torture.fuzz),
     }
     tallies = []
     for kind, (test, counts) in tests.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 
 from benchmarks.torture.comparing import differences, litter
-from benchmarks.torture.processes import Bench, Ended, saving_in
+from benchmarks.torture.processes import Bench, Ended
 from benchmarks.torture.tally import Tally
 from gan_jax.common.exit_codes import FAILED, FINISHED, WRONG_REQUEST
 from gan_jax.runs import RunDirectory
@@ -33,6 +33,7 @@ class Disks:
         vanishing: run directories that are moved away while they train, and back afterwards.
         twice: runs that two processes start at once.
         smallest: KiB of the smallest full disk; each next one has half as much again.
+        steps: of a run that is there already; a multiple of the experiment's intervals.
     """
 
     full: int = 8
@@ -41,6 +42,7 @@ class Disks:
     vanishing: int = 3
     twice: int = 3
     smallest: int = 16
+    steps: int = 20
 
 
 def disks(bench: Bench, counts: Disks) -> list[Tally]:
@@ -97,8 +99,8 @@ def _read_only(bench, tally, workdir, number, counts, stack) -> list[str]:
         tally.note("read-only disks: left out, as no tmpfs can be mounted")
         return []
     command = bench.command("train", workdir)
-    if number:  # a run that is there already, stopped by a lack of steps
-        bench.finish([*command, "--steps", str(12 * number)])
+    if number:  # a run that is there already
+        bench.finish([*command, "--steps", str(counts.steps)])
     mount("ro")
     ended = bench.finish(command)
     mount("rw")
@@ -108,7 +110,7 @@ def _read_only(bench, tally, workdir, number, counts, stack) -> list[str]:
 def _locked(bench, tally, workdir, number, counts, stack) -> list[str]:
     command = bench.command("train", workdir)
     if number:
-        bench.finish([*command, "--steps", str(12 * number)])
+        bench.finish([*command, "--steps", str(counts.steps)])
     workdir.mkdir(exist_ok=True)
     with filelock.FileLock(RunDirectory(workdir).lock):
         return _one_message(bench.finish(command), WRONG_REQUEST)
@@ -116,7 +118,8 @@ def _locked(bench, tally, workdir, number, counts, stack) -> list[str]:
 
 def _vanishing(bench, tally, workdir, number, counts, stack) -> list[str]:
     process = bench.start(bench.command("train", workdir))
-    process.wait_for(saving_in(workdir))
+    metrics = RunDirectory(workdir).metrics  # from then on there is a checkpoint to go on from
+    process.wait_for(lambda: metrics.exists() and metrics.stat().st_size > 0)
     process.sleep(0.1 * number)
     away = workdir.with_name("away")
     workdir.rename(away)
