@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
-import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -85,7 +83,9 @@ def _full(bench, tally, workdir, number, counts, stack) -> list[str]:
     mount = stack.enter_context(_tmpfs(workdir.parent, size))
     if mount is None:
         tally.note("full disks: RLIMIT_FSIZE, as no tmpfs can be mounted")
-        ended = bench.start(command, functools.partial(_limit_files, size)).ended()
+        process = bench.start(command)
+        process.limit_files(size)  # before it can write anything, as it has to import JAX first
+        ended = process.ended()
     else:
         tally.note("full disks: a tmpfs")
         ended = bench.finish(command)
@@ -157,7 +157,3 @@ def _tmpfs(folder: Path, size: int) -> Iterator[Callable[[str], None] | None]:
         yield again
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _limit_files(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

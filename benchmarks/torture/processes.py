@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -44,8 +45,8 @@ class Bench:
             *("--workdir", str(workdir), *options),
         ]
 
-    def start(self, command: Sequence[str], limit: Callable[[], None] | None = None) -> "Process":
-        """Starts a command in a process group of its own; `limit` runs in it before."""
+    def start(self, command: Sequence[str]) -> "Process":
+        """Starts a command in a process group of its own."""
         said = self.folder / "stderr" / str(time.monotonic_ns())
         said.parent.mkdir(exist_ok=True)
         with said.open("wb") as file:
@@ -56,7 +57,6 @@ class Bench:
                 stdout=subprocess.DEVNULL,
                 stderr=file,
                 start_new_session=True,
-                preexec_fn=limit,
             )
         return Process(process, said)
 
@@ -115,6 +115,10 @@ class Process:
     def sleep(self, seconds: float) -> None:
         """Waits, at most until the process has ended."""
         self.wait_for(lambda: False, seconds)
+
+    def limit_files(self, size: int) -> None:
+        """Lets no file that it writes grow beyond so many bytes."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
 
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal, if it is still running."""
