@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 
 from benchmarks.torture.comparing import differences, litter
+from benchmarks.torture.inside import gan_jax
 from benchmarks.torture.processes import Bench, Ended
 from benchmarks.torture.tally import Tally
 from gan_jax.common.exit_codes import FAILED, FINISHED, WRONG_REQUEST
@@ -47,8 +48,9 @@ def disks(bench: Bench, counts: Disks) -> list[Tally]:
     """Breaks the disk under runs, mends it, and lets them go on to their end."""
     tally = Tally("disks", "one message, no traceback, equal bits after mending")
     whole = bench.folder / "whole"
-    if wrong := bench.finish(bench.command("train", whole)).unless(FINISHED):
-        tally.add("nothing broken", wrong)
+    made = gan_jax("train", bench.file, "--workdir", whole)
+    if made.code != FINISHED:
+        tally.add("nothing broken", [made.said, *made.wrong])
         return [tally]
     trials = {
         "full": _full,
@@ -63,10 +65,15 @@ def disks(bench: Bench, counts: Disks) -> list[Tally]:
             workdir.parent.mkdir(parents=True)
             with contextlib.ExitStack() as stack:
                 wrong = trial(bench, tally, workdir, number, counts, stack)
-                wrong = wrong or bench.finish(bench.command("train", workdir)).unless(FINISHED)
+                wrong = wrong or _go_on(bench, workdir)
                 wrong = wrong or differences(whole, workdir) + litter(workdir)
                 tally.add(f"{kind} {number}", wrong)
     return [tally]
+
+
+def _go_on(bench: Bench, workdir: Path) -> list[str]:
+    answer = gan_jax("train", bench.file, "--workdir", workdir)
+    return [] if answer.code == FINISHED else [f"does not go on: {answer.said}", *answer.wrong]
 
 
 def _one_message(ended: Ended, *codes: int) -> list[str]:

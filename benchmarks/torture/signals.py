@@ -39,11 +39,18 @@ def signals(bench: Bench, counts: Signals) -> list[Tally]:
     """Sends signals, and then lets the same run go on to its end."""
     total = counts.starting + counts.anywhen + counts.saving + counts.training
     tally = Tally("signals", f"{total} of {total} end as they should")
+    if counts.starting + counts.anywhen:
+        _to_a_whole_run(bench, counts, tally)
+    _to_a_long_run(bench, counts, tally)
+    return [tally]
+
+
+def _to_a_whole_run(bench: Bench, counts: Signals, tally: Tally) -> None:
     whole = bench.folder / "whole"
     began = time.monotonic()
     if wrong := bench.finish(bench.command("train", whole)).unless(FINISHED):
         tally.add("no signal", wrong)
-        return [tally]
+        return
     seconds = time.monotonic() - began
     for number in range(counts.starting + counts.anywhen):
         late = number - counts.starting
@@ -59,6 +66,9 @@ def signals(bench: Bench, counts: Signals) -> list[Tally]:
             wrong = wrong or bench.finish(bench.command("train", workdir)).unless(FINISHED)
             wrong = wrong or differences(whole, workdir) + litter(workdir)
         tally.add(f"{which.name} after {delay:.2f} s", wrong)
+
+
+def _to_a_long_run(bench: Bench, counts: Signals, tally: Tally) -> None:
     for number in range(counts.saving + counts.training):
         workdir, is_saved = bench.folder / f"in_{number}", number < counts.saving
         words = bench.command("train", workdir, "--steps", str(STEPS), "--save-every", SAVES)
@@ -69,7 +79,6 @@ def signals(bench: Bench, counts: Signals) -> list[Tally]:
         which = ASKING[number % 2]
         wrong, _ = _ask(process, which, counts.seconds)
         tally.add(f"{which.name} {'during a save' if is_saved else 'while it trains'}", wrong)
-    return [tally]
 
 
 def _ask(

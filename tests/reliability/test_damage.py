@@ -6,7 +6,7 @@ from benchmarks.torture.damage import Damage, damage, flip_a_bit
 
 
 @pytest.mark.parametrize(
-    "most", [pytest.param(3, id="few"), pytest.param(10, id="many", marks=pytest.mark.slow)]
+    "most", [pytest.param(2, id="few"), pytest.param(10, id="many", marks=pytest.mark.slow)]
 )
 def test_damage_is_never_silent(bench, most):
     wrong, _, raised = damage(bench, Damage(most=most))

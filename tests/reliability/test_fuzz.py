@@ -8,7 +8,7 @@ from benchmarks.torture.fuzz import Fuzz, fuzz
 @pytest.mark.parametrize(
     "counts",
     [
-        pytest.param(Fuzz(commands=20, files=12), id="few"),
+        pytest.param(Fuzz(commands=10, files=8), id="few"),
         pytest.param(Fuzz(commands=60, files=40), id="many", marks=pytest.mark.slow),
     ],
 )
