@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from benchmarks.torture import damage
 from gan_jax.common.errors import RequestError
 from gan_jax.runs import checkpoints
 from tests.states import assert_same_bits
@@ -35,9 +36,7 @@ def saved(directory, *steps, keep=10):
 def flip_a_bit(directory):
     files = [path for path in (directory / "state").rglob("*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
+    damage.flip_a_bit(largest)
 
 
 def test_every_kind_of_leaf_comes_back_with_its_bits(tmp_path):
