@@ -157,7 +157,7 @@ IMAGES: dict[str, Callable[[Path], None]] = {
     "a link to itself": lambda path: path.symlink_to(path),
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "an icon": lambda path: Image.new("L", (16, 16)).save(path, "ICO"),
-    "32-bit integers": lambda path: Image.new("I", (8, 8), 70_000).save(path, "PNG"),
+    "16-bit integers": lambda path: Image.new("I;16", (8, 8), 60_000).save(path, "PNG"),
 }
 
 
