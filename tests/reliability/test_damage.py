@@ -4,7 +4,6 @@ import pytest
 
 from benchmarks.torture.damage import Damage, damage, flip_a_bit
 
-
 UNNOTICED = pytest.mark.xfail(
     reason="a record keeps no checksums: a digit that has flipped in one is reported as it stands"
 )
