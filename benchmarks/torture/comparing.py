@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from gan_jax import runs
+from gan_jax.common.errors import RequestError
 from gan_jax.runs import checkpoints
 
 # Temporary files: `common.files` gives them the name of the file, best/ none; Orbax marks its own.
@@ -62,7 +63,11 @@ def _of_run(first: Path, second: Path) -> Iterator[str]:
 
 def differing_arrays(first: Path, second: Path) -> list[str]:
     """The arrays that differ between the newest checkpoints of two runs."""
-    trees = [jax.tree_util.tree_leaves_with_path(runs.load(p).state) for p in (first, second)]
+    try:
+        states = [runs.load(path).state for path in (first, second)]
+    except RequestError as error:
+        return [f"cannot be opened: {error}"]
+    trees = [jax.tree_util.tree_leaves_with_path(state) for state in states]
     if [path for path, _ in trees[0]] != [path for path, _ in trees[1]]:
         return ["the trees of arrays differ"]
     return [

@@ -105,7 +105,8 @@ def damage(bench: Bench, counts: Damage) -> list[Tally]:
             silent = train.code == FINISHED and not _names(train, file)
             whole, here = bench.folder / "whole" / "run", Path("run")
             arrays = differing_arrays(whole, here) if silent else []
-            rest = [d for d in differences(whole, here) if silent and d not in arrays]
+            found = differences(whole, here) if silent else []
+            rest = [each for each in found if each not in arrays]
         changed = [each for each in rest if _is_only_altered(each, whole, bench.folder / "trial")]
         altered += bool(changed)
         misread = [
