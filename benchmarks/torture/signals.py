@@ -54,8 +54,9 @@ def _to_a_whole_run(bench: Bench, counts: Signals, tally: Tally) -> None:
     seconds = time.monotonic() - began
     for number in range(counts.starting + counts.anywhen):
         late = number - counts.starting
-        delay = 0.5 * (number + 0.5) / counts.starting
-        if late >= 0:
+        if late < 0:
+            delay = 0.5 * (number + 0.5) / counts.starting
+        else:
             delay = 0.5 + (seconds - 0.5) * (late + 0.5) / counts.anywhen
         workdir = bench.folder / f"after_{number}"
         process = bench.start(bench.command("train", workdir))
