@@ -5,6 +5,7 @@ import errno
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FAILED, FINISHED, INTERRUPTED, WRONG_REQUEST
 from gan_jax.common.validation import nearest
 from gan_jax.runtime import thread_errors
-from gan_jax.runtime.signals import raise_interrupts
+from gan_jax.runtime.signals import exit_at_once, raise_interrupts
 
 # The file of this package that has the name of a command defines its FORMS, see `parsing.Command`.
 # It is imported when the command is run: nothing here may make `gan-jax --help` slow.
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
         thread_errors.keep_back()
     with _warnings_on_terminal():
         code = _run(sys.argv[1:] if is_process else arguments, is_process)
+    if is_process:  # while Python ends, an exception would have nobody to handle it
+        exit_at_once({signal.SIGINT: code, signal.SIGTERM: code})
     sys.exit(code)
 
 

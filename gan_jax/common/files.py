@@ -1,6 +1,7 @@
 """Writing files atomically, and reading files that may be damaged."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.common.reading import read_bytes
+
+_logger = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -49,22 +52,26 @@ def remove_temporary(folder: Path, name: str = "") -> None:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Reads a file of one JSON object a line; [] if there is no such file.
 
-    Lines that are not JSON objects, or whose `step` is not an integer, are skipped: the last line
-    may be incomplete, and a crash may have damaged others.
+    Lines that are not JSON objects, or whose `step` is not an integer, are left out, with a warning
+    where it is not only the last one: that may be incomplete, as another process is writing it.
 
     Raises:
         RequestError: it is not a regular file.
     """
     if not path.exists():
         return []
-    found = []
-    for line in read_bytes(path).decode(errors="replace").splitlines():
+    found, text = [], read_bytes(path).decode(errors="replace")
+    lines = text.splitlines()
+    for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and type(row.get("step", 0)) is int:
             found.append(row)
+    complete = len(lines) - (not text.endswith("\n"))
+    if len(found) < complete:
+        _logger.warning("%s: damaged lines are left out (%d)", path, complete - len(found))
     return found
 
 

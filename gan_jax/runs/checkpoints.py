@@ -4,7 +4,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,13 @@ from gan_jax.runtime import devices
 
 DIGESTS = "digests"
 CHECKSUM = "checksum"  # of the digests
+
+# At each save Orbax asks TensorStore how many bytes it has written, only to log their number. Each
+# answer leaks memory (TensorStore 0.1.86), 37 KiB for each save, so it is not asked.
+with suppress(ImportError):  # another version of Orbax may have it elsewhere
+    from orbax.checkpoint._src.serialization import tensorstore_utils
+
+    tensorstore_utils.get_tensorstore_raw_bytes = lambda *_: 0
 
 
 class Checkpointer:

@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 
@@ -5,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from benchmarks.torture import damage
 from gan_jax.common.errors import RequestError
 from gan_jax.runs import checkpoints
 from tests.states import assert_same_bits
@@ -36,9 +38,7 @@ def saved(directory, *steps, keep=10):
 def flip_a_bit(directory):
     files = [path for path in (directory / "state").rglob("*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
+    damage.flip_a_bit(largest)
 
 
 def test_every_kind_of_leaf_comes_back_with_its_bits(tmp_path):
@@ -70,6 +70,18 @@ def test_saves_leave_no_files_open_and_no_threads(tmp_path):
             saver.save(step, STATE)
         saver.wait()
         assert len(os.listdir("/proc/self/fd")) <= before + 5
+
+
+def test_saves_hold_no_objects(tmp_path):
+    with checkpoints.Checkpointer(tmp_path, 2) as saver:
+        counts = []
+        for step in range(1, 31):
+            saver.save(step, STATE)
+            saver.wait()
+            if step % 10 == 0:
+                gc.collect()
+                counts.append(len(gc.get_objects()))
+    assert counts[2] - counts[1] <= 50  # of 10 saves; TensorStore's metrics alone would be 200
 
 
 def test_a_flipped_bit_is_noticed_and_an_older_step_taken(tmp_path):

@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.torture.damage import flip_a_bit
 from gan_jax import losses, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data.images import arrays
@@ -149,9 +148,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_its_steps_done_again(uninterrupte
     shutil.copytree(uninterrupted, copy)
     files = [p for p in (copy / "checkpoints" / "12").rglob("*") if p.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
+    flip_a_bit(largest)
     assert train(tiny(), copy) is Outcome.FINISHED
     assert (copy / "checkpoints" / "corrupt-12").is_dir()
     assert_same_run(uninterrupted, copy)
@@ -223,24 +220,6 @@ def test_two_processes_cannot_train_in_one_directory(tmp_path):
         pytest.raises(RequestError, match="another process is training"),
     ):
         train(tiny(), tmp_path / "run")
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert end(start(whole))[0] == 0
-    moments = random.Random(os.urandom(8))
-    for step in sorted(moments.sample(range(20, 380), 2)):
-        process = start(killed)
-        wait_for(
-            lambda step=step: max(checkpoints.steps(killed / "checkpoints"), default=0) >= step,
-            process,
-        )
-        time.sleep(moments.uniform(0, 0.05))
-        process.send_signal(signal.SIGKILL)
-        assert end(process)[0] == -signal.SIGKILL
-    assert end(start(killed))[0] == 0
-    assert_same_run(whole, killed)
 
 
 def test_killed_before_the_first_interval_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
