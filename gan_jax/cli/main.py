@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     with _warnings_on_terminal():
         code = _run(sys.argv[1:] if is_process else arguments, is_process)
     if is_process:  # while Python ends, an exception would have nobody to handle it
+        with contextlib.suppress(OSError):  # a closed pipe, of which Python speaks itself
+            sys.stdout.flush()
         exit_at_once({signal.SIGINT: code, signal.SIGTERM: code})
     sys.exit(code)
 
