@@ -5,7 +5,6 @@ import errno
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FAILED, FINISHED, INTERRUPTED, WRONG_REQUEST
 from gan_jax.common.validation import nearest
 from gan_jax.runtime import thread_errors
-from gan_jax.runtime.signals import exit_at_once, raise_interrupts
+from gan_jax.runtime.signals import leave_signals, raise_interrupts
 
 # The file of this package that has the name of a command defines its FORMS, see `parsing.Command`.
 # It is imported when the command is run: nothing here may make `gan-jax --help` slow.
@@ -36,10 +35,13 @@ def main(arguments: list[str] | None = None) -> None:
         thread_errors.keep_back()
     with _warnings_on_terminal():
         code = _run(sys.argv[1:] if is_process else arguments, is_process)
-    if is_process:  # while Python ends, an exception would have nobody to handle it
-        with contextlib.suppress(OSError):  # a closed pipe, of which Python speaks itself
+    if is_process:
+        leave_signals()
+    if is_process and code == INTERRUPTED:
+        # Python forgets the code where the interrupt has passed through C code on its way.
+        with contextlib.suppress(OSError):
             sys.stdout.flush()
-        exit_at_once({signal.SIGINT: code, signal.SIGTERM: code})
+        os._exit(code)
     sys.exit(code)
 
 

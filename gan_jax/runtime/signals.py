@@ -33,6 +33,15 @@ def raise_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def leave_signals() -> None:
+    """Ignores Ctrl-C and SIGTERM, for the moment in which Python ends with a code of its own.
+
+    Python takes back handlers while it ends, after which a signal would decide the code.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
     """Catches the first signal that asks to stop; a later one has its usual effect.
