@@ -81,6 +81,7 @@ def _run(arguments: list[str], is_process: bool) -> int:
         forms = importlib.import_module(f"gan_jax.cli.{name}").FORMS
         command = parse(name, forms, rest)
         if is_process:
+            importlib.import_module("gan_jax.runs")  # JAX: an interrupt in its midst would be lost
             raise_interrupts()
         return command.run()
     except RequestError as error:

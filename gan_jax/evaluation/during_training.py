@@ -132,16 +132,22 @@ def restore_scores(
         say: is told what was measured again, and what cannot be.
     """
     experiment = light_evaluation.evaluator.experiment
-    for step in checkpoints.steps(directory.best):
-        if step > last_step or step in _scores(directory, experiment):
-            continue
+    unscored = set(checkpoints.steps(directory.best)) - set(_scores(directory, experiment))
+    for step in sorted(unscored):
         lost = f"{directory.evaluation} has no {experiment.best_metric} of best/{step}"
         try:
             if hosts.count() > 1:  # all of them would have to load it together
                 raise RequestError("several processes train the run")
             template = runs.abstract_state(experiment, devices.for_checkpoints())
             state = checkpoints.load(directory.best, step, template)
+            if step > last_step:
+                continue
             rows = light_evaluation.rows(devices.own_copy(state), step)
+        except checkpoints.MisnamedError as error:
+            if checkpoints.rename(directory.best, error, template, say):
+                restore_scores(directory, light_evaluation, last_step, say)
+                return
+            say(f"warning: {error}, which is there under its own name as well: remove it")
         except (checkpoints.DamagedError, RequestError) as error:
             say(f"warning: {lost}, and it cannot be measured again, so it is kept: {error}")
         else:

@@ -171,13 +171,10 @@ def load_newest_intact(
         try:
             state = load(directory, step, template)
         except MisnamedError as error:
-            right = directory / str(error.step)
-            if right.exists() or not mend:
-                damaged.append((step, error))
-                continue
-            (directory / str(step)).rename(right)
-            announce(f"{error}: renamed to {right.name}")
-            return load_newest_intact(directory, template, announce)
+            if mend and rename(directory, error, template, announce):
+                return load_newest_intact(directory, template, announce)
+            damaged.append((step, error))
+            continue
         except DamagedError as error:
             damaged.append((step, error))
             continue
@@ -194,6 +191,32 @@ def load_newest_intact(
     return None
 
 
+def rename(
+    directory: Path, error: "MisnamedError", template: PyTree, announce: Callable[[str], None]
+) -> bool:
+    """Gives a folder the name of the step that its state is at.
+
+    A folder that has this name without holding that state gets the other name in exchange.
+
+    Returns:
+        Whether it was renamed; not where the state is there under its right name already.
+    """
+    wrong, right, aside = error.path, directory / str(error.step), directory / "misnamed"
+    if right.exists():
+        try:
+            load(directory, error.step, template)
+        except DamagedError:
+            pass
+        else:
+            return False
+    wrong.rename(aside)
+    if right.exists():
+        right.rename(wrong)
+    aside.rename(right)
+    announce(f"{error}: renamed to {right.name}")
+    return True
+
+
 class DamagedError(Exception):
     """A checkpoint that cannot be read back as it was saved."""
 
@@ -204,7 +227,7 @@ class MisnamedError(DamagedError):
     def __init__(self, path: Path, step: int):
         """Takes the folder, and the step of the state in it."""
         super().__init__(f"{path} holds the state of step {step}")
-        self.step = step
+        self.path, self.step = path, step
 
 
 def _is_key(leaf: jax.Array | np.ndarray) -> bool:

@@ -73,6 +73,11 @@ class RunDirectory:
         return self.path / "samples"
 
     @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's files, where tensorboardX is installed."""
+        return self.path / "tensorboard"
+
+    @property
     def final_picture(self) -> Path:
         """A 4 x 4 grid of samples from the trained generator."""
         return self.samples / "final.png"

@@ -46,20 +46,23 @@ def settings() -> dict[str, Any]:
 def sources(encoded: dict[str, Any], file: Path | None) -> dict[str, str]:
     """SHA-256 of the code that an experiment runs.
 
-    These are the experiment's file, the modules that were imported from its folder, those of its
-    own classes and functions, and the whole of this package.
+    These are the experiment's file, the modules and packages that were imported from its folder,
+    those of its own classes and functions, and the whole of this package.
 
     Args:
         encoded: the experiment, as `serialisation.encode` returns it.
         file: that defines it.
     """
     own = {reference.partition(":")[0] for reference in references.check(encoded)}
-    found = {file.resolve()} if file else set()
+    folder = file.resolve().parent if file else None
+    found = {file.name: file.resolve()} if file else {}
     for name, module in list(sys.modules.items()):
-        place = getattr(module, "__file__", None)
-        if place and (name in own or Path(place).parent in references.folders):
-            found.add(Path(place))
-    hashes = {path.name: _sha256(path) for path in sorted(found) if path.is_file()}
+        place = Path(getattr(module, "__file__", None) or ".")
+        if folder and folder in (place.parent, _home(name)):
+            found[place.relative_to(folder).as_posix()] = place
+        elif name in own:
+            found[name] = place
+    hashes = {name: _sha256(path) for name, path in sorted(found.items()) if path.is_file()}
     package = sorted(Path(gan_jax.__file__).parent.rglob("*.py"))
     return hashes | {"gan_jax": _sha256(*package)}
 
@@ -87,8 +90,8 @@ def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path) -> 
         raise OtherDrawsError(
             f"the run in {path} would go on with other random draws (recorded -> now):\n  "
             + "\n  ".join(changed)
-            + "\nset this back (JAX_ENABLE_X64, for example, sets jax_enable_x64), or accept it "
-            "with `gan-jax train ... --accept-changes`"
+            + "\nset this back (JAX_ENABLE_X64, for example, sets jax_enable_x64); `gan-jax train` "
+            "resumes nevertheless with --accept-changes"
         )
 
 
@@ -112,6 +115,15 @@ def announcement(earlier: dict[str, Any], record: dict[str, Any]) -> str | None:
         "warning: changed since the run was last started, so that from here on its bits may differ "
         "from those of an uninterrupted run (recorded -> now):\n  " + "\n  ".join(changed)
     )
+
+
+def _home(name: str) -> Path | None:
+    """The folder from which a module's outermost package was imported."""
+    package = sys.modules.get(name.partition(".")[0])
+    place = getattr(package, "__file__", None)
+    if place is None:
+        return None
+    return Path(place).parents[1 if hasattr(package, "__path__") else 0]
 
 
 def _newest(record: dict[str, Any]) -> dict[str, Any]:

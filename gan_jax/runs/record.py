@@ -175,6 +175,9 @@ def claim(
             )
         _refuse_strangers(directory.path, "a run", (".lock", ".config"))
         return None
+    for folder in (directory.checkpoints, directory.best, directory.samples, directory.tensorboard):
+        if folder.exists() and not folder.is_dir():
+            raise RequestError(f"{folder} is not a folder: move it away or remove it")
     changed = serialisation.differences(old["init_from"], record["init_from"], "init_from")
     for name, words in HASHES.items():
         if name in old and name in record:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
+from gan_jax.common.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED, WRONG_REQUEST
 from gan_jax.runtime import devices
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sweeps import train
@@ -90,6 +90,8 @@ def train_locally(
                 if -code in KILLING:  # by somebody else, or for want of memory
                     name = signal.Signals(-code).name
                     announce(f"process {number} was killed ({name}); run the sweep again to resume")
+                elif code == WRONG_REQUEST:  # another environment, for example
+                    announce(f"process {number} refused to train, see {log}")
                 elif code not in EXPECTED_CODES:
                     error = RuntimeError(f"the process ended with code {code}, see {log}")
                     failed = train.left(directory, only(whole, list(job)))

@@ -34,7 +34,7 @@ class RunLog:
                 check_regular(path)
         self._metrics = directory.metrics.open("a")
         self._messages = directory.log.open("a")
-        self._board = _tensorboard(directory.path / "tensorboard", first_step)
+        self._board = _tensorboard(directory.tensorboard, first_step)
 
     def message(self, text: str) -> None:
         """Writes a message to log.txt, with the time."""

@@ -259,3 +259,12 @@ def test_other_files_in_the_folder_of_the_best_checkpoint_stay(uninterrupted, tm
     train(evaluating(steps=16), copy)
     assert {".DS_Store", "notes"} < set(names(copy / "best"))
     assert len(checkpoints.steps(copy / "best")) == 1
+
+
+def test_a_best_checkpoint_under_another_step_gets_its_name_back(uninterrupted, tmp_path, capsys):
+    copy = shutil.copytree(uninterrupted, tmp_path / "run")
+    (best,) = names(copy / "best")
+    (copy / "best" / best).rename(copy / "best" / "999")
+    train(evaluating(), copy)
+    assert names(copy / "best") == [best]
+    assert f"999 holds the state of step {best}: renamed to {best}" in capsys.readouterr().err

@@ -163,3 +163,13 @@ def test_a_copy_of_a_checkpoint_under_a_later_step_is_put_aside(tmp_path):
     assert checkpoints.steps(tmp_path) == [3, 7]
     assert (tmp_path / "corrupt-9").is_dir()
     assert len(said) == 1
+
+
+def test_folders_that_have_each_others_names_are_exchanged(tmp_path):
+    saved(tmp_path, 3, 7)
+    for old, new in (("3", "x"), ("7", "3"), ("x", "7")):
+        (tmp_path / old).rename(tmp_path / new)
+    step, state = checkpoints.load_newest_intact(tmp_path, template(STATE), lambda _: None)
+    assert step == int(state["step"]) == 7
+    assert int(checkpoints.load(tmp_path, 3, template(STATE))["step"]) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "7"]

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from gan_jax import runs
+from gan_jax.common.errors import RequestError
 from gan_jax.runs import environment, record
 from gan_jax.runs.environment import DRAWS, OtherDrawsError, announcement
 from gan_jax.runs.serialisation import encode, load_experiment
@@ -133,6 +134,35 @@ def test_sources_are_those_of_the_experiments_own_code(own):
         own[1].name,
         "gan_jax",
     }
+
+
+def test_sources_have_the_packages_beside_the_experiment(tmp_path, monkeypatch):
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from . import inner\n")
+    (package / "inner.py").touch()
+    file = tmp_path / "with_package.py"
+    file.write_text(
+        "import own_package\nfrom tests.tiny import tiny_points\nexperiment = tiny_points()\n"
+    )
+    experiment = load_experiment(file)
+    try:
+        found = environment.sources(encode(experiment), file)
+    finally:
+        for name in ("with_package", "own_package", "own_package.inner"):
+            sys.modules.pop(name, None)
+    assert {"with_package.py", "own_package/__init__.py", "own_package/inner.py"} < set(found)
+
+
+@pytest.mark.parametrize("name", ["best", "samples", "checkpoints", "tensorboard"])
+def test_a_file_where_a_folder_belongs_is_refused(tmp_path, name):
+    train(tiny_points(steps=5), tmp_path / "run")
+    path = tmp_path / "run" / name
+    if path.is_dir():
+        path.rename(tmp_path / "aside")
+    path.touch()
+    with pytest.raises(RequestError, match=f"{name} is not a folder: move it away"):
+        train(tiny_points(), tmp_path / "run")
 
 
 def test_changes_are_counted_from_the_newest_start():

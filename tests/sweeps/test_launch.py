@@ -60,6 +60,15 @@ def test_configurations_of_a_process_that_is_killed_are_left(prepared, monkeypat
     assert "process 0 was killed (SIGKILL); run the sweep again to resume" in said
 
 
+def test_configurations_of_a_process_that_refuses_are_left(prepared, monkeypatch):
+    directory, whole = prepared
+    monkeypatch.setattr(launch, "_command", lambda *_: [sys.executable, "-c", "exit(2)"])
+    said = []
+    result = launch.train_locally(directory, whole, [None], "map", said.append)
+    assert result == (True, (), False)
+    assert any(message.startswith("process 0 refused to train, see ") for message in said)
+
+
 def test_a_process_that_crashes_is_noted_as_a_failure(prepared, monkeypatch):
     directory, whole = prepared
     dying = "import os; os.abort()"
