@@ -67,18 +67,19 @@ def sources(encoded: dict[str, Any], file: Path | None) -> dict[str, str]:
     return hashes | {"gan_jax": _sha256(*package)}
 
 
-def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path) -> None:
+def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path, step: int) -> None:
     """Checks that a resumed run makes the random draws that an uninterrupted one makes.
 
     Args:
         earlier: the record of the run.
         record: that of its new start.
         path: the run directory.
+        step: of the newest checkpoint there.
 
     Raises:
         OtherDrawsError: a setting that changes them is not what it was.
     """
-    before = _newest(earlier).get("environment")
+    before = _start_of(earlier, step).get("environment")
     if not isinstance(before, dict):  # an earlier version did not record it
         return
     changed = [
@@ -95,14 +96,15 @@ def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path) -> 
         )
 
 
-def announcement(earlier: dict[str, Any], record: dict[str, Any]) -> str | None:
-    """Says what has changed since the newest start of a run; None if nothing has.
+def announcement(earlier: dict[str, Any], record: dict[str, Any], step: int) -> str | None:
+    """Says what has changed since the start that made a checkpoint; None if nothing has.
 
     Args:
         earlier: the record of the run.
         record: that of its new start.
+        step: of the checkpoint.
     """
-    before, changed = _newest(earlier), []
+    before, changed = _start_of(earlier, step), []
     for part, words in ANNOUNCED.items():
         if part in before:
             for line in serialisation.differences(before[part], record[part]):
@@ -126,8 +128,16 @@ def _home(name: str) -> Path | None:
     return Path(place).parents[1 if hasattr(package, "__path__") else 0]
 
 
-def _newest(record: dict[str, Any]) -> dict[str, Any]:
-    return record["resumed"][-1] if record.get("resumed") else record
+def _start_of(record: dict[str, Any], step: int) -> dict[str, Any]:
+    """The start that made the checkpoint of a step: later ones ended before they saved."""
+    resumed = record.get("resumed", [])
+    saved = [start for start in resumed if _resumed_at(start) < step]
+    return saved[-1] if saved else record
+
+
+def _resumed_at(start: dict[str, Any]) -> int:
+    step = start.get("step")
+    return step if isinstance(step, int) else 0  # earlier versions did not record it
 
 
 def _sha256(*paths: Path) -> str:

@@ -40,11 +40,13 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
     }
 
 
-def extend_record(earlier: dict[str, Any] | None, record: dict[str, Any]) -> dict[str, Any]:
-    """Returns the record of a resumed run: how it started, and a list of how it was resumed."""
+def extend_record(
+    earlier: dict[str, Any] | None, record: dict[str, Any], step: int
+) -> dict[str, Any]:
+    """Returns the record of a run that resumes at `step`: with a list of how it was resumed."""
     if earlier is None:
         return record
-    now = {name: record[name] for name in OF_A_START}
+    now = {name: record[name] for name in OF_A_START} | {"step": step}
     resumed = [*earlier.get("resumed", []), now]
     latest = {"experiment": record["experiment"], "file": record["file"] or earlier["file"]}
     return earlier | latest | {"resumed": resumed}
@@ -149,15 +151,12 @@ def _not_trusted(own: list[str], encoded: dict[str, Any], file: str | None) -> s
     )
 
 
-def claim(
-    directory: RunDirectory, record: dict[str, Any], *, accept_changes: bool = False
-) -> dict[str, Any] | None:
+def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
     """Checks that a run may start or resume in a directory, without changing anything there.
 
     Args:
         directory: the run directory.
         record: of the start, see `make_record`.
-        accept_changes: whether the run may go on with other random draws.
 
     Returns:
         The record of the run that is there already, or None for a new or empty directory.
@@ -190,8 +189,6 @@ def claim(
             f"the run in {directory.path} was started with another experiment; give another "
             "--workdir, or undo these changes (recorded -> now):\n  " + "\n  ".join(changed)
         )
-    if not accept_changes:
-        environment.check_draws(old, record, directory.path)
     return old
 
 

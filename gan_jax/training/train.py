@@ -134,7 +134,7 @@ def train_runs(
     }
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
-        runs.claim(directory, record, accept_changes=accept_changes)
+        _claim(directory, record, accept_changes)
     # Runs may be spread over the devices.
     check_memory(experiment, max(1, len(experiments) // jax.device_count()))
     check_shapes(experiment)
@@ -167,15 +167,17 @@ def train_runs(
         for directory, each in experiments.items():
             record = records[directory] | known_now
             # Once more, now with what had to be read, and as another process may have come first.
-            earlier = runs.claim(directory, record, accept_changes=accept_changes)
+            earlier = _claim(directory, record, accept_changes)
             if directory.divergence.exists():
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
             else:
                 start = find_start(each, directory, initial.get(directory), last_step)
-                if start.restored and (changed := environment.announcement(earlier, record)):
+                if start.restored and (
+                    changed := environment.announcement(earlier, record, start.step)
+                ):
                     start = dataclasses.replace(start, messages=(*start.messages, changed))
                 starts.append(start)
-                records[directory] = runs.extend_record(earlier, record)
+                records[directory] = runs.extend_record(earlier, record, start.step)
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")
@@ -192,6 +194,17 @@ def train_runs(
             start.directory.samples.mkdir(exist_ok=True)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
+
+
+def _claim(
+    directory: runs.RunDirectory, record: dict[str, Any], accept_changes: bool
+) -> dict[str, Any] | None:
+    """`runs.claim`, and a check that the run makes the same random draws as before."""
+    earlier = runs.claim(directory, record)
+    saved = checkpoints.steps(directory.checkpoints)
+    if earlier and saved and not accept_changes:
+        environment.check_draws(earlier, record, directory.path, saved[-1])
+    return earlier
 
 
 def _check_processes(experiment: Experiment, several: bool) -> None:

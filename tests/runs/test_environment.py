@@ -165,11 +165,13 @@ def test_a_file_where_a_folder_belongs_is_refused(tmp_path, name):
         train(tiny_points(), tmp_path / "run")
 
 
-def test_changes_are_counted_from_the_newest_start():
+def test_changes_are_counted_from_the_start_that_made_the_checkpoint():
     now = {"devices": ["cpu"]}
-    earlier = {"devices": ["gpu"], "resumed": [{"devices": ["tpu"]}, {"devices": ["cpu"]}]}
-    assert announcement(earlier, now) is None
-    assert "'tpu'" in announcement(earlier | {"resumed": earlier["resumed"][:1]}, now)
+    resumed = [{"devices": ["tpu"], "step": 5}, {"devices": ["cpu"], "step": 9}]
+    earlier = {"devices": ["gpu"], "resumed": resumed}
+    assert announcement(earlier, now, step=12) is None
+    assert "'tpu'" in announcement(earlier, now, step=9)  # the last start has saved nothing
+    assert "'gpu'" in announcement(earlier, now, step=5)
 
 
 def test_a_record_holds_settings_and_sources_of_each_start(stopped):
