@@ -212,7 +212,7 @@ class Images:
 def mnist_sample(
     split: str = "train", channels: int = 1, size: int = 28, labels: bool = False
 ) -> Images:
-    """Describes the bundled part of MNIST: 10,000 training and 2,000 test images of digits.
+    """Describes the bundled part of MNIST: 10,000 training images, and all test images.
 
     Args:
         split: 'train' or 'test'.

@@ -153,6 +153,13 @@ def read(path: Path) -> Configuration:
             continue
         sampled = "ema" if experiment.ema_decay else "raw"
         rows = [row for row in read_rows(directory.evaluation) if row.get("parameters") == sampled]
+        if experiment.data.labels and any("labels" not in row for row in rows):
+            _logger.warning(
+                "%s: scores of samples in equal shares of the labels, as earlier "
+                "versions measured, are left out",
+                seed,
+            )
+            rows = [row for row in rows if "labels" in row]
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
             _logger.warning("%s: last evaluated at step %d of %d", seed, last, experiment.steps)

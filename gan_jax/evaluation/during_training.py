@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax import gan, runs
 from gan_jax.common.errors import RequestError
-from gan_jax.evaluation.evaluator import Evaluator, network_of
+from gan_jax.evaluation.evaluator import Evaluator, how_drawn, network_of
 from gan_jax.evaluation.rows import Row, make_rows, read_rows, record_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
@@ -84,8 +84,7 @@ class LightEvaluation:
             evaluator.split,
             step=step,
             seed=experiment.seed,
-            key=CHOOSING_KEY,
-            drawn=experiment.evaluate_samples,
+            **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
             parameters=_parameters(experiment),
         )
 
@@ -194,8 +193,7 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "parameters": _parameters(experiment),
         "features": network.name,
         "features_sha256": network.sha256(),
-        "drawn": experiment.evaluate_samples,
-        "key": CHOOSING_KEY,
+        **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
     }
     return [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Self
 
 import numpy as np
+from jaxtyping import Int32
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
@@ -17,6 +18,8 @@ from gan_jax.experiment import Experiment
 from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.sampling import samples
 
+# How the samples' classes are drawn; earlier versions drew equally many of each, and said nothing.
+LABELS = "as in the data"
 CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples in memory at a time
 
 
@@ -69,6 +72,8 @@ class Evaluator:
     ) -> dict[str, Measured]:
         """Draws samples, turns them into what the data would store, and measures them.
 
+        Where the data have labels, the samples' classes are drawn as often as the data have them.
+
         Args:
             state: a trained state.
             count: how many samples.
@@ -79,8 +84,9 @@ class Evaluator:
         Raises:
             RequestError: fewer than two samples, or samples that are not finite.
         """
-        generated = gather(self._extracted(state, count, key, raw))
-        return measure.measure(self._sides(generated), names)
+        labels = samples.draw_labels(self.experiment, key, count)
+        generated = gather(self._extracted(state, count, key, raw, labels))
+        return measure.measure(self._sides(generated, labels), names)
 
     def floor(self, count: int) -> dict[str, Measured]:
         """Measures at most `count` held-out real examples as if they were samples.
@@ -96,30 +102,41 @@ class Evaluator:
     def unavailable(self, count: int) -> dict[str, str]:
         """Returns the metrics that `count` samples do not allow, with what they lack."""
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
-        return measure.unavailable(self._sides(like_samples))
+        labels = samples.take_turns(self.experiment, count)
+        return measure.unavailable(self._sides(like_samples, labels))
 
-    def _sides(self, generated: FeatureSet) -> Sides:
-        data, probabilities = self.experiment.data, generated.kept.probabilities
-        intended = None
+    def _sides(self, generated: FeatureSet, labels: Int32[np.ndarray, " count"] | None) -> Sides:
+        probabilities, intended = generated.kept.probabilities, None
         # Only if the network's classes can be those of the data.
-        if data.labels and probabilities is not None and probabilities.shape[1] == data.classes:
-            intended = np.arange(len(generated.kept.features)) % data.classes
+        classes = 0 if probabilities is None else probabilities.shape[1]
+        if labels is not None and classes == self.experiment.data.classes:
+            intended = labels[: len(generated.kept.features)]
         return Sides(generated, self.training, self.held_out, intended)
 
     def _extracted(
-        self, state: gan.GANState, count: int, key: int, raw: bool
+        self,
+        state: gan.GANState,
+        count: int,
+        key: int,
+        raw: bool,
+        labels: Int32[np.ndarray, " count"] | None,
     ) -> Iterator[Extracted]:
         latents = samples.draw_latents(self.experiment, key, count)
         for start in range(0, count, CHUNK):
             chunk = latents[start : start + CHUNK]
-            labels = samples.take_turns(self.experiment, len(chunk), first=start)
-            drawn = samples.from_latents(self.experiment, state, chunk, raw, labels)
+            of_chunk = None if labels is None else labels[start : start + CHUNK]
+            drawn = samples.from_latents(self.experiment, state, chunk, raw, of_chunk)
             if not np.isfinite(drawn).all():
                 raise RequestError(
                     f"the samples of step {state.step} are not finite: the run has diverged; "
                     "evaluate an earlier checkpoint"
                 )
             yield self.network.extract(self.experiment.data.to_stored(drawn))
+
+
+def how_drawn(experiment: Experiment, count: int, key: int) -> dict[str, str | int]:
+    """Returns the fields of a row that say how `Evaluator.scores` draws its samples."""
+    return {"key": key, "drawn": count} | ({"labels": LABELS} if experiment.data.labels else {})
 
 
 def network_of(experiment: Experiment) -> FeatureNetwork:

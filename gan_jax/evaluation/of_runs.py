@@ -14,7 +14,7 @@ from gan_jax.common.progress import announced
 from gan_jax.common.reading import open_regular
 from gan_jax.data import images
 from gan_jax.data.sources.decode import MOST_PIXELS
-from gan_jax.evaluation.evaluator import Evaluator, bundled_network
+from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
@@ -72,6 +72,12 @@ def evaluate_runs(
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
+    elif evaluator.held_out.count < count:
+        announce(
+            f"only {evaluator.held_out.count:,} held-out examples: as a floor their Frechet "
+            f"distance is larger than that of {count:,} would be; --samples "
+            f"{evaluator.held_out.count} compares equally many"
+        )
     try:
         floor = evaluator.floor(count)
     except RequestError as error:
@@ -79,8 +85,8 @@ def evaluate_runs(
         floor = {}
     rows = []
     for run in announced(opened, len(opened), "Measuring runs"):
-        source = {"step": int(run.state.step), "seed": run.experiment.seed, "key": key}
-        source |= {"drawn": count}
+        source = {"step": int(run.state.step), "seed": run.experiment.seed}
+        source |= how_drawn(run.experiment, count, key)
         measured = {}
         if run.state.ema is not None:
             measured["ema"] = evaluator.scores(run.state, count, key)

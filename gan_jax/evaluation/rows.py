@@ -24,6 +24,7 @@ IDENTIFYING = (
     "metric",
     "key",
     "drawn",
+    "labels",
     "first",
     "second",
 )
@@ -41,7 +42,8 @@ def make_rows(
         network: whose features were compared.
         split: of the real examples that the generator learns from.
         source: what the samples are and where they come from: step, seed, parameters, key, and how
-            many were drawn, of which a metric may have measured fewer.
+            many were drawn, of which a metric may have measured fewer; and "labels", how classes
+            were drawn, where the data have them.
     """
     source |= {"features": network.name, "features_sha256": network.sha256()}
     return [

@@ -9,6 +9,7 @@ from gan_jax.sampling.files import check_file, save
 from gan_jax.sampling.samples import (
     check_memory,
     draw,
+    draw_labels,
     draw_latents,
     from_latents,
     interpolate,
@@ -21,6 +22,7 @@ __all__ = [
     "check_file",
     "check_memory",
     "draw",
+    "draw_labels",
     "draw_latents",
     "from_latents",
     "interpolate",

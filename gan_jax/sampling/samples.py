@@ -76,13 +76,28 @@ def draw_latents(
     return jax.random.truncated_normal(_key(key), -truncation, truncation, shape, jnp.float32)
 
 
-def take_turns(
-    experiment: Experiment, count: int, first: int = 0
-) -> Int32[np.ndarray, " count"] | None:
-    """Returns classes that cycle from number `first` on; None for data without labels."""
+def take_turns(experiment: Experiment, count: int) -> Int32[np.ndarray, " count"] | None:
+    """Returns the classes 0, 1, 2, ... one after another; None for data without labels."""
     if not experiment.data.labels:
         return None
-    return ((first + np.arange(count)) % experiment.data.classes).astype(np.int32)
+    return (np.arange(count) % experiment.data.classes).astype(np.int32)
+
+
+def draw_labels(experiment: Experiment, key: int, count: int) -> Int32[np.ndarray, " count"] | None:
+    """Draws classes as often as the data have them; None for data without labels.
+
+    Scores take these: with equal shares of the classes, samples would differ from data with other
+    shares however good they are.
+
+    Args:
+        experiment: what the run is.
+        key: any non-negative integer; the same key gives the same classes.
+        count: how many.
+    """
+    if not experiment.data.labels:
+        return None
+    found = experiment.data.load().label
+    return found[np.random.default_rng(key).integers(len(found), size=count)]
 
 
 def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray, " count"]:
@@ -102,9 +117,14 @@ def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray
 
 
 def draw(
-    experiment: Experiment, state: gan.GANState, count: int, key: int = 0, raw: bool = False
+    experiment: Experiment,
+    state: gan.GANState,
+    count: int,
+    key: int = 0,
+    raw: bool = False,
+    labels: Int32[np.ndarray, " count"] | None = None,
 ) -> Float32[np.ndarray, "count ..."]:
-    """Draws samples; the same state, key and count give the same bytes.
+    """Draws samples; the same state, key, count and labels give the same bytes.
 
     Args:
         experiment: what the run is.
@@ -112,11 +132,12 @@ def draw(
         count: how many samples.
         key: seed of the latents; any non-negative integer.
         raw: use the generator's own parameters, not their moving average.
+        labels: see `from_latents`.
 
     Returns:
         Samples as the generator makes them, images in [-1, 1] for example.
     """
-    return from_latents(experiment, state, draw_latents(experiment, key, count), raw)
+    return from_latents(experiment, state, draw_latents(experiment, key, count), raw, labels)
 
 
 def from_latents(

@@ -61,10 +61,11 @@ class Diagnostics:
             where the experiment's feature network classifies. Without those that are not finite.
         """
         experiment = self.experiment
-        drawn = samples.draw(experiment, state, COUNT, key=experiment.seed)
+        labels = samples.draw_labels(experiment, experiment.seed, COUNT)
+        drawn = samples.draw(experiment, state, COUNT, key=experiment.seed, labels=labels)
         count = len(self.training["sample"])
         drawn = drawn[:count]
-        condition = samples.take_turns(experiment, count)
+        condition = None if labels is None else labels[:count]
         judged = {
             "training": (self.training["sample"], self.training["condition"], 1),
             "samples": (drawn, condition, -1),

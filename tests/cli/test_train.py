@@ -24,7 +24,7 @@ from tests.command_line import TINY, gan_jax
             ["--steps", "'many'", "(default: 12)", f"gan-jax train {TINY} --help"],
         ),
         (["--steps", "-3"], ["Experiment.steps = -3: must be at least 1"]),
-        (["--batch-size", "5000"], ["batch_size must be between 1 and", "2000, not 5000"]),
+        (["--batch-size", "50000"], ["batch_size must be between 1 and", "10000, not 50000"]),
         (["--update-order", "alternate"], ["alternate", "alternating"]),
         (["--generator.width", "0"], ["Generator.width = 0: must be at least 1"]),
         (["--data.size", "12"], ["generator makes samples of shape (8, 8, 1)", "(12, 12, 1)"]),
@@ -53,7 +53,7 @@ def test_a_workdir_that_cannot_be_made(capsys, tmp_path):
 
 def test_epochs_on_the_command_line_replace_the_steps_of_the_file(capsys, tmp_path):
     code, _, err = gan_jax(
-        capsys, "train", TINY, "--workdir", tmp_path / "run", "--epochs", "1", "--batch-size", 1000
+        capsys, "train", TINY, "--workdir", tmp_path / "run", "--epochs", "1", "--batch-size", 5000
     )
     assert code == 0, err
     assert "training 2 steps" in err

@@ -1,6 +1,7 @@
 """Comparisons of configurations, against statistics that are computed otherwise."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,8 @@ from gan_jax.evaluation.compare import compare
 from gan_jax.reports.csv import to_csv
 from gan_jax.runs import RunDirectory
 from tests.tiny import tiny
+
+EXPERIMENT = tiny()
 
 
 def row(metric, value, step=12, drawn=50, parameters="raw", sha256="ab", key=0):
@@ -30,12 +33,13 @@ def row(metric, value, step=12, drawn=50, parameters="raw", sha256="ab", key=0):
     }
 
 
-def configuration(path, values, metric="recall", diverged=(), **fields):
+def configuration(path, values, metric="recall", diverged=(), experiment=EXPERIMENT, **fields):
     """A directory of seeds with these values of a metric, as training would leave it."""
     for seed, value in enumerate(values):
         directory = RunDirectory(path).of_seed(seed)
         directory.path.mkdir(parents=True)
-        runs.write_record(directory, runs.make_record(tiny(seed=seed), None, None))
+        seeded = dataclasses.replace(experiment, seed=seed)
+        runs.write_record(directory, runs.make_record(seeded, None, None))
         rows = [row(metric, 0.0, step=6), row(metric, value, **fields)]
         directory.evaluation.write_text("".join(json.dumps(line) + "\n" for line in rows))
         if seed in diverged:
@@ -151,3 +155,13 @@ def test_a_configuration_that_is_given_twice_is_refused(tmp_path):
     path = configuration(tmp_path / "a", GOOD)
     with pytest.raises(RequestError, match="a is given twice"):
         compare([path, path])
+
+
+def test_scores_of_labels_in_equal_shares_are_left_out_with_a_warning(tmp_path, caplog):
+    labelled = tiny(data=dataclasses.replace(tiny().data, labels=True))
+    path = configuration(tmp_path / "a", GOOD, experiment=labelled)
+    for seed in range(len(GOOD)):
+        with RunDirectory(path).of_seed(seed).evaluation.open("a") as file:
+            file.write(json.dumps(row("precision", 0.5) | {"labels": "as in the data"}) + "\n")
+    assert [each.metric for each in compare([path])[1]] == ["precision"]
+    assert "in equal shares of the labels, as earlier versions measured" in caplog.text

@@ -11,6 +11,7 @@ from gan_jax import features, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.data.grids import to_pixels
+from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.evaluation import references
 from gan_jax.evaluation.of_runs import evaluate_data, evaluate_runs
 from gan_jax.evaluation.rows import read_rows
@@ -125,6 +126,16 @@ def test_what_the_features_do_not_allow_is_left_out_and_said(run):
     classifying = {"classifier_score", "score_ratio", "mode_count", "class_divergence"}
     assert not classifying & {row["metric"] for row in found.rows}
     assert all(name in said for name in classifying)
+
+
+def test_a_floor_of_fewer_examples_is_said(run, tmp_path, monkeypatch):
+    np.savez(tmp_path / "few.npz", images=DATA.load().sample[:20, ..., 0])
+    few = Arrays(str(tmp_path / "few.npz"))
+    monkeypatch.setattr(MnistSample, "held_out", lambda self: few)
+    found, said = evaluated(run)
+    assert {row["samples"] for row in found.rows if row["parameters"] == "real"} == {20}
+    assert "only 20 held-out examples: as a floor" in said
+    assert "--samples 20 compares equally many" in said
 
 
 def test_runs_that_differ_in_the_seed_are_measured_together(run, other):

@@ -10,7 +10,7 @@ from gan_jax.evaluation import feature_sets, references
 from gan_jax.evaluation.references import reference
 from tests.tiny_features import blocks, no_classes
 
-PIXELS = images.mnist_sample("test", size=8).load().sample
+PIXELS = images.mnist_sample("test", size=8).load().sample[:2000]
 NETWORK = features.function(blocks)
 
 

@@ -62,7 +62,7 @@ def test_the_bundled_classifier_reads_digits():
     extracted = network.extract(np.asarray(DIGITS.sample))
     accuracy = (extracted.probabilities.argmax(-1) == DIGITS.label).mean()
     assert accuracy >= 0.99
-    assert extracted.features.shape == (2_000, 128)
+    assert extracted.features.shape == (10_000, 128)
     assert (extracted.features.dtype, extracted.probabilities.dtype) == (np.float32, np.float32)
     np.testing.assert_allclose(extracted.probabilities.sum(1), 1, atol=1e-5)
     assert network.name == "mnist-cnn"

@@ -8,6 +8,7 @@ from scipy import stats
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
+from gan_jax.data import images
 from gan_jax.networks import conditions
 from gan_jax.sampling import samples
 from tests.tiny import init, tiny
@@ -94,8 +95,20 @@ LABELLED = tiny(
 )
 
 
+def test_labels_are_drawn_as_often_as_the_data_have_them(tmp_path):
+    labels = np.repeat([0, 1, 2], [70, 20, 10])
+    np.savez(tmp_path / "few.npz", images=np.zeros((100, 8, 8), np.uint8), labels=labels)
+    data = images.arrays(tmp_path / "few.npz", 8, 1, labels=True)
+    experiment = dataclasses.replace(LABELLED, data=data)
+    drawn = samples.draw_labels(experiment, 3, 10_000)
+    assert stats.chisquare(np.bincount(drawn), [7_000, 2_000, 1_000]).pvalue > 0.001
+    np.testing.assert_array_equal(drawn, samples.draw_labels(experiment, 3, 10_000))
+    assert not np.array_equal(drawn, samples.draw_labels(experiment, 4, 10_000))
+    assert samples.draw_labels(EXPERIMENT, 0, 4) is None
+
+
 def test_classes_take_turns_or_are_one():
-    np.testing.assert_array_equal(samples.take_turns(LABELLED, 4, first=8), [8, 9, 0, 1])
+    np.testing.assert_array_equal(samples.take_turns(LABELLED, 12)[8:], [8, 9, 0, 1])
     assert samples.take_turns(EXPERIMENT, 4) is None
     np.testing.assert_array_equal(samples.of_class(LABELLED, 3, 2), [3, 3])
     for experiment, label, message in (

@@ -156,11 +156,11 @@ class Paint(nn.Module):
         return jnp.ones((len(latent), 8, 8, 1)) * brightness * condition[:, None, None, None]
 
 
-def test_samples_are_of_all_classes_in_turn_and_judged_as_such():
+def test_samples_are_of_classes_as_in_the_data_and_judged_as_such():
     data = images.mnist_sample(size=8, labels=True)
     diagnose, state = made(data=data, generator=Paint(), discriminator=Label())
     figures = diagnose(state)
-    intended = np.arange(diagnostics.COUNT) % 10
+    intended = samples.draw_labels(diagnose.experiment, 0, diagnostics.COUNT)
     assert figures["logit_samples"] == pytest.approx(intended.mean() - 4.5, abs=1e-5)
     assert figures["accuracy_samples"] == pytest.approx((intended < 4.5).mean())
     labels = np.asarray(diagnose.training["condition"])

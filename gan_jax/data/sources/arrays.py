@@ -23,7 +23,10 @@ MOST_CLASSES = 100_000  # unless there are more images; every class has a name i
 
 @dataclass(frozen=True)
 class MnistSample(Source):
-    """The first 10,000 training or 2,000 test images of MNIST, which the package bundles.
+    """The first 10,000 training images or all 10,000 test images of MNIST, which are bundled.
+
+    MNIST's test images come writer by writer, so that their first part is no random sample. Here
+    they are in random order, `np.random.default_rng(0).permutation(10_000)`.
 
     Attributes:
         split: 'train' or 'test'.
