@@ -11,6 +11,7 @@ An augmentation with a method `next_probability` (see `Adaptive`) determines the
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -147,7 +148,7 @@ def _recoloured(images: Images, key: PRNGKeyArray) -> Images:
 
 def _translated(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
     _, height, width, channels = images.shape
-    down, right = round(height * fraction), round(width * fraction)
+    down, right = _pixels(height, fraction), _pixels(width, fraction)
     padded = jnp.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
     beyond = jnp.array([2 * down + 1, 2 * right + 1])
     corners = jax.random.randint(key, (len(images), 2), 0, beyond)
@@ -158,12 +159,17 @@ def _translated(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
     return jax.vmap(cropped)(padded, corners)
 
 
+def _pixels(size: int, fraction: float) -> int:
+    """The pixels of a fraction of an image, rounded half up as in the authors' code."""
+    return math.floor(size * fraction + 0.5)
+
+
 def _cut_out(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
     # The square's centre may be any pixel, so that part of the square may lie outside the image.
     inside = True
     for axis, axis_key in zip((1, 2), jax.random.split(key), strict=True):
         size = images.shape[axis]
-        side = round(size * fraction)
+        side = _pixels(size, fraction)
         beyond = size + 1 - side % 2
         first = jax.random.randint(axis_key, (len(images), 1), 0, beyond) - side // 2
         places = jnp.arange(size)

@@ -220,12 +220,18 @@ class TopK:
         return self.loss.discriminator(real_logits, fake_logits)
 
     def generator(self, real_logits: Any, fake_logits: Any) -> Logits:
-        """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0."""
+        """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0.
+
+        A loss that compares fakes with real examples sees only the kept fakes, each with the real
+        example of its own position.
+        """
         logits = getattr(fake_logits, "logits", fake_logits)  # which may come with label losses
         count = max(round(self.fraction * len(logits)), 1)
-        rank = jnp.argsort(jnp.argsort(-logits))
-        best = self.loss.generator(real_logits, fake_logits) * (len(logits) / count)
-        return jnp.where(rank < count, best, 0)
+        kept = jnp.argsort(-logits)[:count]
+        # Before the loss: one that averages over the fakes would give the others a gradient, too.
+        real, fake = jax.tree.map(lambda each: each[kept], (real_logits, fake_logits))
+        best = self.loss.generator(real, fake) * (len(logits) / count)
+        return jnp.zeros_like(logits).at[kept].set(best)
 
 
 @dataclasses.dataclass(frozen=True)

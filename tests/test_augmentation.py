@@ -40,6 +40,13 @@ def test_translation_moves_each_image_and_fills_with_grey():
     assert set(ys) == set(range(5)) and set(xs) == set(range(7))
 
 
+@pytest.mark.parametrize(("size", "side"), [(4, 1), (5, 1), (6, 2), (9, 2), (10, 3)])
+def test_a_fraction_of_an_image_is_rounded_half_up(size, side):
+    cut = DiffAugment(colour=False, translation=0.0, cutout=0.25)
+    blank = np.asarray(cut(jnp.ones((500, size, size, 1)), KEY, at()) == 0)
+    assert blank.any(axis=2).sum(axis=1).max() == side
+
+
 def test_cutout_blanks_one_square_of_each_image():
     cut = DiffAugment(colour=False, translation=0.0, cutout=0.5)(IMAGES, KEY, at())
     changed = np.asarray((cut != IMAGES).any(-1))

@@ -123,6 +123,17 @@ def test_top_k_is_the_mean_loss_of_the_best_fakes(fraction, count):
     assert np.count_nonzero(gradient) == count
 
 
+@pytest.mark.parametrize("loss", [losses.RelativisticAverage(), losses.RelativisticPairing()])
+def test_top_k_gives_the_other_fakes_no_gradient_where_fakes_are_compared(loss):
+    real, fake = jnp.array([0.3, -1.0, 2.0, 0.5]), jnp.array([1.0, -2.0, 0.0, 3.0])
+    top = losses.TopK(loss, 0.5)
+    gradient = jax.grad(lambda fake: top.generator(real, fake).mean())(fake)
+    kept = jnp.array([3, 0])
+    expected = jax.grad(lambda best: loss.generator(real[kept], best).mean())(fake[kept])
+    np.testing.assert_array_equal(gradient[jnp.array([1, 2])], 0)
+    np.testing.assert_allclose(gradient[kept], expected, rtol=1e-6)
+
+
 def test_top_k_keeps_as_many_where_logits_are_equal():
     value = losses.TopK(losses.Hinge(), 0.5).generator(jnp.zeros(4), jnp.ones(4))
     assert np.count_nonzero(value) == 2
