@@ -101,10 +101,8 @@ def _kill(bench: Bench, tally: Tally, target: _Target, count: int, counts: Kills
             here.append(moment)
         wrong = _to_the_end(target.start(bench, workdir))
         wrong = wrong or differences(folder / "whole", workdir) + litter(workdir)
-        if wrong:
-            tally.failures.append(f"killed {', then '.join(here)}: {'; '.join(wrong)}")
+        tally.add(f"killed {', then '.join(here)}", wrong, len(here))
         killed += len(here)
-        tally.tried += len(here)
         if killed >= count:
             break
     tally.note(f"{saves} of {killed} kills left a save unfinished")

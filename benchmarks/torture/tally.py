@@ -1,6 +1,7 @@
 """What a test has tried, and what failed."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 
 from gan_jax.reports.terminal import compact_table, make_console, print_whole
@@ -24,11 +25,14 @@ class Tally:
     failures: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
 
-    def add(self, trial: str, wrong: Sequence[str]) -> None:
-        """Counts a trial, which failed if anything is `wrong`."""
-        self.tried += 1
+    def add(self, trial: str, wrong: Sequence[str], trials: int = 1) -> None:
+        """Counts a trial, or several that are judged together; failed if anything is `wrong`."""
+        self.tried += trials
         if wrong:
             self.failures.append(f"{trial}: {'; '.join(wrong)}")
+        # At once, as all the tests take an hour.
+        failed = f", FAILED {self.failures[-1]}" if wrong else ""
+        print(f"{self.test}: {self.tried}{failed}", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Adds a note, once."""
