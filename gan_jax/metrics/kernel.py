@@ -27,7 +27,9 @@ def kernel_distance(
     The subsets overlap, so that the spread between them alone underestimates that of other samples.
     If v is the variance between subsets, each of which is a fraction f of the samples, the variance
     of the mean is v (f / (1 - f) + 1 / subsets): the first term undoes the finite-population
-    correction (Cochran, 1977), the second is left from drawing finitely many subsets.
+    correction (Cochran, 1977), the second is left from drawing finitely many subsets. Where the
+    distributions are equal, the variance falls with the square of the number of samples, which the
+    first term does not know: there the interval is up to 1.6 times as wide as it should be.
 
     Args:
         generated: features of generated samples.

@@ -35,6 +35,8 @@ def show(evaluation: Evaluation) -> None:
         console.print("too wide to show single seeds: see evaluation.jsonl of each run")
         if any(row["parameters"] == "real" for row in rows):
             console.print("real: one value for all seeds, with its interval over samples")
+    if any(row["metric"] == "kernel_distance" and row["low"] <= 0 for row in rows):
+        console.print("kernel_distance: an interval that reaches 0 is up to 1.6 times too wide")
     print_whole(console, made)
 
 

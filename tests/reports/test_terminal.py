@@ -79,13 +79,13 @@ def test_plain_output_has_every_fact_and_metric_on_one_line(capsys):
     rows = [
         row(metric, value, seed)
         for seed in range(3)
-        for metric, value in (("kernel_distance", 1.23456e-5), ("recall", 0.123456))
+        for metric, value in (("class_divergence", 1.23456e-5), ("recall", 0.123456))
     ]
     terminal.show(Evaluation(("features [blocks]" + 250 * "x",), tuple(rows)))
     fact, heading, *lines = capsys.readouterr().out.splitlines()
     assert fact == "features [blocks]" + 250 * "x"
     assert " ".join(heading.split()) == "metric of samples mean over 3 seeds seed 0 seed 1 seed 2"
-    assert [line.split()[0] for line in lines] == ["kernel_distance", "recall"]
+    assert [line.split()[0] for line in lines] == ["class_divergence", "recall"]
     assert [line.count("(") for line in lines] == [4, 4]
 
 
@@ -116,6 +116,12 @@ def test_single_seeds_are_left_out_where_they_are_too_wide(capsys, monkeypatch, 
         ["density", "ema", "1,000", "0.5 (0.5 to 0.5)"],
         ["frechet_distance", "ema", "1,000", "infinite"],
     ]
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.4, True), (0.6, False)])
+def test_a_kernel_distance_near_0_is_said_to_have_a_wide_interval(capsys, value, said):
+    terminal.show(Evaluation((), (row("kernel_distance", value),)))
+    assert ("1.6 times too wide" in capsys.readouterr().out) == said
 
 
 def test_single_seeds_are_there_where_they_fit(capsys, monkeypatch):
