@@ -116,14 +116,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
         MisnamedError: its state is at another step than the name of its folder says.
     """
     path = directory.resolve() / str(step)
-    try:
-        for file in path.rglob("*"):
-            if not file.is_dir():
-                check_regular(file)  # as Orbax would wait for somebody to write into a FIFO
-        metadata = ocp.metadata(path).custom_metadata
-        digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
-    except Exception as error:  # Orbax passes on whatever its storage layers raise
-        raise DamagedError(f"{path}: {_cause(error)}") from error
+    digests, checksum = _read_metadata(path)
     if _checksum(digests) != checksum:
         raise DamagedError(f"{path}: the names or checksums of its arrays have changed")
     expected, found = _shapes(template), {name: shape for name, (shape, _) in digests.items()}
@@ -144,6 +137,27 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     if int(inside) != step:
         raise MisnamedError(path, int(inside))
     return state
+
+
+def _read_metadata(path: Path) -> tuple[dict[str, Any], int]:
+    """Returns the digests of a checkpoint and their checksum; DamagedError where it cannot."""
+    try:
+        for file in path.rglob("*"):
+            if not file.is_dir():
+                check_regular(file)  # as Orbax would wait for somebody to write into a FIFO
+        metadata = ocp.metadata(path).custom_metadata
+        return metadata[DIGESTS], metadata[CHECKSUM]
+    except Exception as error:  # Orbax passes on whatever its storage layers raise
+        raise DamagedError(f"{path}: {_cause(error)}") from error
+
+
+def _unreadable(directory: Path) -> Iterator[tuple[int, "DamagedError"]]:
+    """Finds the checkpoints whose metadata cannot be read."""
+    for step in steps(directory):
+        try:
+            _read_metadata(directory.resolve() / str(step))
+        except DamagedError as error:
+            yield step, error
 
 
 def load_newest_intact(
@@ -178,8 +192,10 @@ def load_newest_intact(
         except DamagedError as error:
             damaged.append((step, error))
             continue
+        # Orbax would take it for the newest checkpoint and silently not save that step again, and
+        # does not open a folder with an older one whose metadata it cannot read.
+        damaged += [(older, error) for older, error in _unreadable(directory) if older < step]
         for bad_step, error in damaged if mend else ():
-            # Orbax would take it for the newest checkpoint and silently not save that step again.
             aside = directory / f"corrupt-{bad_step}"
             shutil.rmtree(aside, ignore_errors=True)
             (directory / str(bad_step)).rename(aside)

@@ -109,6 +109,17 @@ def test_a_fifo_is_damage_and_not_waited_for(tmp_path):
     assert checkpoints.load_newest_intact(tmp_path, template(STATE), [].append)[0] == 1
 
 
+@pytest.mark.parametrize("content", ["[1]", '"text"', "7"])
+def test_an_older_checkpoint_with_unreadable_metadata_is_set_aside(tmp_path, content):
+    (saved(tmp_path, 1, 2) / "1" / "_CHECKPOINT_METADATA").write_text(content)
+    said = []
+    assert checkpoints.load_newest_intact(tmp_path, template(STATE), said.append)[0] == 2
+    assert checkpoints.steps(tmp_path) == [2]
+    assert "checkpoint damaged, kept as corrupt-1" in said[0]
+    saved(tmp_path, 3)
+    assert checkpoints.steps(tmp_path) == [2, 3]
+
+
 def test_changed_names_are_damage_no_other_network(tmp_path):
     saved(tmp_path, 1, 2)
     file = tmp_path / "2" / "_CHECKPOINT_METADATA"
