@@ -18,8 +18,6 @@ from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.cache import Decoder, cached
 from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, decoded, fit
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # that TFDS keeps as it finds them
-
 
 @dataclass(frozen=True)
 class Tfds(Source):
@@ -163,7 +161,7 @@ class Tfds(Source):
 
     def _decoded(self, content: bytes) -> Image.Image:
         try:
-            return decoded(io.BytesIO(content), self.most_pixels, FORMATS)
+            return decoded(io.BytesIO(content), self.most_pixels)
         except UnreadableError as error:
             raise RequestError(
                 f"name: an image of {self.name!r} is unreadable ({error})"
