@@ -26,6 +26,8 @@ IDENTIFYING = (
     "drawn",
     "first",
     "second",
+    "size",
+    "channels",
 )
 
 Row = dict[str, Any]
@@ -41,7 +43,8 @@ def make_rows(
         network: whose features were compared.
         split: of the real examples that the generator learns from.
         source: what the samples are and where they come from: step, seed, parameters, key, and how
-            many were drawn, of which a metric may have measured fewer.
+            many were drawn, of which a metric may have measured fewer; of two sets of images,
+            their names, size and channels.
     """
     source |= {"features": network.name, "features_sha256": network.sha256()}
     return [
