@@ -1,4 +1,4 @@
-"""DCGAN on 32 x 32 RGB images from a folder of PNG or JPEG files, for example CIFAR-10.
+"""DCGAN on 32 x 32 RGB images from a folder of image files, for example CIFAR-10.
 
     gan-jax train experiments/cifar10_folder.py --data.source.path path/to/cifar10/train
 

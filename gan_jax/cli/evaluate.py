@@ -100,10 +100,11 @@ class EvaluateData(Command):
     features: str | None = None
     """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
     MODULE:FUNCTION; the one for the second set if not given."""
-    size: int = 28
-    """Height and width in pixels to which the images are scaled and cropped."""
-    channels: Literal[1, 3] = 1
-    """1 for greyscale, 3 for colour."""
+    size: int | None = None
+    """Height and width in pixels to which the images are scaled and cropped; if not given, the one
+    that all of them have."""
+    channels: Literal[1, 3] | None = None
+    """1 for greyscale, 3 for colour; if not given, what all of them are in."""
     most_pixels: int = MOST_PIXELS
     """An image file with more pixels is left out, before it is decoded."""
     out: Path | None = None

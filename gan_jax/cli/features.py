@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from tyro.conf import Positional, arg
 
 from gan_jax.cli.parsing import Command
-from gan_jax.cli.shared import check_key, check_out, check_range
+from gan_jax.cli.shared import announce, check_key, check_out, check_range
 from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
 from gan_jax.data.sources.decode import MOST_PIXELS
 
@@ -24,10 +24,11 @@ class Features(Command):
     tensorflow-datasets, such as fashion_mnist; or inception, to download Inception-v3's weights."""
     out: Path
     """File for the weights: .npz, or .pth for those of Inception-v3."""
-    size: int = 28
-    """Height and width in pixels to which the images are scaled and cropped."""
-    channels: Literal[1, 3] = 1
-    """1 for greyscale, 3 for colour."""
+    size: int | None = None
+    """Height and width in pixels to which the images are scaled and cropped; if not given, the one
+    that all of them have."""
+    channels: Literal[1, 3] | None = None
+    """1 for greyscale, 3 for colour; if not given, 3 where any of them is in colour."""
     most_pixels: int = MOST_PIXELS
     """An image file with more pixels is left out, before it is decoded."""
     epochs: int = 15
@@ -45,10 +46,12 @@ class Features(Command):
         check_out(self.out, ".npz")
         check_range("--epochs", self.epochs, 1)
         check_key("--seed", self.seed)
-        from gan_jax.data import images
+        from gan_jax.data import dataset, named
         from gan_jax.recognition import classifier_training
 
-        data = images.from_text(self.data, self.size, self.channels, most_pixels=self.most_pixels)
+        data = named.from_text(self.data, self.size, self.channels, self.most_pixels)
+        pixels = f"{data.size} x {data.size} pixels, in {named.COLOURS[data.channels]}"
+        announce(f"data: {dataset.in_words(data)}; {pixels}")
         try:
             made = classifier_training.make(data, self.data, self.out, self.epochs, self.seed)
         except KeyboardInterrupt:

@@ -33,8 +33,9 @@ class Sample(OpensRuns):
     """Sample with the generator's current parameters instead of their moving average."""
     interpolate: bool = False
     """Interpolate between pairs of random latents, one row for each pair."""
-    label: int | None = None
-    """For a run with labels: the class to draw; all classes in rotation if not given."""
+    label: str | None = None
+    """For a run with labels: name or number of the class to draw; all classes in rotation if not
+    given."""
     truncation: float | None = None
     """Draw each number of a normal latent from within plus and minus this bound: better but less
     varied samples."""
@@ -58,10 +59,13 @@ class Sample(OpensRuns):
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
         sampling.check_memory(run.experiment, samples, f"--count {self.count}", kept=True)
         sampling.check_file(run.experiment, self.out, samples)
+        of_class = ""
         if self.label is None:
             labels = sampling.take_turns(run.experiment, self.count)
         else:
-            labels = sampling.of_class(run.experiment, self.label, self.count)
+            names = run.class_names
+            labels = sampling.of_class(run.experiment, self.label, self.count, names)
+            of_class = f", class {names[labels[0]]},"
         if self.interpolate:
             if self.truncation is not None:
                 raise RequestError("--interpolate uses untruncated latents: leave --truncation out")
@@ -75,7 +79,7 @@ class Sample(OpensRuns):
         sampling.save(
             run.experiment, drawn, self.out, columns=columns, latents=latents, labels=labels
         )
-        print(f"{len(drawn)} samples of step {run.state.step} in {self.out}")
+        print(f"{len(drawn)} samples of step {run.state.step}{of_class} in {self.out}")
         return FINISHED
 
 

@@ -21,7 +21,7 @@ class Score(OpensRuns):
     directory: Annotated[Positional[Path], arg(metavar="RUN")]
     """Run directory."""
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")]
-    """PNG or JPEG files, or folders of them; scaled and cropped to the size of the run's images."""
+    """Image files, or folders of them; scaled and cropped to the size of the run's images."""
     seed: int | None = None
     """Which seed of the run; may be left out if it has only one."""
     step: str = "latest"

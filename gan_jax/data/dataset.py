@@ -22,6 +22,7 @@ from gan_jax.common.errors import RequestError
 if TYPE_CHECKING:  # features import JAX, which describing data must not
     from gan_jax.features.network import FeatureNetwork
 
+MOST_NAMES = 20  # of classes, in a message
 RawBatch = dict[str, Any]  # "sample": as stored [batch, ...]; "label": int32 [batch] or None
 
 
@@ -158,6 +159,25 @@ class Dataset(Protocol):
 
     def features(self) -> Optional["FeatureNetwork"]:
         """Returns the feature network that the package has for these data; None without one."""
+
+
+def in_words(data: Dataset) -> str:
+    """Says what data hold: how many examples, and of which classes; loads the data."""
+    examples = "1 example" if data.count == 1 else f"{data.count:,} examples"
+    names = data.class_names
+    if not names:
+        return f"{examples} without classes"
+    empty = len(names) - len(np.unique(data.load().label))
+    lacking = f" ({empty:,} of them without an example)" if empty else ""
+    classes = "1 class" if len(names) == 1 else f"{len(names):,} classes"
+    return f"{examples} of {classes}{lacking}: {in_short(names)}"
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Lists names, some of them where there are very many."""
+    if len(names) > MOST_NAMES:
+        names = (*names[: MOST_NAMES - 2], "...", names[-1])
+    return ", ".join(names)
 
 
 def check_path(path: Path, suffixes: Sequence[str]) -> None:

@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_folder_atomically
 from gan_jax.data.grids import encode_png
-from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, fit, open_image
-from gan_jax.data.sources.folder import SUFFIXES, image_files
+from gan_jax.data.sources.decode import MOST_PIXELS, SUFFIXES, UnreadableError, fit, open_image
+from gan_jax.data.sources.folder import list_files, warn_of_others
 
 _logger = logging.getLogger(__name__)
 
@@ -24,13 +24,13 @@ def read_images(
     Each file is one image; those of another size are scaled and cropped, with a warning.
 
     Args:
-        paths: PNG or JPEG files, and folders of such.
+        paths: files of any of `decode.FORMATS`, and folders of such.
         size: height and width of the result.
         channels: 1 for grey, 3 for colour.
         most_pixels: a file with more pixels is refused, and not decoded.
 
     Raises:
-        RequestError: A folder holds no image, or a file is missing, not a PNG or JPEG, damaged or
+        RequestError: A folder holds no image, or a file is missing, of another format, damaged or
             too large; names it.
     """
     files = [file for path in paths for file in _expanded(path)]
@@ -61,7 +61,8 @@ def write_images(pixels: UInt8[np.ndarray, "count height width channels"], folde
 def _expanded(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [path / name for name in image_files(path)]
-    if not files:
+    listed = list_files(path)
+    if not listed.images:
         raise RequestError(f"there is no image in {str(path)!r}, no {', '.join(SUFFIXES)} file")
-    return files
+    warn_of_others(path, listed)
+    return [path / name for name in listed.images]

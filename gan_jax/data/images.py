@@ -14,14 +14,14 @@ from jaxtyping import Float32, Int32, Integer, UInt8
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
-from gan_jax.common.validation import check_bounds, check_types, nearest
+from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data import grids, image_files
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
 from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.data.sources.base import Examples, Source, load_once
 from gan_jax.data.sources.decode import MOST_PIXELS
-from gan_jax.data.sources.folder import TESTING, TRAINING, Folder
+from gan_jax.data.sources.folder import Folder
 from gan_jax.data.sources.stacked import Stacked
 from gan_jax.data.sources.tfds import Tfds
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # features import JAX, which describing data must not
     from gan_jax.features.network import FeatureNetwork
 
 FINGERPRINTED_BYTES = 2**28
+LIKE_MNIST = ("mnist", "fashion_mnist", "kmnist", "emnist")  # in tfds: 28 x 28 pixels, grey
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ class Images:
         self._check_size()
         examples = load_once(self.source, self.size, self.channels)
         if self.labels and examples.label is None:
-            raise RequestError(f"labels is True, but there are none in {self.source}")
+            raise RequestError(
+                f"labels is True, but there are none in {self.source}: {examples.unlabelled}"
+            )
         return examples
 
     def held_out(self) -> Self | None:
@@ -229,8 +232,8 @@ def mnist_sample(
 def tfds(
     name: str,
     split: str = "train",
-    size: int = 28,
-    channels: int = 1,
+    size: int | None = None,
+    channels: int | None = None,
     labels: bool = False,
     data_dir: str | os.PathLike[str] | None = None,
     most_pixels: int = MOST_PIXELS,
@@ -243,8 +246,9 @@ def tfds(
     Args:
         name: 'mnist', 'emnist/letters' or 'cifar10:3.0.2' for example.
         split: 'train', 'train[:1000]' or 'train+test' for example.
-        size: height and width in pixels to which the images are scaled and cropped.
-        channels: 1 for luminance, 3 for colour.
+        size: height and width in pixels to which the images are scaled and cropped; may be left out
+            for LIKE_MNIST only.
+        channels: 1 for luminance, 3 for colour; may be left out likewise.
         labels: whether batches carry the class of each image as their condition.
         data_dir: root of all prepared data sets; None is the default of tensorflow-datasets, which
             the environment variable TFDS_DATA_DIR sets.
@@ -254,7 +258,14 @@ def tfds(
         RequestError: An argument has the wrong type or value. An unknown name or split, and
             missing data that cannot be downloaded, are reported when the data are loaded.
     """
-    return Images(Tfds(name, split, _text(data_dir), most_pixels), size, channels, labels)
+    source = Tfds(name, split, _text(data_dir), most_pixels)
+    if re.split("[/:]", name)[0] in LIKE_MNIST:
+        size, channels = 28 if size is None else size, 1 if channels is None else channels
+    if size is None or channels is None:
+        raise RequestError(
+            f"images.tfds({name!r}): give size and channels, size=32 and channels=3 for example"
+        )
+    return Images(source, size, channels, labels)
 
 
 def folder(
@@ -265,10 +276,10 @@ def folder(
     corrupt: str = "skip",
     most_pixels: int = MOST_PIXELS,
 ) -> Images:
-    """Describes the PNG and JPEG images of a folder, with one sub-folder per class.
+    """Describes the images of a folder, with one sub-folder per class.
 
     Args:
-        path: the folder; if it holds images itself, none of them has a label.
+        path: the folder, see `Folder`; if it holds images itself, none of them has a label.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the class of each image as their condition.
@@ -289,7 +300,7 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
 
     Args:
         path: file with `images`, uint8 [number, height, width] or [number, height, width,
-            channels], and optionally `labels`, integers [number] from 0 on; see `Arrays`.
+            channels], and optionally `labels`, integers [number]; see `Arrays`.
         size: height and width in pixels to which the images are scaled and cropped.
         channels: 1 for luminance, 3 for colour.
         labels: whether batches carry the label of each image as their condition.
@@ -315,45 +326,6 @@ def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images
     if images.channels != 1:
         raise RequestError(f"images.channels = {images.channels}: only grey images can be stacked")
     return Images(Stacked(images.source, count), images.size, 3, labels)
-
-
-def from_text(
-    text: str, size: int, channels: int, labels: bool = False, most_pixels: int = MOST_PIXELS
-) -> Images:
-    """Describes the images that a user names on the command line.
-
-    Args:
-        text: 'mnist_sample', a folder, an .npz file, or the name of a data set of
-            tensorflow-datasets. An existing folder takes precedence over a data set of the same
-            name, and what starts with '/', '.' or '~' is always a path.
-        size: height and width in pixels to which the images are scaled and cropped.
-        channels: 1 for luminance, 3 for colour.
-        labels: whether batches carry the class of each image as their condition.
-        most_pixels: of an image of a folder or of tensorflow-datasets, see `folder` and `tfds`.
-
-    Raises:
-        RequestError: The text is none of these, or names a folder that holds training and test
-            images in sub-folders. What is missing is reported when the data are loaded.
-    """
-    path = Path(text).expanduser()
-    if text == "mnist_sample":
-        return mnist_sample("train", channels, size, labels)
-    if path.suffix == ".npz":
-        return arrays(path, size, channels, labels)
-    if path.is_dir() or (text.startswith(("/", ".", "~")) and not path.exists()):
-        if any((path / TRAINING).is_dir() and (path / name).is_dir() for name in TESTING):
-            raise RequestError(
-                f"{text!r} holds training and test images in folders of their own; give "
-                f"{str(path / TRAINING)!r}, for example"
-            )
-        return folder(path, size, channels, labels, most_pixels=most_pixels)
-    if re.fullmatch(r"[a-z][\w-]*(/[\w.+-]+)?(:[\w.*]+)?", text) and not path.exists():
-        return tfds(text, "train", size, channels, labels, most_pixels=most_pixels)
-    names = os.listdir(path.parent) if path.parent.is_dir() else ()
-    raise RequestError(
-        f"{text!r} is not a data set: give mnist_sample, a folder of images, an .npz file, or a "
-        f"name of tensorflow-datasets, 'fashion_mnist' for example{nearest(path.name, names)}"
-    )
 
 
 def _text(path: object) -> object:

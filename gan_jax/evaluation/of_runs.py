@@ -5,20 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gan_jax import runs
-from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
-from gan_jax.common.reading import open_regular
-from gan_jax.data import images
+from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.decode import MOST_PIXELS
+from gan_jax.evaluation import image_sets
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
-from gan_jax.features.network import FeatureNetwork, StoredSamples
+from gan_jax.features.network import FeatureNetwork
 from gan_jax.metrics.names import BETTER
 from gan_jax.runs import serialisation
 from gan_jax.sampling import samples
@@ -107,8 +104,8 @@ def evaluate_runs(
 def evaluate_data(
     first: str,
     second: str,
-    size: int,
-    channels: int,
+    size: int | None = None,
+    channels: int | None = None,
     network: FeatureNetwork | None = None,
     announce: Callable[[str], None] = print,
     most_pixels: int = MOST_PIXELS,
@@ -116,21 +113,22 @@ def evaluate_data(
     """Measures a set of images against another, as if the first were samples of a generator.
 
     Args:
-        first: folder, .npz file or data set, see `images.from_text`; or an .npz file that
-            `gan-jax sample` wrote.
+        first: folder, .npz file or data set, see `data.named`; or an .npz file of samples, see
+            `image_sets`.
         second: likewise; stands for both training and held-out examples.
-        size: height and width to which both are scaled and cropped, in pixels.
-        channels: 1 for grey, 3 for colour.
+        size: height and width to which both are scaled and cropped, in pixels; their own if None.
+        channels: 1 for grey, 3 for colour; their own if None.
         network: whose features are compared; if None, the one bundled for the second.
         announce: is told what is left out, and why.
-        most_pixels: of an image file, see `images.from_text`.
+        most_pixels: of an image file, see `images.folder`.
 
     Raises:
-        RequestError: images are missing or not what the network takes, or there is only one.
+        RequestError: images are missing or not what the network takes, there is only one, they
+            differ in size or channels and these were not given, or samples are out of range.
     """
-    stored = [_stored(text, size, channels, most_pixels) for text in (first, second)]
-    network = network or bundled_network(images.from_text(second, size, channels))
-    compared = [reference(each, network) for each in stored]
+    sets = image_sets.read((first, second), size, channels, announce, most_pixels)
+    network = network or bundled_network(sets[1].described)
+    compared = [reference(each.stored, network) for each in sets]
     sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show; and images have no known modes.
@@ -138,8 +136,11 @@ def evaluate_data(
     names = [name for name in BETTER if name not in unknown]
     lacking = {name: need for name, need in unavailable(sides).items() if name in names}
     _announce(lacking, announce)
-    rows = make_rows(measure(sides, names), network, "all", first=first, second=second)
-    facts = [_features_line(network)]
+    size, _, channels = sets[0].described.sample_shape
+    shape = {"size": size, "channels": channels}
+    rows = make_rows(measure(sides, names), network, "all", first=first, second=second, **shape)
+    colours = COLOURS[channels]
+    facts = [_features_line(network), f"images of {size} x {size} pixels, in {colours}"]
     for text, found in zip((first, second), compared, strict=True):
         kept = len(found.kept.features)
         part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
@@ -224,26 +225,3 @@ def _commit(run: runs.Run) -> str:
 
 def _features_line(network: FeatureNetwork) -> str:
     return f"features {network.name}, sha256 {network.sha256()[:12]}"
-
-
-def _stored(text: str, size: int, channels: int, most_pixels: int) -> StoredSamples:
-    path = Path(text).expanduser()
-    if runs.RunDirectory(path).config.exists():
-        raise RequestError(f"--data {text}: is a run: gan-jax evaluate {text}, without --data")
-    data = images.from_text(text, size, channels, most_pixels=most_pixels)
-    drawn = _drawn(path) if path.suffix == ".npz" and path.is_file() else None
-    if drawn is None:
-        return data.load().sample
-    if drawn.shape[1:] != data.sample_shape:
-        found, wanted = ("x".join(map(str, of)) for of in (drawn.shape[1:], data.sample_shape))
-        raise RequestError(f"{text} holds samples of {found}, not {wanted}")
-    return data.to_stored(drawn)
-
-
-def _drawn(path: Path) -> np.ndarray | None:
-    """Samples that `gan-jax sample` wrote; None where the file holds something else."""
-    try:
-        with open_regular(path) as file:
-            return read_arrays(file, "samples".__eq__).arrays.get("samples")
-    except (DamagedArraysError, OSError, RequestError):
-        return None  # loading it as images says what is wrong with it

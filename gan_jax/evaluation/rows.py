@@ -27,6 +27,8 @@ IDENTIFYING = (
     "labels",
     "first",
     "second",
+    "size",
+    "channels",
 )
 
 Row = dict[str, Any]
@@ -42,8 +44,8 @@ def make_rows(
         network: whose features were compared.
         split: of the real examples that the generator learns from.
         source: what the samples are and where they come from: step, seed, parameters, key, and how
-            many were drawn, of which a metric may have measured fewer; and "labels", how classes
-            were drawn, where the data have them.
+            many were drawn, of which a metric may have measured fewer; where the data have them,
+            how labels were drawn; of two sets of images, their names, size and channels.
     """
     source |= {"features": network.name, "features_sha256": network.sha256()}
     return [

@@ -105,9 +105,11 @@ def classify(saved: classifier_file.Saved, stored: StoredSamples, name: str = ""
     """
     description, variables = saved
     shape = (description.size, description.size, description.channels)
-    check_samples(
-        name, stored, "uint8", shape, "; `gan-jax features` trains a network for images of any size"
+    advice = (
+        "; `gan-jax features` trains a network for images of any size, and `gan-jax evaluate "
+        f"--data` scales images with --size {description.size} --channels {description.channels}"
     )
+    check_samples(name, stored, "uint8", shape, advice)
     return in_batches(functools.partial(_apply, description.network, variables), stored)
 
 

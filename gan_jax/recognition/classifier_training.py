@@ -178,9 +178,10 @@ def split(data: Images) -> Parts:
     """
     named = f"a classifier needs images of two classes or more; {data.source}"
     if data.classes < 2:
+        found = "only one" if data.classes else f"no labels ({data.load().unlabelled})"
         raise RequestError(
-            f"{named} has {'only one' if data.classes else 'no labels'}: in a folder, each class "
-            "is a sub-folder; in an .npz, 'labels' gives the class of each image"
+            f"{named} has {found}: in a folder, each class is a sub-folder; in an .npz, 'labels' "
+            "gives the class of each image"
         )
     everything = np.arange(data.count, dtype=np.int32)
     held_out = data.held_out()

@@ -33,6 +33,15 @@ class Run:
     experiment: Experiment
     state: gan.GANState
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that it was trained on, for which the data need not be there.
+
+        They are not in the records of earlier versions; then those of the data as they are now.
+        """
+        recorded = require_record(self.directory.path).get("class_names")
+        return self.experiment.data.class_names if recorded is None else tuple(map(str, recorded))
+
 
 def load(path: Path | str, step: Step = "latest") -> Run:
     """Opens a run and loads one of its checkpoints.

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from jaxtyping import Array, Float, Float32, Int32
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
+from gan_jax.common.validation import nearest
+from gan_jax.data.dataset import in_short
 from gan_jax.experiment import Experiment
 from gan_jax.runtime import devices
 
@@ -100,8 +103,17 @@ def draw_labels(experiment: Experiment, key: int, count: int) -> Int32[np.ndarra
     return found[np.random.default_rng(key).integers(len(found), size=count)]
 
 
-def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray, " count"]:
+def of_class(
+    experiment: Experiment, label: int | str, count: int, class_names: Sequence[str] | None = None
+) -> Int32[np.ndarray, " count"]:
     """Returns one class for all of `count` samples.
+
+    Args:
+        experiment: what the run is.
+        label: name or number of the class, as a text or not; names come first, as those of digits
+            may be numbers, too.
+        count: how many samples.
+        class_names: of the run, see `runs.Run.class_names`; those of the data if None.
 
     Raises:
         RequestError: the run is not conditioned on labels, or there is no such class.
@@ -110,10 +122,16 @@ def of_class(experiment: Experiment, label: int, count: int) -> Int32[np.ndarray
         raise RequestError(
             f"label {label}: the run was trained without labels, which data have with labels=True"
         )
-    classes = experiment.data.classes
-    if not 0 <= label < classes:
-        raise RequestError(f"label {label}: the run has the classes 0 to {classes - 1}")
-    return np.full(count, label, np.int32)
+    names = list(experiment.data.class_names if class_names is None else class_names)
+    text = str(label)
+    if text in names:
+        return np.full(count, names.index(text), np.int32)
+    if text.isascii() and text.isdecimal() and int(text) < len(names):
+        return np.full(count, int(text), np.int32)
+    near = "" if text.isdecimal() else nearest(text, names)
+    raise RequestError(
+        f"label {label}: the run has the classes 0 to {len(names) - 1}: {in_short(names)}{near}"
+    )
 
 
 def draw(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from gan_jax import gan, runs
 from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary
+from gan_jax.data import dataset
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
@@ -45,6 +46,13 @@ class Start:
         if self.restored:
             return f"resuming {path} at step {self.step} of {last_step}"
         return f"training {last_step} steps in {path}"
+
+
+def data_in_words(experiment: Experiment) -> str:
+    """Says what was found to train on; loads the data."""
+    data = experiment.data
+    unused = "; their labels are not used" if data.class_names and not data.labels else ""
+    return f"data: {dataset.in_words(data)}{unused}"
 
 
 def initialise(experiment: Experiment, init_from: InitFrom | None) -> Initial:

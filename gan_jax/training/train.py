@@ -35,7 +35,7 @@ from gan_jax.training.parallel_seeds import Strategy, make_plan, resolve
 from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
-from gan_jax.training.start import Start, align, find_start, initialise, locked
+from gan_jax.training.start import Start, align, data_in_words, find_start, initialise, locked
 
 Experiments = Mapping[runs.RunDirectory, Experiment]  # of each run, by its directory
 
@@ -50,6 +50,7 @@ class _Common:
     light_evaluation: LightEvaluation | None
     several: bool
     hooks: tuple[Hook, ...]
+    data: str  # what was found of them, in words
 
 
 def train(
@@ -148,8 +149,10 @@ def train_runs(
         light_evaluation=LightEvaluation.of(experiment),
         several=several,
         hooks=tuple(hooks),
+        data=data_in_words(experiment),
     )
-    known_now = {"data": experiment.data.fingerprint()}
+    class_names = {"class_names": list(experiment.data.class_names)}
+    known_now = {"data": experiment.data.fingerprint()} | class_names
     if common.light_evaluation:
         known_now["features"] = common.light_evaluation.evaluator.network.sha256()
     _check_agreement(experiments, known_now, common_record["init_from"])
@@ -177,7 +180,8 @@ def train_runs(
                 ):
                     start = dataclasses.replace(start, messages=(*start.messages, changed))
                 starts.append(start)
-                records[directory] = runs.extend_record(earlier, record, start.step)
+                # Sub-folders may have other names than when the run started.
+                records[directory] = runs.extend_record(earlier, record, start.step) | class_names
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")
@@ -192,6 +196,8 @@ def train_runs(
                     runs.write_record(start.directory, record)
                 trust.remember(record["experiment"], record["file"])  # it has just been run
             start.directory.samples.mkdir(exist_ok=True)
+        if is_first:
+            print(common.data, file=sys.stderr)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
 
@@ -251,6 +257,7 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
             say = functools.partial(_say, display, log)
+            log.message(common.data)
             for message in (*start.messages, start.in_words(last_step)):
                 say(message)
             if common.light_evaluation:

@@ -37,11 +37,15 @@ def test_evaluate_measures_two_sets_of_images(capsys, tmp_path):
 
     digits, out = tmp_path / "digits.npz", tmp_path / "scores.jsonl"
     np.savez(digits, images=images.mnist_sample("test", size=8).load().sample[:60])
-    arguments = ("--data", digits, digits, "--size", 8, "--features", BLOCKS, "--out", out)
+    arguments = ("--data", digits, digits, "--features", BLOCKS, "--out", out)
     code, printed, err = gan_jax(capsys, "evaluate", *arguments)
     assert code == 0, err
     assert f"60 images of {digits}" in printed
+    assert "images of 8 x 8 pixels, in grey" in printed
     assert {(row["first"], row["second"]) for row in read_rows(out)} == {(str(digits),) * 2}
+    lines = len(read_rows(out))
+    assert gan_jax(capsys, "evaluate", *arguments, "--channels", 3)[0] == 0
+    assert len(read_rows(out)) == 2 * lines
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from tests.command_line import gan_jax
         (["mnist_sample", "--out", "x.npz", "--channels", "2"], "invalid choice '2'"),
         (["mnist_sample"], "--out"),
         (["photos", "--out", "x.npz"], "photos/train"),
-        (["flat", "--out", "x.npz"], "no labels: in a folder, each class is a sub-folder"),
+        (["flat", "--out", "x.npz"], "no labels (the images lie in the folder itself"),
+        (["mixed", "--out", "x.npz"], "differ in size (mixed: 8 x 8 (1), 9 x 9 (1)): give --size"),
+        (["ids.npz", "--out", "x.npz"], "30 images have 30 different labels, from 20261128 to"),
+        (["photos/arr.npy", "--out", "x.npz"], "is an .npy file: put it into an .npz file"),
         (["./nowhere", "--out", "x.npz"], "there is no folder"),
         (["Phtos", "--out", "x.npz"], "'Phtos' is not a data set: give mnist_sample, a folder"),
     ],
@@ -27,14 +30,17 @@ from tests.command_line import gan_jax
 def test_features_of_wrong_data_are_refused(capsys, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for folder in ("photos/train", "photos/test", "flat"):
+    for folder in ("photos/train", "photos/test", "flat", "mixed"):
         (tmp_path / folder).mkdir(parents=True)
-    Image.new("L", (8, 8)).save(tmp_path / "flat" / "1.png")
+        Image.new("L", (8, 8)).save(tmp_path / folder / "1.png")
+    Image.new("L", (9, 9)).save(tmp_path / "mixed" / "2.png")
+    np.savez("ids.npz", images=np.zeros((30, 8, 8), np.uint8), labels=np.arange(30) + 20261128)
+    np.save("photos/arr.npy", np.zeros((3, 8, 8), np.uint8))
     code, _, err = gan_jax(capsys, "features", *arguments)
     assert code == 2
     assert message in err
     assert "Traceback" not in err
-    assert not list(tmp_path.rglob("*.npz"))
+    assert not (tmp_path / "x.npz").exists()
 
 
 def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkeypatch):
@@ -44,11 +50,13 @@ def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     examples = images.mnist_sample("test", size=8).load()
     np.savez("digits.npz", images=examples.sample[:300], labels=examples.label[:300])
-    arguments = ("digits.npz", "--out", "made.npz", "--size", 8, "--epochs", 1)
+    arguments = ("digits.npz", "--out", "made.npz", "--epochs", 1)
     code, out, err = gan_jax(capsys, "features", *arguments)
     assert code == 0, err
     made = named.from_text("made.npz").description
     assert (made.data, made.size, made.test_count, made.epochs) == ("digits.npz", 8, 30, 1)
+    found = "data: 300 examples of 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; 8 x 8 pixels, in grey"
+    assert found in err
     assert f"{made.test_accuracy:.2%} of 30 test images right" in out
 
 

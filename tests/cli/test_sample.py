@@ -107,6 +107,41 @@ def test_truncated_samples_are_other_samples(capsys, run, tmp_path):
         assert "labels" not in cut
 
 
+@pytest.mark.slow
+def test_a_class_of_a_folder_is_sampled_by_its_name_without_the_folder(capsys, tmp_path):
+    experiment = tmp_path / "pets_experiment.py"
+    experiment.write_text(
+        "from gan_jax.data import images\n"
+        "from gan_jax.networks import conditions\n"
+        "from tests.tiny import tiny\n"
+        "base = tiny()\n"
+        "experiment = tiny(\n"
+        "    data=images.folder('pets', 8, 1, labels=True),\n"
+        "    generator=conditions.Generator(base.generator, classes=2),\n"
+        "    discriminator=conditions.Discriminator(base.discriminator, classes=2),\n"
+        ")\n"
+    )
+    for name, suffix in (("cat", "png"), ("dog", "webp")):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            picture = Image.new("L", (8, 8), 20 * number)
+            picture.save(tmp_path / "pets" / name / f"{number}.{suffix}")
+    run, folder = tmp_path / "run", tmp_path / "pets"
+    code, _, err = gan_jax(
+        capsys, "train", experiment, "--workdir", run, "--data.source.path", folder
+    )
+    assert code == 0 and err.count("data: 20 examples of 2 classes: cat, dog") == 1
+    shutil.rmtree(folder)
+    for label in ("dog", "1"):
+        words = ("--label", label, "--out", tmp_path / f"{label}.npz")
+        code, out, err = gan_jax(capsys, "sample", run, *words)
+        assert code == 0, err
+        assert "samples of step 12, class dog, in" in out
+    assert (tmp_path / "dog.npz").read_bytes() == (tmp_path / "1.npz").read_bytes()
+    code, _, err = gan_jax(capsys, "sample", run, "--label", "dgo")
+    assert code == 2 and "label dgo: the run has the classes 0 to 1: cat, dog; did you" in err
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -231,35 +231,16 @@ def test_the_folder_beside_the_training_folder_is_held_out(tmp_path):
     assert images.folder(tmp_path / "test", 8).held_out() is None
 
 
-def test_data_are_named_by_text(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "cifar10").mkdir()
-    for text, described in {
-        "mnist_sample": images.mnist_sample("train", 3, 16, True),
-        "photos": images.folder("photos", 16, 3, True),
-        "cifar10": images.folder("cifar10", 16, 3, True),
-        "./nowhere": images.folder("nowhere", 16, 3, True),
-        "/no/where": images.folder("/no/where", 16, 3, True),
-        "some/file.npz": images.arrays("some/file.npz", 16, 3, True),
-        "emnist/letters": images.tfds("emnist/letters", "train", 16, 3, True),
-        "cifar100:3.0.2": images.tfds("cifar100:3.0.2", "train", 16, 3, True),
-    }.items():
-        assert images.from_text(text, 16, 3, True) == described
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist:3.0.1", "emnist/letters"])
+def test_data_sets_like_mnist_have_its_size_and_channels(name):
+    assert images.tfds(name) == images.tfds(name, size=28, channels=1)
+    assert images.tfds(name, channels=3).sample_shape == (28, 28, 3)
 
 
-def test_text_that_names_no_data_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "Photos").mkdir()
-    (tmp_path / "readme").write_text("")
-    with pytest.raises(RequestError, match=r"'Phtos' is not a data set: .*did you mean 'Photos'"):
-        images.from_text("Phtos", 8, 1)
-    with pytest.raises(RequestError, match="'readme' is not a data set"):
-        images.from_text("readme", 8, 1)
-    (tmp_path / "Photos" / "train").mkdir()
-    (tmp_path / "Photos" / "test").mkdir()
-    with pytest.raises(RequestError, match="folders of their own; give 'Photos/train'"):
-        images.from_text("Photos", 8, 1)
+@pytest.mark.parametrize("given", [{}, {"size": 32}, {"channels": 3}])
+def test_other_data_sets_need_size_and_channels(given):
+    with pytest.raises(RequestError, match=r"images\.tfds\('cifar10'\): give size and channels"):
+        images.tfds("cifar10", **given)
 
 
 def test_data_say_what_they_are_without_loading():

@@ -11,6 +11,7 @@ from gan_jax import features, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.data.grids import to_pixels
+from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.evaluation import references
 from gan_jax.evaluation.of_runs import evaluate_data, evaluate_runs
@@ -227,7 +228,9 @@ def test_what_too_few_images_do_not_allow_is_left_out_and_said(digits, tmp_path)
     assert said == ["left out: density, coverage: needs at least 30 samples and 30 real examples"]
 
 
-def test_drawn_samples_of_another_size_are_refused(digits, tmp_path):
-    np.savez(tmp_path / "drawn.npz", samples=np.zeros((9, 16, 16, 1), np.float32))
-    with pytest.raises(RequestError, match="holds samples of 16x16x1, not 8x8x1"):
-        of_data(tmp_path / "drawn.npz", digits)
+@pytest.mark.parametrize("asked", [(None, None), (8, 1), (8, 3)])
+def test_size_and_channels_are_said_and_recorded(digits, asked):
+    evaluation = evaluate_data(str(digits), str(digits), *asked, NETWORK)
+    channels = asked[1] or 1
+    assert {(row["size"], row["channels"]) for row in evaluation.rows} == {(8, channels)}
+    assert f"images of 8 x 8 pixels, in {COLOURS[channels]}" in evaluation.facts

@@ -41,6 +41,18 @@ def test_the_same_measurement_again_replaces_its_rows(tmp_path):
     assert found == [(10, 0, 1.0), (5, 0, 2.0), (5, 1, 3.0)]
 
 
+def test_sets_of_images_of_other_sizes_are_other_measurements(tmp_path):
+    path = tmp_path / "scores.jsonl"
+    names = {"first": "a", "second": "b"}
+    earlier = rows(**names)  # as before size and channels were recorded
+    record_rows(path, earlier)
+    for size, channels in ((28, 1), (64, 1), (64, 3), (28, 1)):
+        record_rows(path, rows(size=size, channels=channels, **names))
+    found = [(row.get("size"), row.get("channels")) for row in read_rows(path)]
+    assert found == [(None, None), (64, 1), (64, 3), (28, 1)]
+    assert read_rows(path)[0] == earlier[0]
+
+
 def test_lines_that_another_hand_damaged_are_left_out(tmp_path):
     path = tmp_path / "evaluation.jsonl"
     record_rows(path, rows())

@@ -198,7 +198,7 @@ def test_steps_together_are_the_steps_one_by_one(monkeypatch, digits):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"labels": None}, "no labels: in a folder, each class is a sub-folder"),
+        ({"labels": None}, r"no labels \(the file holds no 'labels'\): in a folder, each"),
         ({"labels": np.zeros(300, int)}, "has only one"),
     ],
 )

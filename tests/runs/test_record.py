@@ -24,7 +24,10 @@ def test_only_the_length_of_a_run_may_change(tmp_path):
         runs.claim(directory, runs.make_record(tiny(latent_size=5), None, None))
 
 
-@pytest.mark.parametrize("content", ["{", "[1, 2]", '{"learning_rate": 3}'])
+NO_NAMES = '{"experiment": {}, "init_from": null, "file": null, "class_names": 3}'
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", '{"learning_rate": 3}', NO_NAMES])
 def test_a_config_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(RequestError, match=r"config\.json"):
@@ -40,6 +43,18 @@ def test_records_say_what_ran_and_with_which_versions(tmp_path):
     assert record["file"] == str(file)
     assert set(VERSIONED) < set(record["versions"])
     assert runs.experiment_of(record) == tiny()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "names"),
+    [({"class_names": ["cat", "dog"]}, ("cat", "dog")), ({}, tuple("0123456789"))],
+)
+def test_class_names_are_those_of_the_record_or_for_earlier_runs_of_the_data(
+    tmp_path, recorded, names
+):
+    directory = runs.RunDirectory(tmp_path)
+    runs.write_record(directory, runs.make_record(tiny(), None, None) | recorded)
+    assert runs.Run(directory, tiny(), None).class_names == names
 
 
 def test_loading_names_what_is_missing(tmp_path):

@@ -111,12 +111,28 @@ def test_classes_take_turns_or_are_one():
     np.testing.assert_array_equal(samples.take_turns(LABELLED, 12)[8:], [8, 9, 0, 1])
     assert samples.take_turns(EXPERIMENT, 4) is None
     np.testing.assert_array_equal(samples.of_class(LABELLED, 3, 2), [3, 3])
-    for experiment, label, message in (
-        (LABELLED, 10, "label 10: the run has the classes 0 to 9"),
-        (EXPERIMENT, 1, "label 1: the run was trained without labels"),
-    ):
-        with pytest.raises(RequestError, match=message):
-            samples.of_class(experiment, label, 2)
+    with pytest.raises(RequestError, match="label 1: the run was trained without labels"):
+        samples.of_class(EXPERIMENT, 1, 2)
+
+
+@pytest.mark.parametrize(("label", "number"), [("cat", 0), ("1", 2), (1, 2), ("2", 2), (0, 0)])
+def test_a_class_is_chosen_by_its_name_or_else_its_number(label, number):
+    chosen = samples.of_class(LABELLED, label, 1, ["cat", "dog", "1"])
+    np.testing.assert_array_equal(chosen, [number])
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("cta", "label cta: the run has the classes 0 to 1: cat, dog; did you mean 'cat'"),
+        (2, "label 2: the run has the classes 0 to 1: cat, dog$"),
+        ("-1", "label -1: the run has the classes 0 to 1"),
+        ("²", "label ²: the run has the classes 0 to 1"),
+    ],
+)
+def test_a_class_that_is_not_there_is_refused(label, message):
+    with pytest.raises(RequestError, match=message):
+        samples.of_class(LABELLED, label, 1, ["cat", "dog"])
 
 
 def test_samples_have_the_label_that_was_asked_for():

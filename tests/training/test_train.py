@@ -88,6 +88,9 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
     record = json.loads((uninterrupted / "config.json").read_text())
     assert runs.experiment_of(record) == tiny()
     assert record["versions"]["jax"] == jax.__version__
+    assert record["class_names"] == [str(digit) for digit in range(10)]
+    digits = "data: 2,000 examples of 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert f"{digits}; their labels are not used" in (uninterrupted / "log.txt").read_text()
 
 
 def test_the_loop_does_what_the_update_says(uninterrupted):

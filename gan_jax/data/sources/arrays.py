@@ -1,6 +1,7 @@
 """Images from arrays: the bundled sample of MNIST, and .npz files."""
 
 import importlib.resources
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
 from gan_jax.common.reading import open_regular
 from gan_jax.common.validation import check_not_empty, check_types, nearest
-from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources import classes, other_files
+from gan_jax.data.sources.base import Examples, Shapes, Source
 from gan_jax.data.sources.decode import fit
 
-MOST_CLASSES = 100_000  # unless there are more images; every class has a name in memory
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class MnistSample(Source):
         names = tuple(str(digit) for digit in range(10))
         return Examples(fit_all(images, size, channels), labels.astype(np.int32), names)
 
+    def shapes(self) -> Shapes:
+        """Returns MNIST's own shape."""
+        return Shapes({(28, 28, 1): len(self.examples(28, 1).sample)})
+
     def held_out(self) -> Self | None:
         """Returns the test images for the training images, else None."""
         return MnistSample("test") if self.split == "train" else None
@@ -58,8 +64,8 @@ class Arrays(Source):
 
     Attributes:
         path: file with `images`, uint8 [number, height, width] or [number, height, width,
-            channels], and optionally `labels`, integers [number] from 0 on, below MOST_CLASSES or
-            the number of images, whichever is larger.
+            channels], and optionally `labels`, integers [number]; `classes.of_numbers` says which
+            of them are classes.
     """
 
     path: str
@@ -71,13 +77,19 @@ class Arrays(Source):
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and their labels; RequestError where the file is not as described."""
         images, labels = self._read()
-        self._check_images(images)
+        if images.max() <= 1:
+            _logger.warning("%s: all 'images' are 0 or 1; white is 255, not 1", self.path)
         sample = fit_all(images, size, channels)
         if labels is None:
-            return Examples(sample, None, ())
+            return Examples(sample, None, (), "the file holds no 'labels'")
         self._check_labels(labels, len(images))
-        names = tuple(str(label) for label in range(int(labels.max()) + 1))
-        return Examples(sample, labels.astype(np.int32), names)
+        return classes.of_numbers(sample, labels)
+
+    def shapes(self) -> Shapes:
+        """Returns the shape that all images of the array have."""
+        images, _ = self._read()
+        number, height, width, *channels = images.shape
+        return Shapes({(height, width, 1 if channels in ([], [1]) else 3): number})
 
     def _read(self) -> tuple[np.ndarray, np.ndarray | None]:
         path = Path(self.path).expanduser()
@@ -89,9 +101,12 @@ class Arrays(Source):
             with open_regular(path) as file:
                 found = read_arrays(file, ("images", "labels").__contains__)
         except (DamagedArraysError, OSError, RequestError) as error:
+            if path.is_file() and path.suffix.lower() != ".npz":
+                raise RequestError(f"path: {self.path!r} {other_files.advice(path)}") from error
             raise self._wrong(f"cannot be read as .npz ({error})") from error
         if "images" not in found.arrays:
             raise self._wrong(f"holds {', '.join(found.names) or 'nothing'}, but no 'images'")
+        self._check_images(found.arrays["images"])
         return found.arrays["images"], found.arrays.get("labels")
 
     def _check_images(self, images: np.ndarray) -> None:
@@ -107,12 +122,6 @@ class Arrays(Source):
             raise self._wrong(
                 f"holds 'labels' of type {labels.dtype} and shape {labels.shape}, "
                 f"not integers of shape ({count},)"
-            )
-        most = max(count, MOST_CLASSES)
-        if labels.min() < 0 or labels.max() >= most:
-            raise self._wrong(
-                f"holds labels from {labels.min()} to {labels.max()}, not from 0 to {most - 1} at "
-                "most: number the classes from 0 on"
             )
 
     def _wrong(self, found: str) -> RequestError:

@@ -3,11 +3,15 @@
 import abc
 import functools
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from jaxtyping import Int32, UInt8
+
+# How many images have which height, width and channels (1 or 3), as they are before any scaling.
+Shapes = Counter[tuple[int, int, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +23,13 @@ class Examples:
         label: class of each example, int32 [number] in [0, len(class_names)), or None where the
             data have no labels.
         class_names: name of each class; empty where the data have no labels.
+        unlabelled: why the data have no labels; empty where they have some.
     """
 
     sample: UInt8[np.ndarray, "number size size channels"]
     label: Int32[np.ndarray, " number"] | None
     class_names: tuple[str, ...]
+    unlabelled: str = ""
 
 
 class Source(abc.ABC):
@@ -43,6 +49,10 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def examples(self, size: int, channels: int) -> Examples:
         """Returns all images, each of shape (size, size, channels)."""
+
+    @abc.abstractmethod
+    def shapes(self) -> Shapes:
+        """Counts the images by their own shape, without decoding them."""
 
     def held_out(self) -> Self | None:
         """Returns the source of the images set apart for testing; None where there are none."""

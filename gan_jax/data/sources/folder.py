@@ -1,12 +1,13 @@
-"""Folders of PNG and JPEG images, one sub-folder per class."""
+"""Folders of images, one sub-folder per class."""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import platformdirs
@@ -15,22 +16,49 @@ from jaxtyping import UInt8
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
-from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources import classes, other_files
+from gan_jax.data.sources.base import Examples, Shapes, Source
 from gan_jax.data.sources.cache import Decoder, cached
-from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, fit, open_image
+from gan_jax.data.sources.decode import (
+    MOST_PIXELS,
+    SEVERAL,
+    SUFFIXES,
+    UnreadableError,
+    channels_of,
+    fit,
+    open_image,
+    read_header,
+)
 
 TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
-SUFFIXES = (".png", ".jpg", ".jpeg")
+# The same as they are written elsewhere, in lower case: together they are a split, not two classes.
+ALL_TRAINING = {TRAINING, "training"}
+ALL_TESTING = {*TESTING, "testing", "validation"}
 
 _logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+class Listed(NamedTuple):
+    """The files of a folder.
+
+    Attributes:
+        images: paths of all images, relative to the folder, with '/', sorted.
+        others: how many other files there are of each suffix, in lower case.
+    """
+
+    images: list[str]
+    others: Counter[str]
 
 
 @dataclass(frozen=True)
 class Folder(Source):
-    """PNG and JPEG images of a folder, in the order of their sorted paths.
+    """Images of a folder, in the order of their sorted paths; SUFFIXES has their formats.
 
     The images in or below each sub-folder form a class. If the folder itself holds images, none of
-    them has a label. Hidden files and folders are ignored.
+    them has a label. Hidden files and folders are ignored, and other files are left out with a
+    warning. Folders of training and of test images inside of it are refused, as they are not
+    classes.
 
     Attributes:
         path: the folder.
@@ -52,14 +80,10 @@ class Folder(Source):
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where they lie in sub-folders, their labels."""
         root = self._root()
-        files = image_files(root)
-        if not files:
-            raise RequestError(
-                f"path: there is no image in {str(root)!r}; right is a folder with "
-                f"{', '.join(SUFFIXES)} files, in it or in one sub-folder per class"
-            )
-        folders = {file.partition("/")[0] if "/" in file else "" for file in files}
-        class_names = () if "" in folders else tuple(sorted(folders))
+        listed = list_files(root)
+        files = self._images(root, listed)
+        warn_of_others(root, listed)
+        class_names, unlabelled = self._class_names(root, files)
         examples, notes = cached(
             platformdirs.user_cache_path("gan_jax") / "images",
             slot=[str(root), size, channels],
@@ -69,7 +93,28 @@ class Folder(Source):
             decoder=self._decoder(root, files, class_names, size, channels),
         )
         self._report(notes, len(examples.sample))
-        return examples
+        if unlabelled:
+            return replace(examples, unlabelled=unlabelled)
+        return classes.of_names(examples.sample, examples.label, class_names)
+
+    def shapes(self) -> Shapes:
+        """Counts the images by the shape in their headers; those that are damaged are left out."""
+        root = self._root()
+        files = self._images(root, list_files(root))
+
+        def shape(file: str) -> tuple[int, int, int] | str:
+            try:
+                image = read_header(root / file, self.most_pixels)
+            except UnreadableError as error:
+                return str(error)
+            return image.height, image.width, channels_of(image)
+
+        what = f"Reading the sizes of the images in {root}"
+        found = list(announced(_in_parallel(shape, files), len(files), what))
+        shapes = Shapes(each for each in found if not isinstance(each, str))
+        if not shapes:
+            raise _refusal(found[0])
+        return shapes
 
     def held_out(self) -> Self | None:
         """Returns the folder 'test', 'valid' or 'val' next to a folder named 'train'."""
@@ -83,7 +128,7 @@ class Folder(Source):
         if root.is_dir():
             return root
         if root.exists():
-            raise RequestError(f"path: {str(root)!r} is a file; give a folder of images")
+            raise RequestError(f"path: {str(root)!r} {other_files.advice(root)}")
         names = os.listdir(root.parent) if root.parent.is_dir() else ()
         near = nearest(root.name, names)
         raise RequestError(
@@ -91,14 +136,43 @@ class Folder(Source):
             "with --data.source.path"
         )
 
+    def _images(self, root: Path, listed: Listed) -> list[str]:
+        if not listed.images:
+            others = f", but {_counted(listed.others)}" if listed.others else ""
+            raise RequestError(
+                f"path: there is no image in {str(root)!r}{others}; right is a folder with "
+                f"{', '.join(SUFFIXES)} files, in it or in one sub-folder per class"
+            )
+        _refuse_split(self.path, listed.images)
+        return listed.images
+
+    def _class_names(self, root: Path, files: list[str]) -> tuple[tuple[str, ...], str]:
+        """Returns the names of the sub-folders, or none and why they are not classes."""
+        folders = {file.partition("/")[0] for file in files if "/" in file}
+        beside = [file for file in files if "/" not in file]
+        if not beside:
+            return tuple(sorted(folders)), ""
+        first = root / beside[0]
+        if not folders:
+            return (), f"the images lie in the folder itself ({first}), not in one for each class"
+        reason = f"images lie beside the sub-folders: {first}"
+        reason += f" and {len(beside) - 1} more" if len(beside) > 1 else ""
+        _logger.warning("no image has a label, as %s", reason)
+        return (), f"{reason}: move them into a sub-folder, or away"
+
     def _decoder(
         self, root: Path, files: list[str], class_names: tuple[str, ...], size: int, channels: int
     ) -> Decoder:
+        several = set()
+
         def pixels_or_note(file: str) -> UInt8[np.ndarray, "size size channels"] | str:
             try:
-                return fit(open_image(root / file, self.most_pixels), size, channels)
+                image = open_image(root / file, self.most_pixels)
             except UnreadableError as error:
                 return str(error)
+            if image.info.get(SEVERAL):
+                several.add(file)
+            return fit(image, size, channels)
 
         def decode(
             notes: list[str],
@@ -113,6 +187,9 @@ class Folder(Source):
                     raise _refusal(result)
                 else:
                     notes.append(result)
+            if several:
+                which = f"{len(several)} of {len(files)} files, {root / min(several)} the first"
+                _logger.warning("only the first of several images in a file is read: %s", which)
 
         return decode
 
@@ -130,15 +207,16 @@ def _refusal(note: str) -> RequestError:
     )
 
 
-def image_files(root: Path) -> list[str]:
-    """Returns the paths of all images below a folder, relative to it, with '/', sorted.
+def list_files(root: Path) -> Listed:
+    """Lists the images in and below a folder, and counts what else is there.
 
     Hidden files and folders are left out.
 
     Raises:
         RequestError: a folder cannot be read.
     """
-    files = []
+    images = []
+    others: Counter[str] = Counter()
     seen = set()
     try:
         for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
@@ -149,15 +227,41 @@ def image_files(root: Path) -> list[str]:
                 subfolders.clear()
                 continue
             seen.add(real)
-            images = [name for name in names if _is_image(name)]
-            files += [Path(folder, name).relative_to(root).as_posix() for name in images]
+            for name in (each for each in names if not each.startswith(".")):
+                suffix = os.path.splitext(name)[1].lower()
+                if suffix in SUFFIXES:
+                    images.append(Path(folder, name).relative_to(root).as_posix())
+                else:
+                    others[suffix] += 1
     except OSError as error:
         raise RequestError(f"path: {str(root)!r} cannot be read: {error}") from error
-    return sorted(files)
+    return Listed(sorted(images), others)
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def warn_of_others(root: Path, listed: Listed) -> None:
+    """Warns of files that are left out, as they are not images that can be read."""
+    if listed.others:
+        count = sum(listed.others.values())
+        files = "file was" if count == 1 else "files were"
+        _logger.warning("%s: %d %s left out: %s", root, count, files, _counted(listed.others))
+
+
+def _counted(others: Counter[str]) -> str:
+    most_first = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{suffix or 'no suffix'} ({n})" for suffix, n in most_first)
+
+
+def _refuse_split(path: str, files: list[str]) -> None:
+    """Refuses folders of training images that lie beside folders of test images."""
+    folders = {parent for file in files for parent in Path(file).parents}
+    for folder in sorted(each for each in folders if each.name.lower() in ALL_TRAINING):
+        beside = {other.name.lower() for other in folders if other.parent == folder.parent}
+        if beside & ALL_TESTING:
+            above = Path(path, folder.parent)
+            raise RequestError(
+                f"path: {str(above)!r} holds training and test images in folders of their own; "
+                f"give a folder of training images alone, {str(Path(path, folder))!r} for example"
+            )
 
 
 def _raise(error: OSError) -> None:
@@ -175,7 +279,7 @@ def _state(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def _in_parallel(function, items: list[str]) -> Iterator:
+def _in_parallel(function: Callable[[str], _Result], items: list[str]) -> Iterator[_Result]:
     """Yields the function of each item, in order; in parts, so that few results are in memory."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(items), 256):

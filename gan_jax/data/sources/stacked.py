@@ -10,7 +10,7 @@ import numpy as np
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_types
-from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources.base import Examples, Shapes, Source
 
 MOST_CLASSES = 100  # a million combinations
 
@@ -49,7 +49,7 @@ class Stacked(Source):
         chosen = np.random.default_rng(self.seed).integers(len(grey.sample), size=(self.count, 3))
         sample = np.stack([grey.sample[column, ..., 0] for column in chosen.T], axis=-1)
         if grey.label is None:
-            return Examples(sample, None, ())
+            return Examples(sample, None, (), grey.unlabelled)
         classes = len(grey.class_names)
         if classes > MOST_CLASSES:
             raise RequestError(
@@ -59,6 +59,11 @@ class Stacked(Source):
         label = (grey.label[chosen] * [classes**2, classes, 1]).sum(axis=1)
         names = tuple(" ".join(triple) for triple in product(grey.class_names, repeat=3))
         return Examples(sample, label.astype(np.int32), names)
+
+    def shapes(self) -> Shapes:
+        """Counts the grey images that the triples are made of, with the triples' channels."""
+        grey = self.source.shapes()
+        return Shapes({(height, width, 3): n for (height, width, _), n in grey.items()})
 
     def held_out(self) -> Self | None:
         """Returns as many triples of the images that the source holds out."""

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +13,19 @@ from PIL import Image
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
-from gan_jax.data.sources import tfds_mnist
-from gan_jax.data.sources.base import Examples, Source
+from gan_jax.data.sources import classes, tfds_mnist
+from gan_jax.data.sources.base import Examples, Shapes, Source
 from gan_jax.data.sources.cache import Decoder, cached
-from gan_jax.data.sources.decode import MOST_PIXELS, UnreadableError, decoded, fit
+from gan_jax.data.sources.decode import (
+    MOST_PIXELS,
+    UnreadableError,
+    channels_of,
+    decoded,
+    fit,
+    opened,
+)
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP")  # that TFDS keeps as it finds them
+NUMBERED = ("numbers",)  # in the place of the names of classes that have none
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,40 @@ class Tfds(Source):
         self._check_slice(builder)
         image, label = _keys(builder)
         folder = Path(builder.data_dir)
+        names = _class_names(builder.info.features[label]) if label else ()
         examples, _ = cached(
             folder,
             slot=[self.split, size, channels],
             state=[image, label, _state(folder)],
             shape=(size, size, channels),
-            class_names=tuple(builder.info.features[label].names) if label else (),
+            class_names=names,
             decoder=self._decoder(builder, image, label, size, channels),
         )
-        if label and examples.label.min() < 0:
-            return Examples(examples.sample, None, ())  # as withheld labels are marked
-        return examples
+        if not label:
+            return Examples(examples.sample, None, (), "the data set has no class for each image")
+        if examples.label.min() < 0:  # as withheld labels are marked
+            reason = f"the labels of the split {self.split!r} are withheld"
+            return Examples(examples.sample, None, (), reason)
+        if names is NUMBERED:
+            name = builder.info.features[label].int2str
+            return classes.of_numbers(examples.sample, examples.label, name)
+        return classes.of_names(examples.sample, examples.label, names)
+
+    def shapes(self) -> Shapes:
+        """Counts the images by the shape that the data set declares, or else that of each."""
+        builder = self._prepared()
+        self._check_slice(builder)
+        image, _ = _keys(builder)
+        height, width, channels = builder.info.features[image].shape
+        records = self._records(builder, image)
+        if height and width and channels:
+            return Shapes({(height, width, 1 if channels == 1 else 3): len(records)})
+        what = f"Reading the sizes of the images of {self.name}, {self.split}"
+        found = Shapes()
+        for record in announced(_in_parts(records), len(records), what):
+            opened_image = self._readable(opened, record[image])
+            found[opened_image.height, opened_image.width, channels_of(opened_image)] += 1
+        return found
 
     def held_out(self) -> Self | None:
         """Returns the split 'test', or else 'validation', for 'train' or a part of it, else None.
@@ -147,23 +177,26 @@ class Tfds(Source):
     def _decoder(
         self, builder: Any, image: str, label: str | None, size: int, channels: int
     ) -> Decoder:
-        import tensorflow_datasets as tfds
-
-        # Pillow decodes faster than TFDS does through it.
-        decoders = {image: tfds.decode.SkipDecoding()}
-        records = builder.as_data_source(split=self.split, decoders=decoders)
+        records = self._records(builder, image)
 
         def decode(notes: list[str]) -> Iterator[tuple[np.ndarray, int]]:
             what = f"Decoding the images of {self.name}, {self.split}"
             for record in announced(_in_parts(records), len(records), what):
-                picture = self._decoded(record[image])
+                picture = self._readable(decoded, record[image])
                 yield fit(picture, size, channels), int(record[label]) if label else 0
 
         return decode
 
-    def _decoded(self, content: bytes) -> Image.Image:
+    def _records(self, builder: Any, image: str) -> Any:
+        import tensorflow_datasets as tfds
+
+        # Pillow decodes faster than TFDS does through it.
+        decoders = {image: tfds.decode.SkipDecoding()}
+        return builder.as_data_source(split=self.split, decoders=decoders)
+
+    def _readable(self, read: Callable[..., Image.Image], content: bytes) -> Image.Image:
         try:
-            return decoded(io.BytesIO(content), self.most_pixels, FORMATS)
+            return read(io.BytesIO(content), self.most_pixels)
         except UnreadableError as error:
             raise RequestError(
                 f"name: an image of {self.name!r} is unreadable ({error})"
@@ -192,6 +225,13 @@ def _keys(builder: Any) -> tuple[str, str | None]:
     if not images:
         raise RequestError(f"name: {builder.name!r} has no images, but {', '.join(features)}")
     return images[0], labels[0] if labels else None
+
+
+def _class_names(label: Any) -> tuple[str, ...]:
+    """Returns the names of the classes of a label; NUMBERED where these are very many numbers."""
+    if label.num_classes > classes.USUAL and label.int2str(0) == "0":
+        return NUMBERED
+    return tuple(label.names)
 
 
 def _state(folder: Path) -> list[tuple[str, int, int]]:

@@ -7,7 +7,13 @@ from PIL import Image, ImageFile
 
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
-from gan_jax.data.sources.decode import UnreadableError, fit, open_image
+from gan_jax.data.sources.decode import (
+    UnreadableError,
+    channels_of,
+    fit,
+    open_image,
+    read_header,
+)
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (12, 12), dtype=np.uint8)
@@ -93,10 +99,11 @@ def test_cmyk_becomes_colour():
     assert fit(Image.new("CMYK", (3, 3), (0, 255, 255, 0)), 3, 3)[0, 0].tolist() == [255, 0, 0]
 
 
-def png(width, height, data=b""):
+def png(width, height, data=b"", depth=8, colour=6, hidden=b""):
     """A PNG file whose header says what is given, whatever the data are."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    transparent = [(b"tRNS", hidden)] if hidden else []
+    chunks = ((b"IHDR", header), *transparent, (b"IDAT", data), (b"IEND", b""))
     parts = [
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
@@ -139,8 +146,12 @@ def test_a_raised_limit_is_the_only_one(tmp_path, monkeypatch):
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"text", "neither PNG nor JPEG"),
-        (b"GIF89a" + bytes(20), "neither PNG nor JPEG"),
+        (b"text", "not of the formats PNG, JPEG, WEBP, GIF, BMP, TIFF, AVIF, JPEG2000, PPM"),
+        (b"GIF89a" + bytes(20), "x.png"),
+        (b"RIFF....WEBPVP8 ", "x.png"),
+        (b"II*\0", "x.png"),
+        (b"....ftypavif", "x.png"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not of the formats"),
         (b"\x89PNG\r\n\x1a\n", "x.png"),
         (b"\xff\xd8\xff", "x.png"),
         (png(0, 0), "x.png"),
@@ -159,3 +170,66 @@ def test_of_several_frames_the_first_is_read(tmp_path):
     frames = [Image.new("L", (4, 4), grey) for grey in (10, 20, 30)]
     frames[0].save(tmp_path / "x.png", save_all=True, append_images=frames[1:])
     assert fit(open_image(tmp_path / "x.png"), 4, 1).max() == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("x.png", {}),
+        ("x.jpg", {"quality": 95}),
+        ("x.webp", {"lossless": True}),
+        ("x.gif", {}),
+        ("x.bmp", {}),
+        ("x.tif", {"compression": "tiff_lzw"}),
+        ("x.avif", {"quality": 95}),
+        ("x.jp2", {}),
+        ("x.ppm", {}),
+    ],
+)
+def test_the_formats_of_common_pictures_are_read_whatever_the_suffix(tmp_path, name, options):
+    gradient = np.broadcast_to(np.arange(12, dtype=np.uint8)[:, None, None] * 20, (12, 12, 3))
+    Image.fromarray(gradient).save(tmp_path / name, **options)
+    (tmp_path / name).rename(tmp_path / "x")
+    image = open_image(tmp_path / "x")
+    assert abs(fit(image, 12, 3).astype(int) - gradient).max() <= 3
+    header = read_header(tmp_path / "x")
+    assert (header.size, channels_of(header)) == ((12, 12), 3)
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_numbers_without_a_range_of_grey_levels_are_refused(tmp_path, mode):
+    Image.new(mode, (2, 2)).save(tmp_path / "x.tif")
+    with pytest.raises(UnreadableError, match=f"mode {mode}: not grey levels or colours"):
+        open_image(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("most", [1023, 65535])
+def test_deep_portable_greymaps_use_their_whole_range(tmp_path, most):
+    levels = struct.pack(">HHHH", 0, most // 2, most, most)
+    (tmp_path / "x.pgm").write_bytes(f"P5 2 2 {most}\n".encode() + levels)
+    assert fit(open_image(tmp_path / "x.pgm"), 2, 1).ravel().tolist() == [0, 127, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "pixels", "hidden", "expected"),
+    [
+        (1, 0, bytes([0b01000000]), struct.pack(">H", 0), [255, 255]),
+        (2, 0, bytes([0b01100000]), struct.pack(">H", 2), [85, 255]),
+        (4, 0, bytes([0x3F]), struct.pack(">H", 3), [255, 255]),
+        (8, 0, bytes([3, 9]), struct.pack(">H", 3), [255, 9]),
+        (16, 0, struct.pack(">HH", 3000, 50000), struct.pack(">H", 3000), [255, 195]),
+        (
+            16,
+            2,
+            struct.pack(">6H", *[2570] * 3, *[0] * 3),
+            struct.pack(">3H", *[2570] * 3),
+            [255, 0],
+        ),
+    ],
+)
+def test_a_transparent_level_or_colour_is_white_at_any_depth(
+    tmp_path, depth, colour, pixels, hidden, expected
+):
+    content = png(2, 2, zlib.compress(2 * (b"\0" + pixels)), depth, colour, hidden)
+    (tmp_path / "x.png").write_bytes(content)
+    assert fit(open_image(tmp_path / "x.png"), 2, 1)[0, :, 0].tolist() == expected

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from gan_jax.common.errors import RequestError
-from gan_jax.data import images
+from gan_jax.data import images, named
+from gan_jax.data.sources import classes
 from gan_jax.data.sources.folder import Folder
 
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
@@ -104,15 +105,85 @@ def test_images_directly_in_the_folder_have_no_labels(tmp_path):
     assert examples.sample[:, 0, 0, 0].tolist() == [0, 255]
     assert (examples.label, examples.class_names) == (None, ())
     assert images.folder(tmp_path / "flat", 4).classes == 0
-    with pytest.raises(RequestError, match="labels is True, but there are none"):
+    with pytest.raises(RequestError, match=r"but there are none .*lie in the folder itself .*a\.j"):
         images.folder(tmp_path / "flat", 4, labels=True).load()
 
 
-def test_images_beside_sub_folders_take_the_labels_away(pets):
+def test_images_beside_sub_folders_take_the_labels_away_and_are_named(pets, caplog):
     write(pets / "z.png", (50, 50, 50))
     examples = load(pets)
     assert examples.sample[:, 0, 0, 0].tolist() == [5, 10, 20, 30, 50]
     assert examples.label is None
+    named = f"images lie beside the sub-folders: {pets / 'z.png'}"
+    assert f"no image has a label, as {named}" in caplog.text
+    with pytest.raises(RequestError, match=f"labels is True, but there are none .*{named}"):
+        images.folder(pets, 4, labels=True).load()
+
+
+def test_files_of_other_kinds_are_counted_by_suffix(pets, caplog):
+    for name in ("1.SVG", "2.svg", "LICENSE"):
+        (pets / "cat" / name).write_text("")
+    assert len(load(pets).sample) == 4
+    assert f"{pets}: 4 files were left out: .svg (2), no suffix (1), .txt (1)" in caplog.text
+    caplog.clear()
+    images.mnist_sample().read([pets])
+    assert "4 files were left out" in caplog.text
+
+
+def test_all_formats_that_are_read_make_classes(tmp_path):
+    for number, suffix in enumerate(["png", "webp", "bmp", "tif", "gif"]):
+        write(tmp_path / suffix / f"1.{suffix}", (60 * number,) * 3)
+    examples = load(tmp_path)
+    assert examples.class_names == ("bmp", "gif", "png", "tif", "webp")
+    grey = examples.sample[:, 0, 0, 0].astype(int)
+    assert abs(grey - [120, 240, 0, 180, 60]).max() <= 1
+
+
+def test_only_the_first_of_several_images_is_read_and_that_is_said(tmp_path, caplog):
+    frames = [Image.new("L", (4, 4), grey) for grey in (10, 200)]
+    frames[0].save(tmp_path / "b.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "a.png")
+    assert load(tmp_path).sample.max() == 10
+    said = f"only the first of several images in a file is read: 1 of 2 files, {tmp_path / 'b.tif'}"
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("inside", ["", "pets/"])
+@pytest.mark.parametrize(("training", "test"), [("train", "test"), ("Training", "Validation")])
+def test_training_and_test_images_are_not_classes(tmp_path, monkeypatch, inside, training, test):
+    monkeypatch.chdir(tmp_path)
+    for part in (training, test):
+        write(tmp_path / "n" / f"{inside}{part}" / "cat" / "1.png", "red")
+    named = rf"'n/{inside}' holds training .*'n/{inside}{training}' for".replace("/'", "'")
+    for labels in (False, True):
+        with pytest.raises(RequestError, match=named):
+            images.folder("n", 4, labels=labels).load()
+    assert images.folder(f"n/{inside}{training}", 4, labels=True).classes == 1
+
+
+def test_a_class_for_every_image_is_no_class(tmp_path, monkeypatch):
+    monkeypatch.setattr(classes, "USUAL", 2)
+    for name in "abc":
+        write(tmp_path / name / "1.png", "red")
+    assert load(tmp_path).class_names == ()
+    with pytest.raises(RequestError, match="3 images have 3 different labels: fewer than two"):
+        images.folder(tmp_path, 4, labels=True).load()
+    write(tmp_path / "a" / "2.png", "red")
+    write(tmp_path / "b" / "2.png", "red")
+    write(tmp_path / "c" / "2.png", "red")
+    assert load(tmp_path).class_names == ("a", "b", "c")
+
+
+def test_own_shapes_are_counted_by_the_headers(pets, caplog):
+    Image.new("L", (6, 5)).save(pets / "cat" / "grey.png")
+    (pets / "cat" / "damaged.png").write_text("no image")
+    assert Folder(str(pets)).shapes() == {(4, 4, 3): 4, (5, 6, 1): 1}
+    for name in ("cat", "dog"):
+        shutil.rmtree(pets / name)
+    write(pets / "dog" / "1.png", "red")
+    (pets / "dog" / "1.png").write_text("no image")
+    with pytest.raises(RequestError, match=r"unreadable image .*1\.png"):
+        Folder(str(pets)).shapes()
 
 
 @pytest.fixture
@@ -126,11 +197,11 @@ def damaged(cifar10, tmp_path):
     (root / "cat" / "zz_empty.jpg").touch()
     (root / "dog" / "mm_text.png").write_text("this is no image")
     (root / "dog" / "nn_dangling.jpg").symlink_to("nowhere.jpg")
-    Image.new("RGB", (4, 4)).save(root / "dog" / "oo_gif.jpg", "gif")
+    (root / "dog" / "oo_postscript.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0")
     return root
 
 
-BAD = ["aa_truncated.jpg", "zz_empty.jpg", "mm_text.png", "nn_dangling.jpg", "oo_gif.jpg"]
+BAD = ["aa_truncated.jpg", "zz_empty.jpg", "mm_text.png", "nn_dangling.jpg", "oo_postscript.jpg"]
 
 
 def test_corrupt_images_are_left_out_and_named(damaged, caplog):
@@ -139,7 +210,8 @@ def test_corrupt_images_are_left_out_and_named(damaged, caplog):
         examples = load(damaged, size=32)
         assert len(examples.sample) == 200
         assert np.bincount(examples.label).tolist() == [100, 100]
-        warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+        said = [record for record in caplog.records if record.levelno == logging.WARNING]
+        warnings = [record for record in said if "skipped" in record.getMessage()]
         assert len(warnings) == len(BAD)
         for name, record in zip(BAD, warnings, strict=True):
             assert name in record.getMessage()
@@ -212,9 +284,12 @@ def test_links_are_followed_once(pets, tmp_path):
 def test_wrong_folders_are_refused(pets, tmp_path):
     with pytest.raises(RequestError, match=r"no folder '.*/pet'; did you mean 'pets'\?"):
         load(tmp_path / "pet")
-    with pytest.raises(RequestError, match="is a file; give a folder of images"):
+    with pytest.raises(RequestError, match=r"notes\.txt' is a \.txt file: write its images into a"):
         load(pets / "dog" / "notes.txt")
     with pytest.raises(RequestError, match="there is no image in"):
+        load(pets / "empty")
+    (pets / "empty" / "1.heic").write_text("")
+    with pytest.raises(RequestError, match=r"there is no image in .*, but \.heic \(1\); right is"):
         load(pets / "empty")
 
 
@@ -254,6 +329,7 @@ def test_images_above_the_limit_are_left_out_until_it_is_raised(tmp_path, caplog
     assert described.count == 1
     assert f"{tmp_path / 'b.png'} (9 x 8 pixels, more than most_pixels = 64" in caplog.text
     assert images.folder(tmp_path, 4, most_pixels=72).count == 2
-    assert images.from_text(str(tmp_path), 4, 3, most_pixels=64).count == 1
+    assert named.from_text(str(tmp_path), 4, 3, most_pixels=64).count == 1
+    assert Folder(str(tmp_path), most_pixels=64).shapes() == {(8, 8, 1): 1}
     with pytest.raises(RequestError, match=r"Folder\.most_pixels = 0: must be at least 1"):
         images.folder(tmp_path, 4, most_pixels=0)

@@ -109,6 +109,63 @@ def test_colour_images_of_another_data_set(prepared):
 def test_withheld_labels_are_no_labels(prepared):
     examples = load("mnist", "blind", data_dir=prepared)
     assert (len(examples.sample), examples.label, examples.class_names) == (10, None, ())
+    described = images.tfds("mnist", "blind", labels=True, data_dir=prepared)
+    with pytest.raises(RequestError, match="labels of the split 'blind' are withheld"):
+        described.load()
+
+
+@pytest.fixture
+def with_labels(tmp_path):
+    """A function that prepares grey images of two sizes with labels, as a data set of its own."""
+
+    def prepare(labels, **of_labels):
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 1)),
+            "label": tfds.features.ClassLabel(**of_labels),
+        }
+        with registered.skip_registration():
+
+            class Builder(tfds.core.GeneratorBasedBuilder):
+                VERSION = tfds.core.Version("1.0.0")
+                name = "pictures"
+
+                def _info(self):
+                    return tfds.core.DatasetInfo(
+                        builder=self, features=tfds.features.FeaturesDict(features)
+                    )
+
+                def _split_generators(self, dl_manager):
+                    return {"train": self._generate_examples()}
+
+                def _generate_examples(self):
+                    for index, label in enumerate(labels):
+                        buffer = io.BytesIO()
+                        Image.new("L", (8 + index // 4, 8)).save(buffer, "png")
+                        yield index, {"image": buffer.getvalue(), "label": label}
+
+        Builder(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+        return Tfds("pictures", "train", str(tmp_path))
+
+    return prepare
+
+
+def test_many_numbers_without_names_are_classes_as_in_arrays(with_labels):
+    first, count = 20261128, 6
+    source = with_labels([first, first + 9] * (count // 2), num_classes=first + 10)
+    examples = source.examples(8, 1)
+    assert examples.class_names == ("20261128", "20261137")
+    assert sorted(examples.label.tolist()) == [0, 0, 0, 1, 1, 1]
+    assert source.shapes() == {(8, 8, 1): 4, (8, 9, 1): 2}
+
+
+def test_a_number_for_every_image_is_no_class(with_labels):
+    source = with_labels(range(1761234567, 1761234573), num_classes=2**31 - 1)
+    assert source.examples(8, 1).label is None
+    assert "6 images have 6 different labels" in source.examples(8, 1).unlabelled
+
+
+def test_own_shapes_are_those_that_the_data_set_declares(prepared):
+    assert Tfds("cifar10", "test", str(prepared)).shapes() == {(32, 32, 3): 30}
 
 
 def test_cached_beside_the_prepared_data(prepared):
