@@ -8,7 +8,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.evaluation import image_sets
 
-PIXELS = images.mnist_sample("test", size=8).load().sample[:9]
+PIXELS = images.mnist_sample("test", size=8).load().sample[:9].copy()
+PIXELS[0, 0, 0] = 255  # so that both ends of the range are there
 DRAWN = PIXELS.astype(np.float32) / 127.5 - 1
 
 
