@@ -96,7 +96,7 @@ def endurance(bench: Bench, counts: Endurance) -> list[Tally]:
 
 def train_long(file: Path, workdir: Path, counts: Endurance) -> tuple[list[Sample], list[str]]:
     """Trains; returns what the process held over time, and lines of code that hold more."""
-    import tracemalloc  # slows everything down, so only where it is asked for
+    import tracemalloc
 
     from gan_jax.training import hooks, loop
     from gan_jax.training.train import train
@@ -123,7 +123,7 @@ def train_long(file: Path, workdir: Path, counts: Endurance) -> tuple[list[Sampl
                 traces.append(tracemalloc.take_snapshot())
 
     added = [watch]
-    if counts.trace:
+    if counts.trace:  # which slows everything down
         tracemalloc.start(3)
         added.append(Trace(counts.warm_up))
     try:

@@ -1,15 +1,23 @@
 """What fits into memory: checked before anything is allocated, so that nothing is half done."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from gan_jax.common.errors import RequestError
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
+LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, on Linux
+
+
 def machine_bytes() -> int:
-    """Memory of this machine in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Memory of this machine in bytes, or of the container that it is."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # where there is no limit, it is "max"
+        memory = min(memory, int(LIMIT.read_text()))
+    return memory
 
 
 def check_fits(

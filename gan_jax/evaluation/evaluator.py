@@ -28,7 +28,7 @@ class Evaluator:
     """Real examples in a feature space, with which the samples of an experiment are compared.
 
     Attributes:
-        experiment: what the run is.
+        experiment: the configuration.
         network: whose features are compared.
         training: the experiment's data.
         held_out: real examples of the same kind that are not trained on, if there are any.
@@ -44,7 +44,7 @@ class Evaluator:
         """Prepares the references, from the cache if it has them.
 
         Args:
-            experiment: what the run is.
+            experiment: the configuration.
             network: replaces the experiment's own.
 
         Raises:

@@ -133,7 +133,7 @@ def load(directory: Path, step: int, template: PyTree) -> PyTree:
     changed = [name for name, found in _digests(state).items() if list(found) != digests[name]]
     if changed:
         raise DamagedError(f"{path}: bytes have changed in {', '.join(changed[:3])}")
-    inside = dict(zip(digests, jax.tree.leaves(state), strict=True)).get("step", step)
+    inside = dict(zip(_shapes(state), jax.tree.leaves(state), strict=True)).get("step", step)
     if int(inside) != step:
         raise MisnamedError(path, int(inside))
     return state
@@ -146,9 +146,16 @@ def _read_metadata(path: Path) -> tuple[dict[str, Any], int]:
             if not file.is_dir():
                 check_regular(file)  # as Orbax would wait for somebody to write into a FIFO
         metadata = ocp.metadata(path).custom_metadata
-        return metadata[DIGESTS], metadata[CHECKSUM]
+        digests, checksum = metadata[DIGESTS], metadata[CHECKSUM]
     except Exception as error:  # Orbax passes on whatever its storage layers raise
         raise DamagedError(f"{path}: {_cause(error)}") from error
+    if not (isinstance(digests, dict) and all(map(_is_digest, digests.values()))):
+        raise DamagedError(f"{path}: its checksums are not those of arrays")
+    return digests, checksum
+
+
+def _is_digest(found: Any) -> bool:
+    return isinstance(found, list | tuple) and [type(part) for part in found] == [str, int]
 
 
 def _unreadable(directory: Path) -> Iterator[tuple[int, "DamagedError"]]:

@@ -43,7 +43,7 @@ def save(
     """Writes samples, whole or not at all.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         samples: as `sampling.draw` returns them.
         path: .png for a page of all of them, .npz for 'samples', 'latents' and 'labels' as arrays,
             or what else the data can be written to, see `Dataset.write`: images to a new folder.

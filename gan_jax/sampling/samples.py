@@ -31,7 +31,7 @@ def check_memory(experiment: Experiment, count: int, name: str, *, kept: bool) -
     """Checks, before anything is drawn, an estimate of what samples take at the very least.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         count: how many samples are drawn.
         name: option or argument that says so, for messages.
         kept: whether all of them are in memory together, and not only their latents.
@@ -57,7 +57,7 @@ def draw_latents(
     """Draws latents from the experiment's distribution; the same key gives the same latents.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         key: any non-negative integer.
         count: how many latents.
         truncation: of normal latents: draw only from [-truncation, truncation], for samples that
@@ -93,7 +93,7 @@ def draw_labels(experiment: Experiment, key: int, count: int) -> Int32[np.ndarra
     shares however good they are.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         key: any non-negative integer; the same key gives the same classes.
         count: how many.
     """
@@ -109,7 +109,7 @@ def of_class(
     """Returns one class for all of `count` samples.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         label: name or number of the class, as a text or not; names come first, as those of digits
             may be numbers, too.
         count: how many samples.
@@ -145,7 +145,7 @@ def draw(
     """Draws samples; the same state, key, count and labels give the same bytes.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: a trained state.
         count: how many samples.
         key: seed of the latents; any non-negative integer.
@@ -168,7 +168,7 @@ def from_latents(
     """Generates one sample for each latent, in batches of one compiled size.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: a trained state.
         latents: one for each sample.
         raw: use the generator's own parameters, not their moving average.
@@ -217,7 +217,7 @@ def probability_real(
     """Returns the discriminator's probability that each sample is real: the sigmoid of its logit.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         state: a trained state.
         samples: as the generator makes them, or `data.read` reads them.
 

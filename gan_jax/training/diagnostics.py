@@ -30,7 +30,7 @@ class Diagnostics:
     """Computes named figures of a state, with both networks in inference mode.
 
     Attributes:
-        experiment: what the run is.
+        experiment: the configuration.
         training: prepared examples that the discriminator learns from.
         held_out: prepared real examples that it does not learn from, if there are any.
     """

@@ -78,7 +78,7 @@ def find_start(
     """Loads the newest intact checkpoint of a run, if there are checkpoints.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         directory: where it is.
         initial: what it starts from without checkpoints; may be None where there are some.
         last_step: at which training is to end.

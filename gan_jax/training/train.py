@@ -71,7 +71,7 @@ def train(
     are finished or have diverged are left alone, so that seeds may be added later.
 
     Args:
-        experiment: what the run is.
+        experiment: the configuration.
         workdir: the run directory, or that of the seeds' runs; made if it is not there.
         seeds: train these, instead of the experiment's own.
         strategy: how they share the devices, see `parallel_seeds.make_plan`.

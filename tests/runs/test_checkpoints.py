@@ -1,10 +1,12 @@
 import gc
+import json
 import os
 import shutil
 
 import jax
 import jax.numpy as jnp
 import pytest
+import tensorstore
 
 from benchmarks.torture import damage
 from gan_jax.common.errors import RequestError
@@ -118,6 +120,37 @@ def test_an_older_checkpoint_with_unreadable_metadata_is_set_aside(tmp_path, con
     assert "checkpoint damaged, kept as corrupt-1" in said[0]
     saved(tmp_path, 3)
     assert checkpoints.steps(tmp_path) == [2, 3]
+
+
+def rewrite(path, change):
+    """Changes the checksums in a checkpoint's metadata, and writes the checksum that they have."""
+    file = path / "_CHECKPOINT_METADATA"
+    content = json.loads(file.read_text())
+    metadata = content["custom_metadata"]
+    metadata["digests"] = change(metadata["digests"])
+    metadata["checksum"] = checkpoints._checksum(metadata["digests"])
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("digests", [[], {"step": 7}, {"step": ["int32[]"]}, {"step": [1, "a"]}])
+def test_checksums_of_another_form_are_damage(tmp_path, digests):
+    rewrite(saved(tmp_path, 1) / "1", lambda _: digests)
+    with pytest.raises(checkpoints.DamagedError, match="not those of arrays"):
+        checkpoints.load(tmp_path, 1, template(STATE))
+
+
+def test_the_order_of_checksums_does_not_matter(tmp_path):
+    rewrite(saved(tmp_path, 1) / "1", lambda found: dict(reversed(found.items())))
+    assert_same_bits(checkpoints.load(tmp_path, 1, template(STATE)), STATE | {"step": jnp.int32(1)})
+
+
+def test_saving_does_not_ask_for_figures_that_leak_memory(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        tensorstore, "experimental_collect_matching_metrics", lambda *_, **__: asked.append(1)
+    )
+    saved(tmp_path, 1)
+    assert not asked
 
 
 def test_changed_names_are_damage_no_other_network(tmp_path):
