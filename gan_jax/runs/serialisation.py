@@ -40,6 +40,7 @@ ADDED = {
     "gan_jax.data.sources:Tfds": {"most_pixels": MOST_PIXELS},
     "gan_jax.networks.r3gan:Discriminator": {"embedding": 0},
     "gan_jax.optimizers:Adam": {"form": "keras"},
+    "gan_jax.optimizers:Schedule": {"start": 1.0},
 }
 
 # Fields that earlier versions recorded under another name.
