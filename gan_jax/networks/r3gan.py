@@ -1,9 +1,10 @@
 """R3GAN, a modern baseline: residual networks without normalisation, for images of 4 * 2^n pixels.
 
 Huang et al. (2024): residual bottlenecks with grouped convolutions, Fixup initialisation (Zhang,
-Dauphin, Ma, 2019) instead of normalisation, and filtered resampling. Equal to the authors' networks,
-borders and initialisation included. Meant for `losses.RelativisticPairing` with `penalties.R1` and
-`R2`. The default sizes train on a CPU; `experiments/r3gan_cifar10.py` has sizes for a GPU.
+Dauphin, Ma, 2019) instead of normalisation, and filtered resampling. Equal to the authors' networks
+(`benchmarks/parity_r3gan.py`), borders and initialisation included. Meant for
+`losses.RelativisticPairing` with `penalties.R1` and `R2`. The default sizes train on a CPU, as
+`experiments/r3gan_mnist.py` does; `experiments/r3gan_cifar10.py` has the authors' sizes, for a GPU.
 """
 
 import functools
