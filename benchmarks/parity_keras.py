@@ -26,13 +26,12 @@ import tensorflow as tf
 from keras import layers
 
 from benchmarks.gan_jax_trace import draw_latents, gan_jax_trace
+from benchmarks.parity import Trace, report
 from tests import reference_dcgan, reference_layers
 
 UPDATES = 10
 BATCH = 16
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
-
-Trace = dict[str, np.ndarray]
 
 
 def keras_models(width: int, image_channels: int) -> dict[str, keras.Model]:
@@ -194,20 +193,6 @@ def problem(drawn: bool, width: int, image_channels: int, precision: str) -> tup
     return weights, latents, images
 
 
-def worst_by_group(expected: Trace, found: Trace) -> dict[str, tuple[float, str]]:
-    """Returns the largest error of each group, relative to its tensor's magnitude, and where."""
-    if expected.keys() != found.keys():
-        raise ValueError(f"names differ: {sorted(expected.keys() ^ found.keys())}")
-    worst = {}
-    for name, array in expected.items():
-        group, tensor = name.split(": ")
-        if array.shape != np.shape(found[name]):
-            raise ValueError(f"{name} has shape {array.shape} and {np.shape(found[name])}")
-        error = np.abs(array - found[name]).max() / np.abs(array).max()
-        worst[group] = max(worst.get(group, (0.0, "")), (float(error), tensor))
-    return worst
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--others", nargs="+", choices=OTHERS, default=["gan_jax", "numpy"])
@@ -222,11 +207,8 @@ def main() -> int:
         expected = keras_trace(*given)
         for other in options.others:
             print(f"\nKeras {keras.__version__} and {other}, from weights {start}")
-            for group, (error, tensor) in worst_by_group(expected, OTHERS[other](*given)).items():
-                tolerance = TOLERANCES[options.precision]
-                failed |= not error <= tolerance
-                mark = "" if error <= tolerance else f"  above {tolerance:g}"
-                print(f"  {group:35} {error:8.1e}  {tensor}{mark}")
+            tolerance = TOLERANCES[options.precision]
+            failed |= not report(expected, OTHERS[other](*given), tolerance)
     return int(failed)
 
 

@@ -11,7 +11,10 @@ An augmentation with a method `next_probability` (see `Adaptive`) determines the
 """
 
 import dataclasses
+import functools
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,7 +22,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.schedules import check_number_or_schedule, value_at
 from gan_jax.common.validation import check_bounds, check_object, check_types
+from gan_jax.ops.warping import warp
 
 Sample = Float[Array, "batch ..."]
 Images = Float[Array, "batch height width channels"]
@@ -54,9 +59,7 @@ class DiffAugment:
         Raises:
             RequestError: the samples are not images [batch, height, width, channels].
         """
-        if sample.ndim != 4:
-            shape = list(sample.shape[1:])
-            raise RequestError(f"DiffAugment takes images [height, width, channels], not {shape}")
+        _check_images(self, sample)
         colour_key, translation_key, cutout_key = jax.random.split(key, 3)
         if self.colour:
             sample = _recoloured(sample, colour_key)
@@ -64,6 +67,58 @@ class DiffAugment:
             sample = _translated(sample, translation_key, self.translation)
         if self.cutout:
             sample = _cut_out(sample, cutout_key, self.cutout)
+        return sample
+
+
+@dataclasses.dataclass(frozen=True)
+class GeometryAndColour:
+    """The augmentations of ADA: images are moved, turned, scaled, recoloured and cut.
+
+    Karras et al. (2020a), appendix B: flips along x, quarter turns, shifts by whole pixels (up to
+    an eighth of the image); scaling, turns by any angle, stretching, shifts; brightness, contrast,
+    inverted luma, hue and saturation; and one square cut out of half the image's side. Each is
+    applied, or not, to each image by itself, and one image may get several or none: their
+    probability should stay below 0.8, above which the generator makes augmented images. (The
+    paper's filters and noise, which it does not recommend, are not here.)
+
+    Attributes:
+        probability: of each transformation, in [0, 1], or a schedule of it: for example
+            `Schedule("cosine", 10_000, start=0.0, end=0.5)`.
+        geometry: factor of the probability of flips, turns, shifts, scaling and stretching, in
+            [0, 1].
+        colour: factor of the probability of each change of colour, in [0, 1].
+        cutout: factor of the probability that a square is cut out, in [0, 1].
+    """
+
+    probability: Any = 1.0
+    geometry: float = 1.0
+    colour: float = 1.0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("probability", "geometry", "colour", "cutout"):
+            check_number_or_schedule(self, name, "in [0, 1]", lambda factor: 0 <= factor <= 1)
+
+    def __call__(self, sample: Images, key: PRNGKeyArray, state: Any) -> Images:
+        """Augments images in [-1, 1], grey or coloured, each independently of the others.
+
+        Raises:
+            RequestError: the samples are not images of 1 or 3 channels, at least 2 pixels wide.
+        """
+        _check_images(self, sample)
+        if sample.shape[-1] not in (1, 3) or min(sample.shape[1:3]) < 2:
+            right = "images of 1 or 3 channels and at least 2 x 2 pixels"
+            raise RequestError(f"GeometryAndColour takes {right}, not {list(sample.shape[1:])}")
+        probability = value_at(self.probability, state.step)
+        keys = jax.random.split(key, 3)
+        if self.geometry:
+            inverse = _inverse_map(keys[0], sample.shape, probability * self.geometry)
+            sample = warp(sample, inverse)
+        if self.colour:
+            sample = _colours_changed(sample, keys[1], probability * self.colour)
+        if self.cutout:
+            sample = _half_cut_out(sample, keys[2], probability * self.cutout)
         return sample
 
 
@@ -137,6 +192,12 @@ class InstanceNoise:
         return sample + self.deviation * left * jax.random.normal(key, sample.shape, sample.dtype)
 
 
+def _check_images(augmentation: Any, sample: Sample) -> None:
+    if sample.ndim != 4:
+        name, shape = type(augmentation).__name__, list(sample.shape[1:])
+        raise RequestError(f"{name} takes images [height, width, channels], not {shape}")
+
+
 def _recoloured(images: Images, key: PRNGKeyArray) -> Images:
     brightness, saturation, contrast = jax.random.uniform(key, (3, len(images), 1, 1, 1))
     images = images + (brightness - 0.5)
@@ -176,3 +237,97 @@ def _cut_out(images: Images, key: PRNGKeyArray, fraction: float) -> Images:
         within = (places >= first) & (places < first + side)
         inside = inside & jnp.expand_dims(within, 3 - axis)
     return jnp.where(inside[..., None], 0, images)
+
+
+def _inverse_map(key: PRNGKeyArray, shape: tuple[int, ...], probability: Any) -> Array:
+    """Matrices [batch, 2, 3] from pixels of the augmented images to places in the given ones."""
+    count, height, width, _ = shape
+    uniform, normal, sometimes = _draws(key, count, probability)
+    once = 1 - jnp.sqrt(1 - probability)  # of one of two turns, where either has the probability
+    one, zero = jnp.ones(count), jnp.zeros(count)
+
+    def affine(*numbers):
+        return jnp.stack(numbers, axis=-1).reshape(count, 2, 3)
+
+    def scaled(x, y):
+        return affine(x, zero, zero, zero, y, zero)
+
+    def turned(angle):
+        return affine(jnp.cos(angle), -jnp.sin(angle), zero, jnp.sin(angle), jnp.cos(angle), zero)
+
+    def shifted(x, y):
+        return affine(one, zero, -x, zero, one, -y)
+
+    size = jnp.array([[width], [height]])
+    flip = sometimes(jnp.floor(uniform(0, 2)), 0)
+    quarters = sometimes(jnp.floor(uniform(0, 4)), 0)
+    whole_shift = jnp.stack([uniform(-0.125, 0.125), uniform(-0.125, 0.125)])
+    scale = sometimes(jnp.exp2(normal(0.2)), 1)
+    stretch = sometimes(jnp.exp2(normal(0.2)), 1)
+    first, second = (sometimes(uniform(-jnp.pi, jnp.pi), 0, once) for _ in range(2))
+    shift = jnp.stack([normal(0.125), normal(0.125)])
+    maps = (
+        scaled(1 - 2 * flip, one),
+        turned(jnp.pi / 2 * quarters),
+        shifted(*sometimes(jnp.round(size * whole_shift), 0)),
+        scaled(1 / scale, 1 / scale),
+        turned(first),
+        scaled(1 / stretch, stretch),
+        turned(second),
+        shifted(*sometimes(size * shift, 0)),
+    )
+    return functools.reduce(_composed, maps)
+
+
+def _composed(outer: Array, inner: Array) -> Array:
+    """The affine maps p -> outer(inner(p)), [batch, 2, 3], in full float32 precision."""
+    product = (outer[:, :, :2, None] * inner[:, None, :, :]).sum(axis=2)
+    return product.at[:, :, 2].add(outer[:, :, 2])
+
+
+def _colours_changed(images: Images, key: PRNGKeyArray, probability: Any) -> Images:
+    """Brightness and contrast change all channels, and the rest luma or its complement, chroma."""
+    uniform, normal, sometimes = _draws(key, len(images), probability)
+
+    def each(values):
+        return values[:, None, None, None]
+
+    images = images + each(sometimes(normal(0.2), 0))
+    images = images * each(sometimes(jnp.exp2(normal(0.5)), 1))
+    luma = images.mean(axis=-1, keepdims=True)
+    chroma = images - luma
+    inverted = sometimes(jnp.floor(uniform(0, 2)), 0)
+    angle = sometimes(uniform(-jnp.pi, jnp.pi), 0)
+    saturation = sometimes(jnp.exp2(normal(1.0)), 1)
+    # The cross product of the grey axis, of length 1, and the colour turns it by a right angle.
+    across = (jnp.roll(chroma, 1, axis=-1) - jnp.roll(chroma, -1, axis=-1)) / 3**0.5
+    chroma = each(jnp.cos(angle)) * chroma + each(jnp.sin(angle)) * across
+    return each(1 - 2 * inverted) * luma + each(saturation) * chroma
+
+
+def _half_cut_out(images: Images, key: PRNGKeyArray, probability: Any) -> Images:
+    # Unlike DiffAugment's, the square's centre is any place, not a pixel.
+    count, height, width, _ = images.shape
+    uniform, _, sometimes = _draws(key, count, probability)
+    side = sometimes(jnp.full(count, 0.5), 0)
+    kept = False
+    for axis, size in ((2, width), (1, height)):
+        distance = jnp.abs((jnp.arange(size) + 0.5) / size - uniform(0, 1)[:, None])
+        kept = kept | jnp.expand_dims(distance >= side[:, None] / 2, 3 - axis)
+    return images * kept[..., None]
+
+
+def _draws(key: PRNGKeyArray, count: int, probability: Any) -> tuple[Callable[..., Array], ...]:
+    """Three functions that draw anew at each call, for each image of a batch."""
+    keys = (jax.random.fold_in(key, number) for number in itertools.count())
+
+    def uniform(low, high):
+        return jax.random.uniform(next(keys), (count,), minval=low, maxval=high)
+
+    def normal(deviation):
+        return deviation * jax.random.normal(next(keys), (count,))
+
+    def sometimes(value, neutral, probability=probability):
+        return jnp.where(uniform(0, 1) < probability, value, neutral)
+
+    return uniform, normal, sometimes

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gan_jax.common import traced_fields
 from gan_jax.common.errors import RequestError
+from gan_jax.common.schedules import check_schedule
 from gan_jax.common.traced_fields import TRACED
 from gan_jax.common.validation import check_bounds, check_object, check_types, nearest
 from gan_jax.losses import NonSaturating
@@ -47,9 +48,15 @@ class Experiment:
         update_order: "simultaneous": both players step from the same parameters and the same
             fakes; "alternating": the discriminator first, then the generator against the new
             discriminator with fresh latents (Goodfellow et al., 2014, algorithm 1).
+        generator_batch: the examples whose conditions, and with relativistic losses whose logits,
+            the generator's update takes: "shared" with the discriminator's last update, or "fresh",
+            the next `batch_size` of the data, which needs the alternating order.
         compute_dtype: of the networks while they train; "bfloat16" halves their memory traffic.
             Parameters, losses, penalties, optimizers and sampling are float32 either way.
         ema_decay: decay of the moving average of the generator that is sampled from; 0 is off.
+        ema_schedule: a `Schedule`, or `from_optax` of an optax schedule: the half-life that belongs
+            to `ema_decay` is multiplied by its value, so that from `start=0.0` the average grows
+            longer with training. None is the short warm-up of `logit_averages.warmed_up`.
         guard: what to do about steps that are not finite, see `gan_jax.guard`; None ends the run.
         seed: seed of the parameters, of every random draw, and of the order of the examples.
         log_every: steps from one line of metrics to the next.
@@ -80,8 +87,10 @@ class Experiment:
     epochs: int | None = None
     discriminator_steps: int = 1
     update_order: Literal["simultaneous", "alternating"] = "simultaneous"
+    generator_batch: Literal["shared", "fresh"] = "shared"
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     ema_decay: float = dataclasses.field(default=0.0, metadata=TRACED)
+    ema_schedule: Any = None
     guard: Any = None
     seed: int = 0
     log_every: int = 20
@@ -122,6 +131,19 @@ class Experiment:
                 check_object("Experiment", f"{field}[{position}]", value, "__call__")
         if sum(hasattr(value, "next_probability") for value in self.augmentations) > 1:
             raise RequestError("Experiment.augmentations: one of them may be adaptive, not several")
+        if self.ema_schedule is not None:
+            right = 'Schedule("cosine", 10_000, start=0.0, end=1.0), for example'
+            check_schedule("Experiment", "ema_schedule", self.ema_schedule, right)
+            if not self.ema_decay:
+                raise RequestError(
+                    f"Experiment.ema_schedule = {self.ema_schedule!r}: changes the half-life of "
+                    "ema_decay, which is 0; give ema_decay=half_life(500_000, batch_size)"
+                )
+        if self.generator_batch == "fresh" and self.update_order != "alternating":
+            raise RequestError(
+                f"Experiment.generator_batch = 'fresh': needs update_order = 'alternating', not "
+                f"{self.update_order!r}, in which both players share one forward pass"
+            )
         if self.guard is not None:
             check_object(
                 "Experiment", "guard", self.guard, "start rate checked", "guard.Guard() or None"
@@ -153,9 +175,14 @@ class Experiment:
         return traced_fields.without_hyperparameters(dataclasses.replace(self, seed=0))
 
     @property
+    def batches_per_step(self) -> int:
+        """Batches that a step takes: one for each discriminator update, and the generator's own."""
+        return self.discriminator_steps + (self.generator_batch == "fresh")
+
+    @property
     def examples_per_step(self) -> int:
-        """Real examples that one step takes: one batch for each update of the discriminator."""
-        return self.batch_size * self.discriminator_steps
+        """Real examples that a step takes."""
+        return self.batch_size * self.batches_per_step
 
     def total_steps(self) -> int:
         """Steps of the whole run; counts the data (which loads them) if given in epochs."""
@@ -167,8 +194,8 @@ class Experiment:
 def half_life(images: float, batch_size: int) -> float:
     """Returns the `ema_decay` with which a batch weighs half as much after so many real examples.
 
-    Karras et al. (2020b) state it so, as it stays right for other batch sizes. With several updates
-    of the discriminator in a step, a step takes so many batches.
+    Karras et al. (2020b) state it so, as it stays right for other batch sizes. It counts one batch
+    in each step; where a step takes several, give their size in all.
 
     Raises:
         RequestError: one of the two is not above 0, or the decay would be 0 or 1.

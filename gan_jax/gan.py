@@ -128,8 +128,8 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     Args:
         experiment: the configuration.
         state: the state at step t.
-        batch: `discriminator_steps * batch_size` examples; each step of the discriminator takes the
-            next `batch_size`.
+        batch: `batches_per_step * batch_size` examples; each step of the discriminator takes the
+            next `batch_size`, and so does that of the generator if it has a fresh batch.
 
     Returns:
         The state at step t + 1, and scalar metrics. Of the discriminator's last step: its mean
@@ -139,9 +139,9 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     """
     before, steps = state, experiment.discriminator_steps
     # Split, not reshaped: reshaping a batch that is sharded over devices would gather it on each.
-    batches = jax.tree.map(lambda x: jnp.stack(jnp.split(x, steps)), batch)
-    early_batches = jax.tree.map(lambda x: x[:-1], batches)
-    batch = jax.tree.map(lambda x: x[-1], batches)
+    batches = jax.tree.map(lambda x: jnp.stack(jnp.split(x, experiment.batches_per_step)), batch)
+    early_batches = jax.tree.map(lambda x: x[: steps - 1], batches)
+    batch = jax.tree.map(lambda x: x[steps - 1], batches)
 
     def early_step(state, index_and_batch):
         index, batch = index_and_batch
@@ -157,7 +157,8 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
     outputs = forward.outputs
     if experiment.update_order == "alternating":
         state = state.replace(discriminator=discriminator)
-        forward = forward_pass(experiment, state, batch, steps)
+        last_batch = jax.tree.map(lambda x: x[-1], batches)  # the generator's own, if it is fresh
+        forward = forward_pass(experiment, state, last_batch, steps)
     generator, generator_metrics = update_generator(experiment, state, forward)
 
     state = state.replace(generator=generator, discriminator=discriminator)
@@ -302,7 +303,11 @@ def update_ema(experiment: Experiment, state: GANState) -> PyTree:
     """Moves the average of the generator's parameters and variables towards the newest."""
     if state.ema is None:
         return None
-    decay = logit_averages.warmed_up(experiment.ema_decay, state.step)
+    if experiment.ema_schedule:
+        factor = jnp.asarray(experiment.ema_schedule.build()(state.step))
+        decay = experiment.ema_decay ** (1 / factor)  # twice the half-life: the decay's square root
+    else:
+        decay = logit_averages.warmed_up(experiment.ema_decay, state.step)
     newest = (state.generator.params, state.generator.variables)
 
     def moved(new, old):

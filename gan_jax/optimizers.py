@@ -11,21 +11,27 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.schedules import check_number_or_schedule, check_schedule, value_at
 from gan_jax.common.traced_fields import TRACED
-from gan_jax.common.validation import check_bounds, check_object, check_schedule, check_types
+from gan_jax.common.validation import check_bounds, check_types
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A factor in [0, 1]: linear warm-up to 1, a plateau, then decay in the given shape.
+    """A number that changes over the steps: warm-up to `start`, a plateau, then a change to `end`.
+
+    By default it is a factor that falls from 1 to 0, by which a learning rate or a penalty is
+    multiplied. Where a field takes a number or a schedule, its value is the number itself.
 
     Attributes:
-        shape: shape of the decay: "linear", "cosine" (half a period; Loshchilov and Hutter, 2017,
-            equation 5 without restarts), or "constant" for no decay.
-        steps: step at which the decay ends; only for a shape that decays.
-        warm_up: number of steps of the warm-up; the factor at the first step is 1 / warm_up.
-        hold: step at which the decay begins, or the end of the warm-up if that is later.
-        end: factor at the end of the decay and after it, in [0, 1).
+        shape: shape of the change from `start` to `end`: "linear", "cosine" (half a period;
+            Loshchilov and Hutter, 2017, equation 5 without restarts), or "constant" for none.
+        steps: step at which the change ends; only for a shape that changes.
+        warm_up: number of steps of the linear warm-up from 0; the value at the first step is
+            start / warm_up.
+        hold: step at which the change begins, or the end of the warm-up if that is later.
+        end: value at the end of the change and after it, at least 0.
+        start: value after the warm-up, at least 0.
     """
 
     shape: Literal["constant", "linear", "cosine"] = "constant"
@@ -33,37 +39,42 @@ class Schedule:
     warm_up: int = 0
     hold: int = 0
     end: float = 0.0
+    start: float = 1.0
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_bounds(self, "warm_up hold", at_least=0)
-        check_bounds(self, "end", at_least=0, below=1)
+        check_bounds(self, "warm_up hold start end", at_least=0)
         start = max(self.warm_up, self.hold)
         if self.shape != "constant" and (self.steps is None or self.steps <= start):
             raise RequestError(
                 f"Schedule.steps = {self.steps}: must be above {start}, where the {self.shape} "
-                "decay begins"
+                "change begins"
             )
         for name in ("steps", "hold", "end") if self.shape == "constant" else ():
             if value := getattr(self, name):
                 raise RequestError(
-                    f"Schedule.{name} = {value}: needs a shape that decays; give shape='linear' or "
-                    "shape='cosine'"
+                    f"Schedule.{name} = {value}: needs a shape that decays or rises; give "
+                    "shape='linear' or shape='cosine'"
                 )
 
-    def build(self) -> Callable[[Any], Any]:
-        """Returns a function from the step, which counts from 0, to the factor."""
-        start = max(self.warm_up, self.hold)
+    @property
+    def largest(self) -> float:
+        """The largest value at any step."""
+        return self.start if self.shape == "constant" else max(self.start, self.end)
 
-        def factor(step):
+    def build(self) -> Callable[[Any], Any]:
+        """Returns a function from the step, which counts from 0, to the value."""
+        begin = max(self.warm_up, self.hold)
+
+        def value(step):
             warm = jnp.minimum((step + 1) / self.warm_up, 1.0) if self.warm_up else 1.0
             if self.shape == "constant":
-                return warm
-            decayed = jnp.clip((step - start) / (self.steps - start), 0, 1)
-            left = 1 - decayed if self.shape == "linear" else (1 + jnp.cos(jnp.pi * decayed)) / 2
-            return warm * (self.end + (1 - self.end) * left)
+                return warm * self.start
+            done = jnp.clip((step - begin) / (self.steps - begin), 0, 1)
+            left = 1 - done if self.shape == "linear" else (1 + jnp.cos(jnp.pi * done)) / 2
+            return warm * (self.end + (self.start - self.end) * left)
 
-        return factor
+        return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +84,9 @@ class Adam:
     Attributes:
         learning_rate: step size alpha, at least 0.
         b1: decay rate of the first moment, in [0, 1).
-        b2: decay rate of the second moment, in [0, 1).
+        b2: decay rate of the second moment, in [0, 1), or a schedule of it: for example
+            `Schedule("cosine", 10_000, start=0.9, end=0.99)`. The n-th update takes the value at
+            step n - 1, in its bias correction as well.
         eps: added to the square root of the second moment, at least 0; 1e-8 in the paper. Keras's
             Adam is `form="keras"` with eps 1e-7.
         form: where eps is added. "paper": after the bias correction of the second moment, as in
@@ -87,7 +100,7 @@ class Adam:
 
     learning_rate: float = dataclasses.field(default=1e-4, metadata=TRACED)
     b1: float = 0.9
-    b2: float = 0.999
+    b2: Any = 0.999
     eps: float = 1e-8
     form: Literal["paper", "keras"] = "paper"
     schedule: Any = Schedule()
@@ -95,28 +108,30 @@ class Adam:
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "learning_rate eps", at_least=0)
-        check_bounds(self, "b1 b2", at_least=0, below=1)
+        check_bounds(self, "b1", at_least=0, below=1)
+        check_number_or_schedule(self, "b2", "at least 0 and below 1", lambda b2: 0 <= b2 < 1)
         right = 'Schedule("linear", steps=1000), for example'
-        check_object("Adam", "schedule", self.schedule, "build", right)
-        check_schedule("Adam", self.schedule, right)
+        check_schedule("Adam", "schedule", self.schedule, right)
 
     def build(self) -> optax.GradientTransformation:
         """Returns the optax gradient transformation."""
-        scale = self._keras_scale() if self.form == "keras" else self._paper_scale()
-        parts = [scale, optax.scale_by_learning_rate(self.learning_rate)]
+        parts = [self._scale(), optax.scale_by_learning_rate(self.learning_rate)]
         if self.schedule != Schedule():
             parts.append(optax.scale_by_schedule(self.schedule.build()))
         return optax.chain(*parts)
 
-    def _paper_scale(self) -> optax.GradientTransformation:
-        return optax.scale_by_adam(self.b1, self.b2, self.eps)
-
-    def _keras_scale(self) -> optax.GradientTransformation:
+    def _scale(self) -> optax.GradientTransformation:
         def eps_after_correction(updates_before):
-            return self.eps / jnp.sqrt(1 - self.b2 ** (updates_before + 1.0))
+            b2 = value_at(self.b2, updates_before)
+            return self.eps / jnp.sqrt(1 - b2 ** (updates_before + 1.0))
 
-        scale_by_adam = optax.inject_hyperparams(optax.scale_by_adam, ("b1", "b2", "eps_root"))
-        return scale_by_adam(self.b1, self.b2, eps=eps_after_correction)
+        b2 = self.b2.build() if hasattr(self.b2, "build") else self.b2
+        eps = eps_after_correction if self.form == "keras" else self.eps
+        fixed = [name for name, value in (("b2", b2), ("eps", eps)) if not callable(value)]
+        if len(fixed) == 2:
+            return optax.scale_by_adam(self.b1, b2, eps)
+        scale_by_adam = optax.inject_hyperparams(optax.scale_by_adam, ("b1", "eps_root", *fixed))
+        return scale_by_adam(self.b1, b2, eps=eps)
 
 
 @dataclasses.dataclass(frozen=True)

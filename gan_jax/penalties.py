@@ -20,8 +20,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.schedules import check_schedule
 from gan_jax.common.traced_fields import TRACED
-from gan_jax.common.validation import check_bounds, check_object, check_schedule, check_types
+from gan_jax.common.validation import check_bounds, check_object, check_types
 
 SMALLEST_SQUARE = 1e-12  # of a gradient norm, in float32
 
@@ -264,8 +265,7 @@ class Scheduled(_Wrapped):
         check_types(self)
         check_object("Scheduled", "penalty", self.penalty, "__call__")
         right = 'Schedule("linear", 10_000), for example'
-        check_object("Scheduled", "schedule", self.schedule, "build", right)
-        check_schedule("Scheduled", self.schedule, right)
+        check_schedule("Scheduled", "schedule", self.schedule, right)
 
     def __call__(
         self, logits_fn: LogitsOf, real: Sample, fake: Sample, key: PRNGKeyArray, state: Any

@@ -6,10 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import logit_averages, penalties
-from gan_jax.augmentation import Adaptive, DiffAugment, InstanceNoise
+from gan_jax import augmentation, logit_averages, penalties
+from gan_jax.augmentation import Adaptive, DiffAugment, GeometryAndColour, InstanceNoise
 from gan_jax.common.errors import RequestError
-from gan_jax.optimizers import from_optax
+from gan_jax.optimizers import Schedule, from_optax
 from tests.tiny import init, tiny, tiny_points, update
 
 KEY = jax.random.key(0)
@@ -184,6 +184,14 @@ def doubled(sample, key, state):
     "make, message",
     [
         (lambda: DiffAugment(translation=1.5), r"DiffAugment\.translation = 1\.5"),
+        (lambda: GeometryAndColour(1.5), r"probability = 1\.5: must be in \[0, 1\]"),
+        (lambda: GeometryAndColour("0.5"), r"no method build; give a number in \[0, 1\], or"),
+        (
+            lambda: GeometryAndColour(Schedule("linear", 9, end=1.1)),
+            r"probability = Schedule\(.*must be in \[0, 1\]",
+        ),
+        (lambda: GeometryAndColour(geometry=-0.1), r"geometry = -0\.1: must be in \[0, 1\]"),
+        (lambda: GeometryAndColour(cutout=2), r"cutout = 2: must be in \[0, 1\]"),
         (lambda: Adaptive(target=2.0), r"Adaptive\.target = 2\.0"),
         (lambda: Adaptive(Adaptive()), r"Adaptive\.augmentation is itself adaptive"),
         (lambda: Adaptive(DiffAugment), r"Adaptive\.augmentation .* parentheses"),
@@ -196,3 +204,99 @@ def doubled(sample, key, state):
 def test_wrong_fields_are_refused(make, message):
     with pytest.raises(RequestError, match=message):
         make()
+
+
+def test_each_transformation_happens_with_its_probability_and_in_its_range():
+    """Closed forms of what eight independent choices leave of the affine map."""
+    count, p = 20_000, 0.4
+    maps = np.asarray(augmentation._inverse_map(KEY, (count, 32, 32, 3), jnp.float32(p)))
+    # A flip is one of two, a quarter turn three of four; either shift, scaling, turn, stretching.
+    unchanged = (1 - p / 2) * (1 - 3 * p / 4) * (1 - p) ** 5
+    identity = np.abs(maps - np.eye(2, 3)).max((1, 2)) < 1e-6
+    assert identity.mean() == pytest.approx(unchanged, abs=0.01)
+    determinant = np.linalg.det(maps[:, :, :2])
+    assert (determinant < 0).mean() == pytest.approx(p / 2, abs=0.02)
+    area = np.log2(np.abs(determinant))  # only scaling changes it, by 2 * normal(0.2)
+    assert (np.abs(area) > 1e-4).mean() == pytest.approx(p, abs=0.02)
+    assert area.std() == pytest.approx(0.4 * p**0.5, rel=0.05)
+    stretch = np.linalg.svd(maps[:, :, :2], compute_uv=False)
+    ratio = np.log2(stretch[:, 0] / stretch[:, 1])
+    assert (ratio > 1e-4).mean() == pytest.approx(p, abs=0.02)
+    assert np.square(ratio).mean() == pytest.approx(p * 0.4**2, rel=0.1)
+    always = np.asarray(augmentation._inverse_map(KEY, (count, 32, 32, 3), jnp.float32(1.0)))
+    angles = np.arctan2(always[:, 1, 0], always[:, 1, 1])
+    np.testing.assert_allclose(
+        np.histogram(angles, 8, (-np.pi, np.pi))[0] / count, 1 / 8, atol=0.02
+    )
+
+
+def test_colours_change_luma_and_chroma_alike_in_all_pixels():
+    changed = np.asarray(GeometryAndColour(geometry=0.0)(IMAGES, KEY, at()))
+    images = np.asarray(IMAGES)
+
+    def parts(images):
+        luma = images.mean(-1)
+        return luma, np.linalg.norm(images - luma[..., None], axis=-1)
+
+    (luma, chroma), (new_luma, new_chroma) = parts(images), parts(changed)
+    ratio = new_chroma / chroma
+    np.testing.assert_allclose(ratio, ratio[:, :1, :1] * np.ones_like(ratio), rtol=1e-3)
+    slopes = []
+    for old, new in zip(luma, new_luma, strict=True):  # luma becomes slope * (luma + brightness)
+        slope, offset = np.polyfit(old.ravel(), new.ravel(), 1)
+        np.testing.assert_allclose(new, slope * old + offset, atol=1e-4)
+        slopes.append(slope)
+    slopes = np.array(slopes)
+    assert 0.3 < (slopes < 0).mean() < 0.7  # inverted
+    assert np.log2(np.abs(slopes)).std() == pytest.approx(0.5, rel=0.3)  # contrast
+    saturation = ratio[:, 0, 0] / np.abs(slopes)
+    assert np.log2(saturation).std() == pytest.approx(1.0, rel=0.3)
+
+
+def test_hues_turn_and_stay_at_right_angles_to_grey():
+    red = jnp.broadcast_to(jnp.array([1.0, 0.0, 0.0]), (500, 2, 2, 3))
+    chroma = np.asarray(GeometryAndColour(geometry=0.0)(red, KEY, at()))[:, 0, 0]
+    chroma = chroma - chroma.mean(-1, keepdims=True)
+    axes = np.array([[2, -1, -1], [0, 1, -1]]) / np.array([[6**0.5], [2**0.5]])
+    angles = np.arctan2(*(axes @ chroma.T)[::-1])
+    np.testing.assert_allclose(np.histogram(angles, 4, (-np.pi, np.pi))[0] / 500, 1 / 4, atol=0.08)
+
+
+def test_grey_images_change_as_grey_coloured_ones_do():
+    augmented = GeometryAndColour(0.7, cutout=1.0)
+    grey = augmented(IMAGES[..., :1], KEY, at())
+    coloured = augmented(jnp.repeat(IMAGES[..., :1], 3, axis=-1), KEY, at())
+    np.testing.assert_allclose(jnp.repeat(grey, 3, axis=-1), coloured, atol=1e-4)
+
+
+@pytest.mark.parametrize("probability", [0.3, 1.0])
+def test_a_quarter_of_the_area_is_cut_out_around_any_centre(probability):
+    ones = jnp.ones((1000, 16, 16, 1))
+    cut = np.asarray(GeometryAndColour(probability, 0.0, 0.0, 1.0)(ones, KEY, at()) == 0)[..., 0]
+    happened = cut.any((1, 2))
+    assert happened.mean() == pytest.approx(probability, abs=0.05)
+    # Seven eighths of its side, on average: it reaches over a border half the time.
+    assert cut[happened].any(1).sum(1).mean() == pytest.approx(16 / 2 * 7 / 8, rel=0.05)
+    assert cut[happened].any(2).sum(1).mean() == pytest.approx(16 / 2 * 7 / 8, rel=0.05)
+
+
+def test_the_probability_follows_its_schedule():
+    rising = Schedule("linear", steps=10, start=0.0, end=1.0)
+    ones = jnp.ones((1000, 4, 4, 1))
+    augmented = GeometryAndColour(rising, 0.0, 0.0, 1.0)
+    shares = [float((augmented(ones, KEY, at(s)) == 0).any((1, 2, 3)).mean()) for s in (0, 5, 10)]
+    assert shares == [0.0, pytest.approx(0.5, abs=0.05), 1.0]
+    unchanged = GeometryAndColour(rising, cutout=1.0)(IMAGES, KEY, at(0))
+    np.testing.assert_allclose(unchanged, IMAGES, atol=1e-5)
+
+
+def test_images_are_augmented_independently_of_the_rest_of_the_batch():
+    augmented = GeometryAndColour(cutout=1.0)
+    other = IMAGES.at[1:].set(0.0)
+    np.testing.assert_array_equal(augmented(IMAGES, KEY, at())[0], augmented(other, KEY, at())[0])
+
+
+@pytest.mark.parametrize("shape", [(2,), (8, 8, 2), (1, 8, 3)])
+def test_what_it_cannot_augment_is_refused(shape):
+    with pytest.raises(RequestError, match=rf"GeometryAndColour takes .*, not \[{shape[0]}"):
+        GeometryAndColour()(jnp.zeros((3, *shape)), KEY, at())

@@ -6,7 +6,7 @@ from gan_jax import losses, penalties
 from gan_jax.common.errors import RequestError
 from gan_jax.experiment import half_life
 from gan_jax.networks import dcgan
-from gan_jax.optimizers import Adam
+from gan_jax.optimizers import Adam, Schedule
 from tests.tiny import tiny
 
 
@@ -35,6 +35,11 @@ def round_up(pixels):
         ({"ema_decay": 1.0}, "Experiment.ema_decay = 1.0: must be at least 0 and below 1"),
         ({"ema_decay": float("nan")}, "Experiment.ema_decay = nan: expected a finite number"),
         ({"update_order": "alternate"}, "did you mean 'alternating'?"),
+        ({"generator_batch": "fresch"}, "did you mean 'fresh'?"),
+        ({"generator_batch": "fresh"}, "'fresh': needs update_order = 'alternating', not 'simul"),
+        ({"ema_schedule": Schedule(warm_up=9)}, "changes the half-life of ema_decay, which is 0"),
+        ({"ema_schedule": 0.5, "ema_decay": 0.9}, "Experiment.ema_schedule = 0.5: has no method"),
+        ({"ema_schedule": Adam(), "ema_decay": 0.9}, "is not a schedule; give Schedule("),
         ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
         ({"seed": -1}, "Experiment.seed = -1"),
         ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
@@ -65,6 +70,9 @@ def test_epochs_become_steps_rounded_up():
     assert tiny(steps=None, epochs=3).total_steps() == -(-3 * count // 16)
     twice = tiny(steps=None, epochs=3, discriminator_steps=2)
     assert twice.total_steps() == -(-3 * count // 32)
+    own = dataclasses.replace(twice, update_order="alternating", generator_batch="fresh")
+    assert (own.batches_per_step, own.examples_per_step) == (3, 48)
+    assert own.total_steps() == -(-3 * count // 48)
 
 
 def test_the_reference_recipe_takes_11719_steps():

@@ -11,7 +11,9 @@ import optax
 import pytest
 
 from gan_jax import gan, losses, penalties
-from gan_jax.optimizers import Adam, from_optax
+from gan_jax.experiment import half_life
+from gan_jax.networks import conditions
+from gan_jax.optimizers import Adam, Schedule, from_optax
 from gan_jax.runtime import devices
 from tests.tiny import init, tiny, tiny_points, update
 
@@ -102,6 +104,55 @@ def test_alternating_update_plays_the_new_discriminator_with_fresh_latents():
     close(new.generator.params, descended(state.generator.params, generator))
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_fresh_batch_is_the_generators_own(steps):
+    """With a relativistic loss its gradient depends on the real examples."""
+    shared = tiny_points(
+        loss=losses.RelativisticPairing(),
+        update_order="alternating",
+        discriminator_steps=steps,
+        generator_optimizer=SGD,
+        discriminator_optimizer=SGD,
+    )
+    fresh = dataclasses.replace(shared, generator_batch="fresh")
+    state, batch = start(fresh)
+    assert len(batch["sample"]) == 16 * (steps + 1)
+    *of_discriminator, own = jnp.split(batch["sample"], steps + 1)
+    new, metrics = update(fresh, state, batch)
+    first = {"sample": jnp.concatenate(of_discriminator), "condition": None}
+    expected, expected_metrics = update(shared, state, first)
+    close(new.discriminator.params, expected.discriminator.params, rtol=1e-5)
+    for name in ("discriminator_loss", "accuracy_real", "logit_real"):
+        assert float(metrics[name]) == pytest.approx(float(expected_metrics[name]), rel=1e-5)
+    between = state.replace(discriminator=new.discriminator)
+    generator, _ = gradients_by_definition(fresh, between, {"sample": own}, index=steps)
+    close(new.generator.params, descended(state.generator.params, generator))
+    of_shared, found = (jax.tree.leaves(each.generator.params) for each in (expected, new))
+    assert max(np.abs(a - b).max() for a, b in zip(of_shared, found, strict=True)) > 1e-4
+
+
+def test_the_generator_makes_fakes_for_the_conditions_of_its_own_batch():
+    base = tiny()
+    experiment = tiny(
+        generator=conditions.Generator(base.generator, classes=10),
+        discriminator=conditions.Discriminator(base.discriminator, classes=10),
+        data=dataclasses.replace(base.data, labels=True),
+        update_order="alternating",
+        generator_batch="fresh",
+    )
+    state, batch = start(experiment)
+    own = batch["condition"].at[16:].set((batch["condition"][16:] + 1) % 10)
+    new, of_other = (
+        update(experiment, state, batch | {"condition": labels})[0]
+        for labels in (batch["condition"], own)
+    )
+    jax.tree.map(np.testing.assert_array_equal, new.discriminator, of_other.discriminator)
+    changes = jax.tree.map(
+        lambda a, b: bool((a != b).any()), new.generator.params, of_other.generator.params
+    )
+    assert any(jax.tree.leaves(changes))
+
+
 def test_each_discriminator_step_takes_its_own_part_of_the_batch():
     experiment = tiny(discriminator_steps=2, generator_optimizer=SGD, discriminator_optimizer=SGD)
     state, batch = start(experiment)
@@ -187,6 +238,20 @@ def test_average_warms_up_and_then_decays():
         newest = (state.generator.params, state.generator.variables)
         expected = jax.tree.map(lambda e, n, d=decay: d * e + (1 - d) * n, expected, newest)
     close(state.ema, expected, rtol=1e-5)
+
+
+def test_a_schedule_multiplies_the_half_life_of_the_average():
+    schedule = Schedule("linear", steps=4, start=0.0, end=2.0)
+    experiment = tiny_points(ema_decay=half_life(32, 16), ema_schedule=schedule)
+    state, batch = start(experiment)
+    expected = (state.generator.params, state.generator.variables)
+    for step in range(7):
+        state, _ = update(experiment, state, batch)
+        steps = 2 * min(0.5 * step, 2.0)  # after which a parameter weighs half as much
+        decay = 0.5 ** (1 / steps) if steps else 0.0
+        newest = (state.generator.params, state.generator.variables)
+        expected = jax.tree.map(lambda e, n, d=decay: d * e + (1 - d) * n, expected, newest)
+        close(state.ema, expected, rtol=1e-5)
 
 
 def test_samples_come_from_the_average_unless_raw():

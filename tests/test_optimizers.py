@@ -40,6 +40,30 @@ def test_adam_in_the_form_of_keras_by_hand():
     )
 
 
+@pytest.mark.parametrize("form", ["paper", "keras"])
+def test_adam_with_a_schedule_of_b2_by_hand(form):
+    rate, eps, second, parameter, expected = 0.1, 1e-2, 0.0, 0.0, []
+    gradients = [0.5, -0.01, 2.0, 0.3]
+    for t, gradient in enumerate(gradients, start=1):
+        b2 = [0.9, 0.92, 0.94, 0.96][t - 1]
+        second = b2 * second + (1 - b2) * gradient**2
+        corrected = (second / (1 - b2**t)) ** 0.5
+        added = eps if form == "paper" else eps / (1 - b2**t) ** 0.5
+        parameter -= rate * gradient / (corrected + added)
+        expected.append(parameter)
+    ours = Schedule("linear", steps=4, start=0.9, end=0.98)
+    for b2 in (ours, from_optax(optax.linear_schedule, 0.9, 0.98, 4)):
+        adam = Adam(rate, b1=0.0, b2=b2, eps=eps, form=form)
+        np.testing.assert_allclose(steps(adam, gradients), expected, rtol=1e-4)
+
+
+def test_a_constant_schedule_of_b2_is_the_number():
+    gradients = [0.5, -1.0, 2.0]
+    for form in ("paper", "keras"):
+        number, schedule = (Adam(0.1, b2=b2, form=form) for b2 in (0.9, Schedule(start=0.9)))
+        np.testing.assert_allclose(steps(number, gradients), steps(schedule, gradients), rtol=1e-5)
+
+
 def test_schedule_multiplies_the_learning_rate():
     schedule = from_optax(optax.linear_schedule, init_value=1.0, end_value=0.0, transition_steps=2)
     plain, scheduled = steps(Adam(0.1), [1.0] * 3), steps(Adam(0.1, schedule=schedule), [1.0] * 3)
@@ -88,10 +112,22 @@ def test_descriptions_are_values():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"learning_rate": -1.0}, {"b1": 1.0}, {"b2": "0.9"}, {"eps": float("inf")}]
+    "wrong, message",
+    [
+        ({"learning_rate": -1.0}, "must be at least 0"),
+        ({"b1": 1.0}, "must be at least 0 and below 1"),
+        ({"b2": 1}, "= 1: must be at least 0 and below 1"),
+        ({"b2": float("nan")}, "= nan: must be at least 0 and below 1"),
+        ({"b2": True}, r"no method build; give a number at least 0 and below 1, or Schedule\("),
+        ({"b2": "0.9"}, r"no method build; give a number at least 0 and below 1, or Schedule\("),
+        ({"b2": Schedule("linear", 10)}, r"= Schedule\(.*: must be at least 0 and below 1"),
+        ({"b2": Adam()}, "is not a schedule; give a number at least 0 and below 1"),
+        ({"eps": float("inf")}, "expected a finite number"),
+        ({"schedule": 0.5}, r"no method build; give Schedule\("),
+    ],
 )
-def test_wrong_constants_are_refused(wrong):
-    with pytest.raises(RequestError, match=rf"Adam\.{next(iter(wrong))}"):
+def test_wrong_fields_are_refused(wrong, message):
+    with pytest.raises(RequestError, match=rf"Adam\.{next(iter(wrong))} .*{message}"):
         Adam(**wrong)
 
 
@@ -118,6 +154,21 @@ def test_schedules_are_those_of_optax(shape, end):
     np.testing.assert_allclose(ours(steps_), theirs(steps_), atol=1e-6)
 
 
+@pytest.mark.parametrize("start, end", [(0.9, 0.99), (0.0, 0.55), (2e-4, 5e-5), (3.0, 0.0)])
+def test_schedules_change_from_any_number_to_any_other(start, end):
+    steps_ = np.arange(80)
+    way = np.clip((steps_ - 10) / 40, 0, 1)
+    shapes = {"linear": way, "cosine": (1 - np.cos(np.pi * way)) / 2}
+    for shape, done in shapes.items():
+        schedule = Schedule(shape, steps=50, hold=10, start=start, end=end)
+        expected = start + (end - start) * done
+        np.testing.assert_allclose(schedule.build()(steps_), expected, rtol=1e-5, atol=1e-7)
+        assert schedule.largest == max(start, end)
+    warm = Schedule(start=start, warm_up=4)
+    np.testing.assert_allclose(warm.build()(np.arange(6)), start * np.array([1, 2, 3, 4, 4, 4]) / 4)
+    assert warm.largest == start
+
+
 def test_a_schedule_of_ones_is_left_out():
     parts = Adam().build().init(jnp.zeros(()))
     assert len(parts) == 2
@@ -131,7 +182,8 @@ def test_a_schedule_of_ones_is_left_out():
         ({"shape": "cosine", "steps": 5, "warm_up": 5}, r"must be above 5, where the cosine"),
         ({"shape": "linar", "steps": 5}, r"did you mean 'linear'"),
         ({"warm_up": -1}, r"Schedule\.warm_up = -1"),
-        ({"end": -0.1}, r"Schedule\.end = -0\.1"),
+        ({"end": -0.1}, r"Schedule\.end = -0\.1: must be at least 0"),
+        ({"start": -0.1}, r"Schedule\.start = -0\.1: must be at least 0"),
         ({"steps": 9}, r"Schedule\.steps = 9: needs a shape that decays"),
         ({"hold": 9}, r"Schedule\.hold = 9: needs a shape that decays"),
     ],

@@ -96,16 +96,6 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
         raise RequestError(f"{wrong}: must be hashable ({error})") from error
 
 
-def check_schedule(owner: str, schedule: Any, right: str) -> None:
-    """Checks that a description builds a schedule, a function of the step.
-
-    Raises:
-        RequestError: it builds something else, for example an optimizer.
-    """
-    if not callable(schedule.build()):
-        raise RequestError(f"{owner}.schedule = {schedule!r}: is not a schedule; give {right}")
-
-
 def nearest(word: str, words: Iterable[str]) -> str:
     """Returns '; did you mean ...?' with the closest of `words`, or '' if none is close."""
     close = difflib.get_close_matches(word, [w for w in words if isinstance(w, str)], n=1)

@@ -18,10 +18,10 @@ from gan_jax.ops.conv import conv, conv_transpose
 class Conv(nn.Module):
     """Convolution equal to `flax.linen.Conv` with padding "SAME", and faster on CPU.
 
-    It has the same parameters, `kernel` of shape [height, width, inputs, features] and `bias` of
-    shape [features], and gives the same maps; it computes in the dtype of its input. Kernels are
-    initialised Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases zero, as in Keras.
-    For groups, dilation, other padding or forward mode (`jax.jvp`) use Flax's.
+    It has the same parameters, `kernel` of shape [height, width, inputs / groups, features] and
+    `bias` of shape [features], and gives the same maps; it computes in the dtype of its input.
+    Kernels are initialised Glorot-uniform (Glorot and Bengio, 2010, equation 16) and biases zero,
+    as in Keras. For dilation, other padding or forward mode (`jax.jvp`) use Flax's.
 
     Attributes:
         features: channels of the result, at least 1.
@@ -29,6 +29,7 @@ class Conv(nn.Module):
         stride: stride along both axes, at least 1.
         use_bias: whether to add a bias.
         kernel_init: initialiser of the kernel.
+        groups: number of groups of channels, of which each group of features sees one; at least 1.
     """
 
     features: int
@@ -36,9 +37,11 @@ class Conv(nn.Module):
     stride: int = 1
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
+    groups: int = 1
 
     def __post_init__(self) -> None:
         _check(self)
+        check_bounds(self, "groups", at_least=1)
         super().__post_init__()
 
     @nn.compact
@@ -46,7 +49,8 @@ class Conv(nn.Module):
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch coarse_height coarse_width {self.features}"]:
         """Returns maps of ceil(height / stride) x ceil(width / stride)."""
-        return _apply(self, conv, x)
+        operation = functools.partial(conv, groups=self.groups)
+        return _apply(self, operation, x, x.shape[-1] // self.groups)
 
 
 class ConvTranspose(nn.Module):
@@ -80,7 +84,7 @@ class ConvTranspose(nn.Module):
         self, x: Float[Array, "batch height width inputs"]
     ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
         """Returns maps of (height * stride) x (width * stride)."""
-        return _apply(self, conv_transpose, x)
+        return _apply(self, conv_transpose, x, x.shape[-1])
 
 
 class Dropout(nn.Module):
@@ -232,14 +236,17 @@ def _check(layer: Conv | ConvTranspose) -> None:
 
 
 def _apply(
-    layer: Conv | ConvTranspose, operation: Callable[[Array, Array, int], Array], x: Array
+    layer: Conv | ConvTranspose,
+    operation: Callable[[Array, Array, int], Array],
+    x: Array,
+    inputs: int,
 ) -> Array:
     size = layer.kernel_size
     height, width = (size, size) if isinstance(size, int) else size
     kernel = layer.param(
         "kernel",
         layer.kernel_init,
-        (height, width, x.shape[-1], layer.features),
+        (height, width, inputs, layer.features),
         jnp.float32,
     )
     y = operation(x, kernel.astype(x.dtype), layer.stride)

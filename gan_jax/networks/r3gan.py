@@ -1,23 +1,24 @@
 """R3GAN, a modern baseline: residual networks without normalisation, for images of 4 * 2^n pixels.
 
 Huang et al. (2024): residual bottlenecks with grouped convolutions, Fixup initialisation (Zhang,
-Dauphin, Ma, 2019) instead of normalisation, and filtered resampling (here with the filter
-(1, 3, 3, 1), one pixel longer than theirs). Meant for `losses.RelativisticPairing` with
-`penalties.R1` and `R2`. The default sizes train on a CPU; `experiments/r3gan_cifar10.py` has sizes
-for a GPU.
+Dauphin, Ma, 2019) instead of normalisation, and filtered resampling. Equal to the authors' networks
+(`benchmarks/parity_r3gan.py`), borders and initialisation included. Meant for
+`losses.RelativisticPairing` with `penalties.R1` and `R2`. The default sizes train on a CPU, as
+`experiments/r3gan_mnist.py` does; `experiments/r3gan_cifar10.py` has the authors' sizes, for a GPU.
 """
 
 import functools
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import check_condition, one_hot
+from gan_jax.networks.layers import Conv
+from gan_jax.ops.resampling import downsample, upsample
 
 SLOPE = 0.2  # of the leaky ReLUs
 GAIN = 2 / (1 + SLOPE**2)  # of the variance, making up for what such a ReLU removes
@@ -87,7 +88,7 @@ class Generator(nn.Module):
         blocks = self.blocks * len(self.widths)
         for stage, width in enumerate(self.widths):
             if stage:
-                x = _upsampled(_to_width(x, width))
+                x = upsample(_to_width(x, width))
             for _ in range(self.blocks):
                 x = Block(self.group, self.expansion, blocks)(x)
         return nn.Dense(self.image_channels, use_bias=False, kernel_init=linear)(x)
@@ -103,6 +104,9 @@ class Discriminator(nn.Module):
         expansion: factor by which these convolutions are wider than the map, at least 1.
         classes: number of classes; the logit is then the inner product of the features with an
             embedding of the label (Miyato and Koyama, 2018). 0 is unconditional.
+        embedding: length of this embedding, to which the features are projected first, as the
+            authors do with the length `widths[0]`; 0 embeds in the space of the features, without
+            projecting them.
     """
 
     widths: tuple[int, ...] = (64, 64, 32, 32)
@@ -110,9 +114,15 @@ class Discriminator(nn.Module):
     group: int = 16
     expansion: int = 2
     classes: int = 0
+    embedding: int = 0
 
     def __post_init__(self) -> None:
         check(self)
+        check_bounds(self, "embedding", at_least=0)
+        if self.embedding and not self.classes:
+            raise RequestError(
+                f"Discriminator.embedding = {self.embedding}: is of labels; give classes, too"
+            )
         super().__post_init__()
 
     @nn.compact
@@ -131,16 +141,24 @@ class Discriminator(nn.Module):
             for _ in range(self.blocks):
                 x = Block(self.group, self.expansion, blocks)(x)
             if stage:
-                x = _to_width(_downsampled(x), self.widths[stage - 1])
+                x = _to_width(downsample(x), self.widths[stage - 1])
         # The counterpart of the generator's first map: a learnt pattern for each channel.
         normal = nn.initializers.normal((x.shape[1] * x.shape[2]) ** -0.5)
         pattern = self.param("pattern", normal, (*x.shape[1:3], self.widths[0]), jnp.float32)
         # In float32: relativistic losses take differences of logits that may be far from 0.
         features = (x.astype(jnp.float32) * pattern.astype(jnp.float32)).sum(axis=(1, 2))
-        logits = nn.Dense(max(self.classes, 1), use_bias=False, kernel_init=linear)(features)
         if not self.classes:
-            return logits[:, 0]
-        return (logits * one_hot(condition, self.classes, logits.dtype)).sum(axis=-1)
+            return nn.Dense(1, use_bias=False, kernel_init=linear)(features)[:, 0]
+        label = one_hot(condition, self.classes, features.dtype)
+        if not self.embedding:
+            weights = nn.initializers.variance_scaling(1 / self.classes, "fan_in", "normal")
+            logits = nn.Dense(self.classes, use_bias=False, kernel_init=weights)(features)
+            return (logits * label).sum(axis=-1)
+        # Both initialisers give an embedding the variance 1 / (classes * length).
+        weights = nn.initializers.variance_scaling(1 / self.embedding, "fan_in", "normal")
+        features = nn.Dense(self.embedding, use_bias=False, kernel_init=linear)(features)
+        label = nn.Dense(self.embedding, use_bias=False, kernel_init=weights)(label)
+        return (features * label).sum(axis=-1)
 
 
 class Block(nn.Module):
@@ -166,8 +184,7 @@ class Block(nn.Module):
         # Fixup with three layers per block: blocks^(-1 / (2 * 3 - 2)), and zero for the last one.
         init = nn.initializers.variance_scaling(GAIN * self.blocks**-0.5, "fan_in", "normal")
         y = leaky_relu(nn.Dense(wide, kernel_init=init)(x))
-        groups = wide // self.group
-        y = leaky_relu(nn.Conv(wide, (3, 3), feature_group_count=groups, kernel_init=init)(y))
+        y = leaky_relu(Conv(wide, 3, kernel_init=init, groups=wide // self.group)(y))
         zeros = nn.initializers.zeros_init()
         return x + nn.Dense(channels, use_bias=False, kernel_init=zeros)(y)
 
@@ -176,17 +193,3 @@ def _to_width(x: Array, width: int) -> Array:
     if x.shape[-1] == width:
         return x
     return nn.Dense(width, use_bias=False, kernel_init=linear)(x)
-
-
-def _downsampled(x: Float[Array, "batch height width channels"]) -> Array:
-    """Halves height and width, with the anti-aliasing filter (1, 3, 3, 1)."""
-    return _resized(x, x.shape[1] // 2, x.shape[2] // 2)
-
-
-def _upsampled(x: Float[Array, "batch height width channels"]) -> Array:
-    """Doubles height and width by linear interpolation, which is the same filter."""
-    return _resized(x, x.shape[1] * 2, x.shape[2] * 2)
-
-
-def _resized(x: Array, height: int, width: int) -> Array:
-    return jax.image.resize(x, (len(x), height, width, x.shape[-1]), "linear")

@@ -34,6 +34,19 @@ def test_equals_flax_with_the_same_parameters(layer, flax_layer, size, stride, u
     )
 
 
+def test_groups_equal_flax_with_the_same_parameters():
+    x = jax.random.normal(jax.random.key(0), (4, 7, 6, 12))
+    theirs = nn.Conv(8, (3, 3), feature_group_count=4)
+    parameters = theirs.init(jax.random.key(1), x)
+    ours = Conv(8, 3, groups=4)
+    assert jax.tree.map(jnp.shape, ours.init(jax.random.key(2), x)) == jax.tree.map(
+        jnp.shape, parameters
+    )
+    np.testing.assert_allclose(ours.apply(parameters, x), theirs.apply(parameters, x), atol=1e-5)
+    with pytest.raises(RequestError, match=r"Conv\.groups = 0: must be at least 1"):
+        Conv(8, 3, groups=0)
+
+
 @pytest.mark.parametrize("layer", [Conv, ConvTranspose])
 def test_starts_as_in_keras(layer):
     """Glorot-uniform: bounded by, and filling, +-sqrt(6 / (fan_in + fan_out)); biases zero."""

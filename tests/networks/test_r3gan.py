@@ -44,14 +44,39 @@ def test_shapes(classes):
     assert set(variables) == {"params"}
 
 
-def test_resampling_is_linear_between_places_and_keeps_the_mean():
-    ramp = jnp.broadcast_to(jnp.arange(8.0)[None, :, None, None], (1, 8, 8, 1))
-    upsampled = r3gan._upsampled(ramp)[0, :, 0, 0]
-    np.testing.assert_allclose(np.diff(upsampled[1:-1]), 0.5, atol=1e-5)
-    downsampled = r3gan._downsampled(ramp)[0, :, 0, 0]
-    np.testing.assert_allclose(np.diff(downsampled)[1:-1], 2.0, atol=1e-5)
-    stripes = jnp.broadcast_to(((-1.0) ** jnp.arange(8))[None, :, None, None], (1, 8, 8, 1))
-    assert float(jnp.abs(r3gan._downsampled(stripes)[0, 1:-1]).max()) < 1e-5  # no aliasing
+@pytest.mark.parametrize("embedding", [0, 96])
+def test_conditional_logits_start_with_the_deviation_that_one_class_leaves(embedding):
+    """The variance of a weight is 1 / (classes * features), as each class has one row of them."""
+    classes, width = 25, 64
+    discriminator = r3gan.Discriminator((width,), classes=classes, embedding=embedding)
+    images = jax.random.normal(KEY, (2000, 4, 4, 3))
+    labels = jnp.arange(2000) % classes
+    logits, variables = discriminator.init_with_output(KEY, images, labels, training=True)
+    params = variables["params"]
+    x = images @ params["Dense_0"]["kernel"]  # blocks start as the identity
+    features = jnp.einsum("bhwc,hwc->bc", x, params["pattern"])
+    expected = jnp.square(features).sum(-1).mean() / (classes * width)
+    assert float(jnp.square(logits).mean()) == pytest.approx(float(expected), rel=0.25)
+    embedded = features @ params["Dense_1"]["kernel"]
+    last = params["Dense_2"]["kernel"][labels] if embedding else jnp.eye(classes)[labels]
+    np.testing.assert_allclose(logits, (embedded * last).sum(-1), rtol=1e-3, atol=1e-4)
+
+
+def test_the_stages_resample_with_zeros_beyond_the_borders():
+    """A constant image stays constant but at the borders, which the filter darkens."""
+    generator = r3gan.Generator((16, 16), image_channels=1)
+    params = generator.init(KEY, jnp.ones((1, 6)), training=True)["params"]
+    params = jax.tree.map(jnp.ones_like, params)
+    params |= {f"Block_{i}": jax.tree.map(jnp.zeros_like, params[f"Block_{i}"]) for i in (0, 1)}
+    image = generator.apply({"params": params}, jnp.ones((1, 6)), training=True)[0, :, :, 0]
+    row = np.array([3 / 4, *[1] * 6, 3 / 4])
+    np.testing.assert_allclose(image / image[3, 3], np.outer(row, row), rtol=1e-5)
+    discriminator = r3gan.Discriminator((16, 16))
+    drawn = discriminator.init(KEY, jnp.ones((1, 8, 8, 1)), training=True)["params"]
+    params = {name: jax.tree.map(jnp.ones_like, drawn[name]) for name in drawn}
+    params |= {f"Block_{i}": jax.tree.map(jnp.zeros_like, params[f"Block_{i}"]) for i in (0, 1)}
+    (logit,) = discriminator.apply({"params": params}, jnp.ones((1, 8, 8, 1)), training=True)
+    assert float(logit) == pytest.approx(16 * (2 + 2 * 7 / 8) ** 2, rel=1e-5)
 
 
 @pytest.mark.slow
@@ -78,6 +103,9 @@ def test_wrong_fields_are_refused(kind):
         kind(widths=(6,))
     with pytest.raises(RequestError, match=rf"{kind.__name__}\.blocks = 0"):
         kind(blocks=0)
+    if kind is r3gan.Discriminator:
+        with pytest.raises(RequestError, match=r"embedding = 8: is of labels; give classes"):
+            kind(embedding=8)
     with pytest.raises(RequestError, match="give the data labels=False"):
         inputs = jnp.zeros((1, 8, 8, 1)) if kind is r3gan.Discriminator else jnp.zeros((1, 4))
         kind(**SMALL).init(KEY, inputs, jnp.zeros(1, jnp.int32), training=False)

@@ -195,6 +195,50 @@ def scalar_of_all_maps(name: str, stride: int) -> Callable:
     return penalty
 
 
+GROUPED = [(2, (5, 4), (3, 2), 2, 6), (16, (6, 6), (3, 3), 8, 48)]  # with inputs of one group
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("case", GROUPED, ids=str)
+def test_groups_and_both_derivatives_equal_flax(case, stride):
+    batch, size, window, inputs, outputs = case
+    x, _ = operands(batch, size, window, 3 * inputs, outputs)
+    _, kernel = operands(*case)
+    kernel = kernel / np.sqrt(kernel[..., 0].size)
+
+    def theirs(x, kernel):
+        layer = nn.Conv(outputs, window, stride, feature_group_count=3, use_bias=False)
+        return layer.apply({"params": {"kernel": kernel}}, x)
+
+    with jax.enable_x64(True):
+        expected = jax.jit(partial(derivatives, theirs))(x, kernel)
+    ours = partial(conv, stride=stride, groups=3)
+    single = (np.float32(x), np.float32(kernel))
+    for found, value in zip(jax.jit(partial(derivatives, ours))(*single), expected, strict=True):
+        assert relative_error(found, value) < TOLERANCE
+
+
+def test_groups_are_left_to_accelerators_and_spread_on_cpu():
+    x, kernel = jnp.zeros((2, 8, 8, 12)), jnp.zeros((3, 3, 4, 6))
+    traced = jax.jit(partial(conv, groups=3)).trace(x, kernel)
+    for platform, groups in (("cuda", 3), ("tpu", 3), ("cpu", 1)):
+        module = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert f"feature_group_count = {groups} : i64" in module, platform
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (0, "groups = 0: must divide the number of outputs, 4"),
+        (3, "groups = 3: must divide the number of outputs, 4"),
+        (2, "x 2 times as many channels as the kernel has inputs"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(groups, words):
+    with pytest.raises(RequestError, match=f"conv: .*{words}"):
+        conv(MAPS, KERNEL, groups=groups)
+
+
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -145,6 +145,12 @@ def test_every_experiment_is_still_what_it_was(earlier):
     recorded = json.loads((earlier / "experiments.json").read_text())
     parts = recorded.pop("parts")
     for name, encoded in recorded.items():
+        if name == "r3gan_cifar10":  # has become the authors' recipe; what it was still opens
+            opened = serialisation.decode(serialisation.up_to_date(encoded))
+            assert (opened.generator_batch, opened.discriminator.embedding) == ("shared", 0)
+            found = json.loads(json.dumps(serialisation.encode(opened)))
+            assert serialisation.up_to_date(encoded) == found
+            continue
         file = EXPERIMENTS / f"{name.replace('cmnist', 'conditional_mnist')}.py"
         module = serialisation.load_file(file)
         many = [each for _, each in module.experiments()] if isinstance(encoded, list) else None
