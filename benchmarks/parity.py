@@ -12,7 +12,7 @@ def report(expected: Trace, found: Trace, tolerance: float) -> bool:
         within = error <= tolerance
         passed &= within
         mark = "" if within else f"  above {tolerance:g}"
-        print(f"  {group:39} {error:8.1e}  {tensor}{mark}", flush=True)
+        print(f"  {group:45} {error:8.1e}  {tensor}{mark}", flush=True)
     return passed
 
 
