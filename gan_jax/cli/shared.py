@@ -11,6 +11,7 @@ from typing import Any
 from gan_jax.cli.parsing import Command
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import STOPPED
+from gan_jax.common.validation import is_number
 
 LARGEST_KEY = 2**32 - 1  # of `jax.random.key`
 
@@ -65,7 +66,7 @@ def checkpoint_step(text: str) -> int | str:
     Raises:
         RequestError: it is none of them.
     """
-    if text.isascii() and text.isdecimal():
+    if is_number(text):
         return int(text)
     if text not in ("best", "latest"):
         raise RequestError(f"--step {text}: give a step, best or latest")

@@ -12,6 +12,7 @@ from gan_jax.common.errors import RequestError
 
 TOO_LARGE = 2**31  # for an int32 array
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
+LONGEST = 100  # digits of a whole number
 
 
 def check_types(instance: Any) -> None:
@@ -94,6 +95,14 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
         hash(value)
     except TypeError as error:
         raise RequestError(f"{wrong}: must be hashable ({error})") from error
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number, not negative, that `int` reads.
+
+    Python refuses numbers of thousands of digits, and `str.isdecimal` takes digits of all scripts.
+    """
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

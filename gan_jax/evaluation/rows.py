@@ -12,6 +12,8 @@ from gan_jax.common.files import read_json_lines, write_atomically
 from gan_jax.evaluation.measure import Measured
 from gan_jax.features.network import FeatureNetwork
 
+NUMBERS = ("step", "seed", "samples", "key", "drawn", "size", "channels")
+
 # Rows that agree in these fields are of the same measurement: the newer replaces the older.
 IDENTIFYING = (
     "step",
@@ -65,13 +67,13 @@ def make_rows(
 
 def read_rows(path: Path) -> list[Row]:
     """Reads the rows of a file and leaves out damaged ones; [] if there is no file."""
-    numbers, simple = (int, float, type(None)), (int, float, str, type(None))
+    numbers = (int, float, type(None))
     return [
         row
         for row in read_json_lines(path)
         if isinstance(row.get("metric"), str)
         and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
-        and all(isinstance(value, simple) for value in _identity(row))
+        and all(_is_identity(name, row[name]) for name in IDENTIFYING if name in row)
     ]
 
 
@@ -92,6 +94,10 @@ def locked(path: Path) -> filelock.BaseFileLock:
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None  # JSON has no infinity
+
+
+def _is_identity(name: str, value: Any) -> bool:
+    return value is None or isinstance(value, int if name in NUMBERS else str)
 
 
 def _identity(row: Row) -> tuple[Any, ...]:

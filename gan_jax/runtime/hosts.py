@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import WRONG_REQUEST
+from gan_jax.common.validation import is_number
 
 SECONDS_TO_MEET = 120  # for which processes wait for each other at the start
 SECONDS_TO_MISS = 30  # of silence after which a process counts as lost and the others end
@@ -54,7 +55,7 @@ def join(
             last = "" if processes < 1 else f" to {processes - 1}"
             raise RequestError(f"{wrong}: processes are numbered from 0{last}")
         host, colon, port = coordinator.rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
+        if not (host and colon and is_number(port) and 0 < int(port) < 2**16):
             raise RequestError(
                 f"--coordinator {coordinator}: give HOST:PORT, the port from 1 to 65535"
             )

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Float32, Int32
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
-from gan_jax.common.validation import nearest
+from gan_jax.common.validation import is_number, nearest
 from gan_jax.data.dataset import in_short
 from gan_jax.experiment import Experiment
 from gan_jax.runtime import devices
@@ -126,7 +126,7 @@ def of_class(
     text = str(label)
     if text in names:
         return np.full(count, names.index(text), np.int32)
-    if text.isascii() and text.isdecimal() and int(text) < len(names):
+    if is_number(text) and int(text) < len(names):
         return np.full(count, int(text), np.int32)
     near = "" if text.isdecimal() else nearest(text, names)
     raise RequestError(

@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, PyTree
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import is_number
 from gan_jax.experiment import Experiment
 from gan_jax.runtime import devices
 
@@ -188,7 +189,7 @@ def parse(text: str) -> tuple[int, ...]:
     seeds: list[int] = []
     for part in text.split(","):
         numbers = part.strip().split(":")
-        if len(numbers) > 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        if len(numbers) > 2 or not all(map(is_number, numbers)):
             raise RequestError(f"--seeds {text}: give 0:8 for the seeds 0 to 7, or 0,3,5")
         first, last = int(numbers[0]), int(numbers[-1]) + (len(numbers) == 1)
         if last > MOST:

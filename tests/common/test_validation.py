@@ -4,7 +4,13 @@ from typing import Any, Literal
 import pytest
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
+from gan_jax.common.validation import (
+    check_bounds,
+    check_not_empty,
+    check_types,
+    is_number,
+    nearest,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,3 +81,12 @@ def test_empty_text_is_refused():
     check_not_empty(Example(), "name")
     with pytest.raises(RequestError, match=r"Example\.name = ''"):
         check_not_empty(Example(name=""), "name")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("0", True), ("12", True), ("-1", False), ("1.5", False), ("", False), ("٣", False)],
+)
+def test_whole_numbers_are_those_that_int_reads(text, whole):
+    assert is_number(text) == whole
+    assert not is_number("1" * 5000)

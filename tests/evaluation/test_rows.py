@@ -60,6 +60,8 @@ def test_lines_that_another_hand_damaged_are_left_out(tmp_path):
         for name in ("seed", "metric", "features"):  # a list or an object where a key belongs
             file.write(json.dumps(rows()[0] | {name: [1]}) + "\n")
             file.write(json.dumps(rows()[0] | {name: {}}) + "\n")
+        for name, value in (("features_sha256", 1e308), ("split", 3), ("drawn", "many")):
+            file.write(json.dumps(rows()[0] | {name: value}) + "\n")
         file.write('[1]\n{"step": 3, "me')
     assert read_rows(path) == rows()
     record_rows(path, rows(step=6))
