@@ -223,7 +223,8 @@ class TopK:
         """Returns the kept fakes' losses, scaled so that the batch mean is theirs, else 0.
 
         A loss that compares fakes with real examples sees only the kept fakes, each with the real
-        example of its own position.
+        example of its own position. All leaves of the discriminator's output have the batch as
+        their first axis.
         """
         logits = getattr(fake_logits, "logits", fake_logits)  # which may come with label losses
         count = max(round(self.fraction * len(logits)), 1)

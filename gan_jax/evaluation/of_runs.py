@@ -69,11 +69,10 @@ def evaluate_runs(
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
-    elif evaluator.held_out.count < count:
+    elif (there := len(evaluator.held_out.kept.features)) < count:
         announce(
-            f"only {evaluator.held_out.count:,} held-out examples: as a floor their Frechet "
-            f"distance is larger than that of {count:,} would be; --samples "
-            f"{evaluator.held_out.count} compares equally many"
+            f"only {there:,} held-out examples: as a floor their Frechet distance is larger than "
+            f"that of {count:,} would be; --samples {there} compares equally many"
         )
     try:
         floor = evaluator.floor(count)

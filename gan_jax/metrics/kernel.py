@@ -29,7 +29,7 @@ def kernel_distance(
     of the mean is v (f / (1 - f) + 1 / subsets): the first term undoes the finite-population
     correction (Cochran, 1977), the second is left from drawing finitely many subsets. Where the
     distributions are equal, the variance falls with the square of the number of samples, which the
-    first term does not know: there the interval is up to 1.6 times as wide as it should be.
+    first term does not know: there the interval is up to 2.6 times as wide as it should be.
 
     Args:
         generated: features of generated samples.

@@ -36,7 +36,7 @@ def show(evaluation: Evaluation) -> None:
         if any(row["parameters"] == "real" for row in rows):
             console.print("real: one value for all seeds, with its interval over samples")
     if any(row["metric"] == "kernel_distance" and row["low"] <= 0 for row in rows):
-        console.print("kernel_distance: an interval that reaches 0 is up to 1.6 times too wide")
+        console.print("kernel_distance: an interval that reaches 0 is up to 2.6 times too wide")
     print_whole(console, made)
 
 

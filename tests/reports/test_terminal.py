@@ -121,7 +121,7 @@ def test_single_seeds_are_left_out_where_they_are_too_wide(capsys, monkeypatch, 
 @pytest.mark.parametrize(("value", "said"), [(0.4, True), (0.6, False)])
 def test_a_kernel_distance_near_0_is_said_to_have_a_wide_interval(capsys, value, said):
     terminal.show(Evaluation((), (row("kernel_distance", value),)))
-    assert ("1.6 times too wide" in capsys.readouterr().out) == said
+    assert ("2.6 times too wide" in capsys.readouterr().out) == said
 
 
 def test_single_seeds_are_there_where_they_fit(capsys, monkeypatch):
