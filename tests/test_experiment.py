@@ -37,6 +37,7 @@ def round_up(pixels):
         ({"update_order": "alternate"}, "did you mean 'alternating'?"),
         ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
         ({"seed": -1}, "Experiment.seed = -1"),
+        ({"seed": 2**32}, "seed = 4294967296: must be at least 0 and below 4294967296"),
         ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
         ({"features": round_up}, "as in round_up()?; give features.mnist() or"),
         ({"generator": dcgan.Generator}, "did you forget the parentheses"),

@@ -42,15 +42,17 @@ class Features(Command):
 
             download(self.out)
             return FINISHED
-        check_out(self.out, ".npz")
+        out = check_out(self.out, ".npz")
         check_range("--epochs", self.epochs, 1)
         check_key("--seed", self.seed)
         from gan_jax.data import images
         from gan_jax.recognition import classifier_training
+        from gan_jax.runtime import devices
 
+        devices.configure()
         data = images.from_text(self.data, self.size, self.channels, most_pixels=self.most_pixels)
         try:
-            made = classifier_training.make(data, self.data, self.out, self.epochs, self.seed)
+            made = classifier_training.make(data, self.data, out, self.epochs, self.seed)
         except KeyboardInterrupt:
             print("interrupted; nothing was written", file=sys.stderr)
             return INTERRUPTED

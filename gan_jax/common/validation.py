@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gan_jax.common.errors import RequestError
 
+DIGITS = ".15g"  # of a bound in a message: as many as float64 has
 TOO_LARGE = 2**31  # for an int32 array
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 
@@ -48,9 +49,9 @@ def check_bounds(
         if isinstance(value, int) and value >= TOO_LARGE and math.isinf(below):
             raise RequestError(f"{type(instance).__name__}.{name} = {value}: must be below 2^31")
         if value is not None and not at_least <= value < below:
-            bounds = f"at least {at_least:g}" if math.isfinite(at_least) else ""
+            bounds = f"at least {at_least:{DIGITS}}" if math.isfinite(at_least) else ""
             bounds += " and " if bounds and math.isfinite(below) else ""
-            bounds += f"below {below:g}" if math.isfinite(below) else ""
+            bounds += f"below {below:{DIGITS}}" if math.isfinite(below) else ""
             raise RequestError(f"{type(instance).__name__}.{name} = {value!r}: must be {bounds}")
 
 
