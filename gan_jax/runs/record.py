@@ -1,7 +1,9 @@
 """The record of a run, `config.json`, and checks of who may start or resume in a directory."""
 
+import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -166,6 +168,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             run's data or feature network have changed since (their content hashes are compared if
             both records have them).
     """
+    _check_path(directory.path)
     old = read_record(directory)
     if old is None:
         if directory.seeds():
@@ -198,12 +201,29 @@ def claim_for_seeds(directory: RunDirectory) -> None:
     Raises:
         RequestError: the directory holds a run of one seed, or something else.
     """
+    _check_path(directory.path)
     if read_record(directory) is not None:
         raise RequestError(
             f"{directory.path} holds a run of one seed; give another --workdir for several seeds"
         )
     known = (".", SEED_PREFIX, directory.failure.name)
     _refuse_strangers(directory.path, "runs of seeds", known)
+
+
+def _check_path(path: Path) -> None:
+    """Checks that Python and TensorStore, which takes UTF-8, mean the same folder by a path.
+
+    Raises:
+        RequestError: they do not.
+    """
+    absolute = str(path.absolute())
+    with contextlib.suppress(UnicodeEncodeError):
+        if os.fsencode(absolute) == absolute.encode():
+            return
+    raise RequestError(
+        f"workdir {path}: checkpoints need a path in UTF-8, and Python reads the names of files as "
+        f"{sys.getfilesystemencoding()} here: set PYTHONUTF8=1, or give a path in plain letters"
+    )
 
 
 def _refuse_strangers(path: Path, what: str, prefixes: tuple[str, ...]) -> None:

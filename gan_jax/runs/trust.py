@@ -104,7 +104,7 @@ def has_changed(encoded: dict[str, Any], file: str | None) -> bool:
 def _remembered(encoded: dict[str, Any], file: str | None) -> str | None:
     path = _path(encoded, file)
     try:
-        return _trusted.get(path.name) or path.read_text()
+        return _trusted.get(path.name) or path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 

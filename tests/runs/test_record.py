@@ -24,6 +24,14 @@ def test_only_the_length_of_a_run_may_change(tmp_path):
         runs.claim(directory, runs.make_record(tiny(latent_size=5), None, None))
 
 
+def test_a_path_that_checkpoints_cannot_have_is_refused(tmp_path):
+    directory = runs.RunDirectory(tmp_path / "\udcfc")  # a byte that is not UTF-8
+    with pytest.raises(RequestError, match=r"need a path in UTF-8, .*set PYTHONUTF8=1"):
+        runs.claim(directory, runs.make_record(tiny(), None, None))
+    with pytest.raises(RequestError, match="need a path in UTF-8"):
+        runs.claim_for_seeds(directory)
+
+
 @pytest.mark.parametrize("content", ["{", "[1, 2]", '{"learning_rate": 3}'])
 def test_a_config_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
