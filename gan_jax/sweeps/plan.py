@@ -5,13 +5,14 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from gan_jax import runs
+from gan_jax.common import locks
 from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.provenance import git_commit
@@ -217,16 +218,20 @@ def driving(directory: SweepDirectory) -> Iterator[None]:
 
     Raises:
         BusyError: another process is doing so.
+        RequestError: the directory cannot be written.
     """
-    try:
-        with filelock.FileLock(directory.lock).acquire(timeout=0):
-            remove_temporary(directory.path, directory.plan.name)
-            yield
-    except filelock.Timeout as error:
-        raise BusyError(
-            f"another process is running the sweep in {directory.path}: wait until it has ended; "
-            "--status shows its progress"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locks.locked(directory.lock, timeout=0))
+        except filelock.Timeout as error:
+            raise BusyError(
+                f"another process is running the sweep in {directory.path}: wait until it has "
+                "ended; --status shows its progress"
+            ) from error
+        except OSError as error:
+            raise RequestError(f"{directory.path} cannot be written: {error}") from error
+        remove_temporary(directory.path, directory.plan.name)
+        yield
 
 
 def by_program(configurations: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:

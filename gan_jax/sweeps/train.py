@@ -10,6 +10,7 @@ import filelock
 import jax
 
 from gan_jax import gan, runs
+from gan_jax.common import locks
 from gan_jax.common.errors import BusyError
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.reading import read_bytes
@@ -204,10 +205,12 @@ def _is_locked(lock: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with filelock.FileLock(lock).acquire(timeout=0):
+        with locks.locked(lock, timeout=0):
             return False
     except filelock.Timeout:
         return True
+    except OSError:  # nobody can train where nothing can be written
+        return False
 
 
 def _failure(configuration: runs.RunDirectory) -> str | None:
