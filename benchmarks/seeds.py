@@ -248,7 +248,7 @@ def commands_in_turns(commands: list[list[str]], turns: Sequence[float], given: 
 
 def _start(command: list[str], given: str) -> subprocess.Popen[bytes]:
     """Starts a command in a group of its own, so that its children stop with it."""
-    with tempfile.TemporaryFile("w+") as file:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
         file.write(given)
         file.seek(0)
         quiet = subprocess.DEVNULL

@@ -42,6 +42,7 @@ def round_up(pixels):
         ({"ema_schedule": Adam(), "ema_decay": 0.9}, "is not a schedule; give Schedule("),
         ({"latent_distribution": "gauss"}, "one of 'normal', 'uniform'"),
         ({"seed": -1}, "Experiment.seed = -1"),
+        ({"seed": 2**32}, "seed = 4294967296: must be at least 0 and below 4294967296"),
         ({"loss": losses.Minimax}, "is a class; did you forget the parentheses, as in Minimax()?"),
         ({"features": round_up}, "as in round_up()?; give features.mnist() or"),
         ({"generator": dcgan.Generator}, "did you forget the parentheses"),

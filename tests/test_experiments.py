@@ -5,16 +5,17 @@ import dataclasses
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from gan_jax import runs
+from gan_jax import gan, runs
 from gan_jax.data import images
 from gan_jax.runs.serialisation import load_experiment, load_file
-from gan_jax.training.dry_run import describe
+from gan_jax.training import dry_run
 from gan_jax.training.outcome import Outcome
-from gan_jax.training.preflight import check_shapes
 from gan_jax.training.train import train
+from tests.command_line import gan_jax
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 STUDIES = sorted(FOLDER.glob("study_*.py"))  # of many experiments
@@ -92,13 +93,36 @@ def test_docstring_states_the_command(file):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
-def test_studies_yield_experiments_that_fit_together(file):
-    names, yielded = zip(*load_file(file).experiments(), strict=True)
-    assert len(set(names)) == len(names) > 2
-    for experiment in set(yielded):
-        check_shapes(experiment)
+def test_dry_run_of_a_study_lists_its_configurations(capsys, file):
+    code, out, err = gan_jax(capsys, "sweep", file, "--dry-run")
+    assert code == 0, err
+    planned = [line.partition(":")[0] for line in out.splitlines() if line.startswith(" ")]
+    assert sorted(planned) == sorted(f"  {name}" for name, _ in load_file(file).experiments())
+    assert len(planned) > 2
 
 
-def test_a_dry_run_describes_experiments_without_images():
-    described = describe(load_experiment(FILES[0].with_name("toy_ring.py")))
-    assert "memory of a step" in described
+@pytest.mark.parametrize("name", FAST)
+def test_dry_run_describes_the_experiment_and_both_networks(name, monkeypatch):
+    # What takes long, tracing and compiling a step, is left to the slow test of all files.
+    monkeypatch.setattr(dry_run, "check_shapes", lambda experiment: None)
+    monkeypatch.setattr(dry_run, "_memory", lambda experiment: [])
+    experiment = load_experiment(FOLDER / f"{name}.py")
+    assert_describes(dry_run.describe(experiment), experiment)
+
+
+@pytest.mark.parametrize("file", slow_but(["toy_ring"]))
+def test_dry_run_of_every_experiment(capsys, file):
+    code, out, err = gan_jax(capsys, "train", file, "--dry-run")
+    assert (code, err) == (0, "")
+    assert_describes(out, load_experiment(file))
+    last = out.splitlines()[-1]
+    assert re.fullmatch(r"memory of a step: [\d,.]+ \w+ on each device: .*", last)
+
+
+def assert_describes(text, experiment):
+    assert f"  batch_size = {experiment.batch_size}\n" in text
+    state = jax.eval_shape(lambda: gan.init(experiment, 0))
+    for player in ("generator", "discriminator"):
+        assert f"\n  {player} = {type(getattr(experiment, player)).__name__}\n" in text
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
+        assert f"{parameters:,} (" in text  # in the table of the network

@@ -51,12 +51,12 @@ def main() -> None:
     peer.train(1)
     built = time.perf_counter() - start
     peer.train(1)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of compilation
+    Path("/proc/self/clear_refs").write_bytes(b"5")  # forget the peak of compilation
     print(built, file=answers, flush=True)
     for line in sys.stdin:
         command, *number = line.split()
         if command == "memory":
-            status = Path("/proc/self/status").read_text().splitlines()
+            status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
             (peak,) = [int(row.split()[1]) for row in status if row.startswith("VmHWM")]
             print(peak / 1024, file=answers, flush=True)
             continue

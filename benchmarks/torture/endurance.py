@@ -66,7 +66,7 @@ class Watch(Hook):
     def act(self, moment: Moment) -> None:
         """Takes a sample."""
         gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
         resident = pages * os.sysconf("SC_PAGE_SIZE") / MIB
         files = len(os.listdir("/proc/self/fd"))
         self.samples.append(Sample(moment.step, resident, files, threading.active_count()))

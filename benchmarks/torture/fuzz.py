@@ -120,10 +120,10 @@ def _wrong(answer: Answer) -> list[str]:
 def _forget_peak() -> None:
     """Makes the peak of this process's memory start anew, on Linux."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_bytes(b"5")
 
 
 def _peak() -> int:
     """The peak of this process's resident memory, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

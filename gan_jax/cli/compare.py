@@ -31,8 +31,7 @@ class Compare(OpensRuns):
         """Prints the comparison; see `gan_jax.evaluation.compare`."""
         if not self.directories:
             raise RequestError("give at least one directory of seeds")
-        if self.out:
-            check_out(self.out, ".csv")
+        out = check_out(self.out, ".csv") if self.out else None
         from gan_jax.evaluation.compare import compare
         from gan_jax.reports import csv, terminal
         from gan_jax.sweeps import plan
@@ -41,8 +40,8 @@ class Compare(OpensRuns):
         found = [path for directory in self.directories for path in plan.directories(directory)]
         basis, comparisons = compare(found)
         terminal.show_comparisons(basis, comparisons)
-        if self.out:
-            write_atomically(self.out, csv.to_csv(basis, comparisons).encode())
+        if out:
+            write_atomically(out, csv.to_csv(basis, comparisons).encode(errors="surrogateescape"))
         return FINISHED
 
 

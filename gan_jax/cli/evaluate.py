@@ -1,6 +1,7 @@
 """`gan-jax evaluate`: measures the samples of runs, or compares two sets of images."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +18,7 @@ from gan_jax.cli.shared import (
     checkpoint_step,
 )
 from gan_jax.common.errors import RequestError
-from gan_jax.common.exit_codes import FINISHED
+from gan_jax.common.exit_codes import FAILED, FINISHED
 from gan_jax.data.sources.decode import MOST_PIXELS
 
 
@@ -44,6 +45,8 @@ class EvaluateRuns(OpensRuns):
     MODULE:FUNCTION; the experiment's own if not given."""
     key: int = 0
     """Random key of the latents."""
+    out: Path | None = None
+    """.jsonl file for the lines of all runs, instead of evaluation.jsonl in each of them."""
 
     @classmethod
     def fits(cls, words: Sequence[str]) -> bool:
@@ -57,6 +60,7 @@ class EvaluateRuns(OpensRuns):
         check_range("--samples", self.samples, 2)
         check_key("--key", self.key)
         step = checkpoint_step(self.step)
+        out = check_out(self.out, ".jsonl") if self.out else None
         from gan_jax import runs
         from gan_jax.evaluation import of_runs
         from gan_jax.reports import terminal
@@ -66,7 +70,7 @@ class EvaluateRuns(OpensRuns):
         devices.configure()
         self.admit(*self.runs)
         network = _network(self.features)
-        failed = []
+        failed, unrecorded = [], []
         groups = plan.evaluated_together(self.runs)
         announce(f"drawing {self.samples:,} samples of each run, and measuring them")
         for position, group in enumerate(groups, start=1):
@@ -75,7 +79,7 @@ class EvaluateRuns(OpensRuns):
             try:
                 chosen = [found for run in group for found in runs.all_seeds(run, self.seed)]
                 evaluation = of_runs.evaluate_runs(
-                    chosen, self.samples, step, network, self.key, announce
+                    chosen, self.samples, step, network, self.key, announce, out
                 )
             except RequestError as error:
                 failed.append(str(error))
@@ -83,9 +87,11 @@ class EvaluateRuns(OpensRuns):
                 if group != list(self.runs):
                     print(*group)
                 terminal.show(evaluation)
+                unrecorded += evaluation.unrecorded
+        code = _say(unrecorded)
         if failed:
             raise RequestError("\n".join(failed))
-        return FINISHED
+        return code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,21 +123,26 @@ class EvaluateData(Command):
 
     def run(self) -> int:
         """Measures the first set of images against the second."""
-        if self.out:
-            check_out(self.out, ".jsonl")
-        from gan_jax.evaluation import of_runs, rows
+        out = check_out(self.out, ".jsonl") if self.out else None
+        from gan_jax.evaluation import of_runs
         from gan_jax.reports import terminal
         from gan_jax.runtime import devices
 
         devices.configure()
         network = _network(self.features)
         evaluation = of_runs.evaluate_data(
-            *self.data, self.size, self.channels, network, announce, self.most_pixels
+            *self.data, self.size, self.channels, network, announce, self.most_pixels, out
         )
-        if self.out:
-            rows.record_rows(self.out, evaluation.rows)
         terminal.show(evaluation)
-        return FINISHED
+        return _say(evaluation.unrecorded)
+
+
+def _say(unrecorded: Sequence[str]) -> int:
+    """Says what was not recorded, below the tables that have it; returns the exit code."""
+    sys.stdout.flush()
+    for message in unrecorded:
+        announce(f"error: {message}; --out FILE.jsonl records in another place")
+    return FAILED if unrecorded else FINISHED
 
 
 def _network(text: str | None) -> Any:

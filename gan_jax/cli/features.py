@@ -43,17 +43,19 @@ class Features(Command):
 
             download(self.out)
             return FINISHED
-        check_out(self.out, ".npz")
+        out = check_out(self.out, ".npz")
         check_range("--epochs", self.epochs, 1)
         check_key("--seed", self.seed)
         from gan_jax.data import dataset, named
         from gan_jax.recognition import classifier_training
+        from gan_jax.runtime import devices
 
+        devices.configure()
         data = named.from_text(self.data, self.size, self.channels, self.most_pixels)
         pixels = f"{data.size} x {data.size} pixels, in {named.COLOURS[data.channels]}"
         announce(f"data: {dataset.in_words(data)}; {pixels}")
         try:
-            made = classifier_training.make(data, self.data, self.out, self.epochs, self.seed)
+            made = classifier_training.make(data, self.data, out, self.epochs, self.seed)
         except KeyboardInterrupt:
             print("interrupted; nothing was written", file=sys.stderr)
             return INTERRUPTED

@@ -3,15 +3,13 @@
 import contextlib
 import errno
 import importlib
-import logging
 import os
 import sys
-from collections.abc import Iterator
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FAILED, FINISHED, INTERRUPTED, WRONG_REQUEST
 from gan_jax.common.validation import nearest
-from gan_jax.runtime import thread_errors
+from gan_jax.runtime import jax_settings, terminal, thread_errors
 from gan_jax.runtime.signals import leave_signals, raise_interrupts
 
 # The file of this package that has the name of a command defines its FORMS, see `parsing.Command`.
@@ -32,8 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits with its code; the arguments of the process if none are given."""
     is_process = arguments is None  # whose signals and threads are the command's own
     if is_process:
+        terminal.keep_printing()
         thread_errors.keep_back()
-    with _warnings_on_terminal():
+    with terminal.warnings_like_errors():
         code = _run(sys.argv[1:] if is_process else arguments, is_process)
     if is_process:
         leave_signals()
@@ -43,28 +42,6 @@ def main(arguments: list[str] | None = None) -> None:
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
-
-
-@contextlib.contextmanager
-def _warnings_on_terminal() -> Iterator[None]:
-    """Prints the package's warnings in the form of its errors, and each of them only once."""
-    seen: set[str] = set()
-
-    def is_new(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        return not (message in seen or seen.add(message))
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    handler.addFilter(is_new)
-    logger = logging.getLogger("gan_jax")
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = True
 
 
 def _run(arguments: list[str], is_process: bool) -> int:
@@ -83,9 +60,21 @@ def _run(arguments: list[str], is_process: bool) -> int:
         if is_process:
             importlib.import_module("gan_jax.runs")  # JAX: an interrupt in its midst would be lost
             raise_interrupts()
-        return command.run()
+        code = command.run()
+        sys.stdout.flush()  # here, where an error has its message
+        return code
     except RequestError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # What it wraps may come from JAX.
+        message = jax_settings.explanation(error) if error.__cause__ else None
+        print(f"error: {message or error}", file=sys.stderr)
+        return WRONG_REQUEST
+    except UnicodeEncodeError as error:
+        word = error.object[error.start : error.end]
+        print(
+            f"error: {word!r} in {error.object!r} cannot be written in the encoding "
+            f"{error.encoding} of this machine's locale: set PYTHONUTF8=1",
+            file=sys.stderr,
+        )
         return WRONG_REQUEST
     except OSError as error:
         full = os.strerror(errno.ENOSPC) in str(error)
@@ -95,6 +84,12 @@ def _run(arguments: list[str], is_process: bool) -> int:
     except KeyboardInterrupt:
         print("interrupted; a run that has saved a checkpoint resumes from it", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        message = jax_settings.explanation(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return WRONG_REQUEST
 
 
 def _overview() -> str:

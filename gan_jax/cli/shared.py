@@ -11,6 +11,7 @@ from typing import Any
 from gan_jax.cli.parsing import Command
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import STOPPED
+from gan_jax.common.files import followed
 from gan_jax.common.validation import is_number
 
 LARGEST_KEY = 2**32 - 1  # of `jax.random.key`
@@ -73,16 +74,21 @@ def checkpoint_step(text: str) -> int | str:
     return text
 
 
-def check_out(out: Path, *endings: str) -> None:
+def check_out(out: Path, *endings: str) -> Path:
     """Checks that --out is a file with one of these endings, in a folder that exists.
 
+    Returns:
+        Where to write it: what a symbolic link leads to.
+
     Raises:
-        RequestError: it is not.
+        RequestError: it is not, or it is a FIFO or a device.
     """
-    if out.suffix not in endings:
+    path = followed(out)
+    if path.suffix.lower() not in endings:
         raise RequestError(f"--out {out}: must end in {' or '.join(endings)}")
-    if not out.parent.is_dir():
-        raise RequestError(f"--out {out}: there is no folder {out.parent}")
+    if not path.parent.is_dir():
+        raise RequestError(f"--out {out}: there is no folder {path.parent}")
+    return path
 
 
 def check_range(option: str, value: int, least: int, most: int | None = None) -> None:

@@ -68,12 +68,21 @@ class _FileForm(Command):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TrainingForm(Command):
-    """Options of the forms that train what is left of a sweep."""
+class _Training(Command):
+    """Options of the forms that train."""
 
     strategy: Strategy = "auto"
-    """How the runs of one program share the devices: sequentially, batched, or spread over
+    """How runs that train together share the devices: sequentially, batched, or spread over
     them."""
+    accept_changes: bool = False
+    """Resume even if settings of JAX have changed that change random draws, such as
+    JAX_ENABLE_X64."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _TrainingForm(_Training):
+    """Options of the forms that train what is left of a sweep."""
+
     launcher: Literal["here", "local", "slurm"] = "here"
     """Train in this process, in several processes of this machine, or as an array job of SLURM."""
     jobs: Annotated[int, Needs("--launcher", "local")] = 2
@@ -124,7 +133,9 @@ class _TrainingForm(Command):
             executor = launch.slurm(directory, dict(map(_parameter, self.slurm)))
 
             def submit(sweep):
-                jobs = launch.submit(executor, directory, sweep, self.strategy)
+                jobs = launch.submit(
+                    *(executor, directory, sweep, self.strategy), self.accept_changes
+                )
                 listed = f": {', '.join(job.job_id for job in jobs)}" if jobs else ""
                 announce(f"submitted {len(jobs)} jobs{listed}")
                 announce(f"see their progress: gan-jax sweep {directory.path} --status")
@@ -133,9 +144,11 @@ class _TrainingForm(Command):
         if self.launcher == "local":
             cores = launch.divide_cores(self.jobs)
             return lambda sweep: launch.train_locally(
-                directory, sweep, cores, self.strategy, announce
+                directory, sweep, cores, self.strategy, announce, self.accept_changes
             )
-        return lambda sweep: train.train_sweep(directory, sweep, self.strategy, announce)
+        return lambda sweep: train.train_sweep(
+            directory, sweep, self.strategy, announce, self.accept_changes
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,7 +181,7 @@ class NewSweep(_TrainingForm, _FileForm):
     def run(self) -> int:
         """Plans the sweep, or adds to its plan, and trains what is left."""
         _start(self.strategy)
-        from gan_jax.sweeps import overview, plan
+        from gan_jax.sweeps import overview, plan, train
 
         directory = self._directory
         sweep = plan.Sweep(self._configurations(), self._seeds, self.file)
@@ -176,6 +189,8 @@ class NewSweep(_TrainingForm, _FileForm):
             overview.show_plan(directory, sweep, with_failed=self.retry_failed)
             return FINISHED
         trainer = self._trainer(directory)
+        if self.launcher != "slurm":  # whose machines may have another memory
+            train.check_fits(directory, sweep)
         # Taking the lock makes the directory, and a request that is refused must not leave one.
         if not directory.plan.exists():
             plan.prepare(directory, sweep)
@@ -199,7 +214,7 @@ class NewSweep(_TrainingForm, _FileForm):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Search(_FileForm):
+class Search(_Training, _FileForm):
     """Let Optuna choose configurations from --grid and --draw, one after another.
 
     They are scored by the mean of the experiment's best_metric over seeds. Run it again to resume.
@@ -209,9 +224,6 @@ class Search(_FileForm):
 
     search: int
     """How many configurations to try in all."""
-    strategy: Strategy = "auto"
-    """How the seeds of a configuration share the devices: sequentially, batched, or spread over
-    them."""
 
     @classmethod
     def fits(cls, words: Sequence[str]) -> bool:
@@ -230,7 +242,9 @@ class Search(_FileForm):
         from gan_jax.sweeps import search
 
         space = search.Space(self.experiment, *self._choices(), self._seeds, self.file)
-        result = search.search(self._directory, space, self.search, self.strategy, announce)
+        result = search.search(
+            *(self._directory, space, self.search, self.strategy, announce), self.accept_changes
+        )
         if result.unfinished:
             announce("stopped and saved; run the same command to resume")
         return _exit_code(result)

@@ -65,17 +65,16 @@ class Train(Command):
         """Trains; see `gan_jax.training.train`."""
         if self.experiment is None:
             raise RequestError(f"{self.file}: an experiment is a Python file, its name ends in .py")
+        from gan_jax.runtime import devices, hosts
         from gan_jax.training import parallel_seeds
 
         seeds = None if self.seeds is None else parallel_seeds.parse(self.seeds)
+        devices.configure()
         if self.dry_run:
             from gan_jax.training.dry_run import describe
 
             print(describe(self.experiment))
             return FINISHED
-        from gan_jax.runtime import devices, hosts
-
-        devices.configure()
         hosts.join(self.coordinator, self.processes, self.process_id)
         from gan_jax.runs.trust import trust_directory
         from gan_jax.training.outcome import DivergedError, Outcome

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gan_jax.common.reading import read_bytes
+from gan_jax.common.reading import check_regular, read_bytes
 
 _logger = logging.getLogger(__name__)
 
@@ -29,6 +29,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def followed(path: Path) -> Path:
+    """Returns what a path of the user's leads to, over symbolic links, for a file to be put there.
+
+    `write_atomically` replaces a link, as it must in a run directory, which anybody may have made.
+
+    Raises:
+        RequestError: a FIFO, socket or device is there, in whose place no file can be put.
+    """
+    if path.exists() and not path.is_dir():
+        check_regular(path)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def remove_temporary(folder: Path, name: str = "") -> None:

@@ -16,7 +16,7 @@ def machine_bytes() -> int:
     """Memory of this machine in bytes, or of the container that it is."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):  # where there is no limit, it is "max"
-        memory = min(memory, int(LIMIT.read_text()))
+        memory = min(memory, int(LIMIT.read_text(encoding="utf-8")))
     return memory
 
 

@@ -1,4 +1,4 @@
-"""Wrapped losses and penalties."""
+"""Wrapped losses, penalties and networks."""
 
 from collections.abc import Iterator
 from typing import Any

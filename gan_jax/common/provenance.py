@@ -16,6 +16,7 @@ def git_commit() -> str | None:
         "--abbrev=40",
     ]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        described = subprocess.run(command, capture_output=True, check=True).stdout
+        return described.decode(errors="replace").strip()
     except (OSError, subprocess.CalledProcessError):
         return None

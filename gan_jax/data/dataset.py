@@ -187,7 +187,7 @@ def check_path(path: Path, suffixes: Sequence[str]) -> None:
         RequestError: names the path, and what would be right.
     """
     wrong = f"samples cannot be written to {path}"
-    if path.suffix not in suffixes:
+    if path.suffix.lower() not in suffixes:
         folder = ", or be a new folder" if "" in suffixes else ""
         raise RequestError(f"{wrong}: must end in {' or '.join(filter(None, suffixes))}{folder}")
     if not path.parent.is_dir():

@@ -28,10 +28,12 @@ class Evaluation:
     Attributes:
         facts: what was measured and with what, one line each.
         rows: one metric of one set of samples each; see `evaluation.rows`.
+        unrecorded: why rows are not in a file that they belong in, one line for each file.
     """
 
     facts: tuple[str, ...]
     rows: tuple[Row, ...]
+    unrecorded: tuple[str, ...] = ()
 
 
 def evaluate_runs(
@@ -41,8 +43,11 @@ def evaluate_runs(
     network: FeatureNetwork | None = None,
     key: int = 0,
     announce: Callable[[str], None] = print,
+    out: Path | None = None,
 ) -> Evaluation:
     """Measures runs that differ only in their seed, and adds rows to the evaluation.jsonl of each.
+
+    Where a file cannot be written, what was measured is returned nevertheless.
 
     Three sets of samples are measured: those of the generator's moving average ("ema", if there is
     one), those of its own parameters ("raw"), and held-out real examples ("real") as the floor.
@@ -54,6 +59,7 @@ def evaluate_runs(
         network: replaces the experiment's own.
         key: seed of the latents, see `sampling.draw`.
         announce: is told what is left out, and why.
+        out: .jsonl file for the rows of all runs, instead of the evaluation.jsonl of each.
 
     Raises:
         RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
@@ -79,7 +85,7 @@ def evaluate_runs(
     except RequestError as error:
         announce(f"left out: the held-out examples as a floor: {error}")
         floor = {}
-    rows = []
+    rows, unrecorded = [], []
     for run in announced(opened, len(opened), "Measuring runs"):
         source = {"step": int(run.state.step), "seed": run.experiment.seed}
         source |= how_drawn(run.experiment, count, key)
@@ -95,9 +101,12 @@ def evaluate_runs(
                 values, evaluator.network, evaluator.split, **source, parameters=parameters
             )
         ]
-        record_rows(run.directory.evaluation, of_run)
+        if out:
+            of_run = [row | {"run": str(run.directory.path)} for row in of_run]
+        unrecorded += recorded(out or run.directory.evaluation, of_run)
         rows += of_run
-    return Evaluation(_facts(opened, evaluator, count), tuple(rows))
+    facts = _facts(opened, evaluator, count)
+    return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
 
 
 def evaluate_data(
@@ -108,6 +117,7 @@ def evaluate_data(
     network: FeatureNetwork | None = None,
     announce: Callable[[str], None] = print,
     most_pixels: int = MOST_PIXELS,
+    out: Path | None = None,
 ) -> Evaluation:
     """Measures a set of images against another, as if the first were samples of a generator.
 
@@ -120,6 +130,7 @@ def evaluate_data(
         network: whose features are compared; if None, the one bundled for the second.
         announce: is told what is left out, and why.
         most_pixels: of an image file, see `images.folder`.
+        out: .jsonl file to which the rows are added.
 
     Raises:
         RequestError: images are missing or not what the network takes, there is only one, they
@@ -144,7 +155,16 @@ def evaluate_data(
         kept = len(found.kept.features)
         part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
         facts.append(f"{found.count:,} images of {text}{part}")
-    return Evaluation(tuple(facts), tuple(rows))
+    return Evaluation(tuple(facts), tuple(rows), tuple(recorded(out, rows) if out else ()))
+
+
+def recorded(path: Path, rows: Sequence[Row]) -> list[str]:
+    """Adds rows to a file; returns why, in a list, if that cannot be done."""
+    try:
+        record_rows(path, rows)
+    except (OSError, RequestError) as error:
+        return [f"not recorded in {path}: {error}"]
+    return []
 
 
 def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]:

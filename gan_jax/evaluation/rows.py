@@ -3,11 +3,11 @@
 import json
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import filelock
-
+from gan_jax.common import locks
 from gan_jax.common.files import read_json_lines, write_atomically
 from gan_jax.evaluation.measure import Measured
 from gan_jax.features.network import FeatureNetwork
@@ -31,6 +31,7 @@ IDENTIFYING = (
     "second",
     "size",
     "channels",
+    "run",
 )
 
 Row = dict[str, Any]
@@ -87,9 +88,9 @@ def record_rows(path: Path, new: Iterable[Row]) -> None:
         write_atomically(path, text.encode())
 
 
-def locked(path: Path) -> filelock.BaseFileLock:
+def locked(path: Path) -> AbstractContextManager[None]:
     """Returns a context in which no other process changes the file."""
-    return filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    return locks.locked(path.with_name(f".{path.name}.lock"))
 
 
 def _finite(number: float) -> float | None:

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import importlib
 import importlib.resources
 import os
 from dataclasses import dataclass

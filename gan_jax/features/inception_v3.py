@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.files import write_atomically
+from gan_jax.common.files import followed, write_atomically
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import torch_file
@@ -103,7 +103,8 @@ def download(out: Path) -> None:
         RequestError: `out` does not end in .pth or its folder is missing, the server cannot be
             reached or falls silent for TIMEOUT seconds, or sends something else.
     """
-    if out.suffix != ".pth":
+    out = followed(out)
+    if out.suffix.lower() != ".pth":
         raise RequestError(f"--out {out}: must end in .pth")
     if not out.parent.is_dir():
         raise RequestError(f"--out {out}: there is no folder {out.parent}")

@@ -27,9 +27,9 @@ def from_text(text: str) -> FeatureNetwork:
     """
     if text == "mnist":
         return mnist()
-    if text.endswith(".npz"):
+    if text.lower().endswith(".npz"):
         return classifier(text)
-    if text.endswith(".pth"):
+    if text.lower().endswith(".pth"):
         return inception(text)
     module, colon, name = text.partition(":")
     if colon and module and name:

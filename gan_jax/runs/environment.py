@@ -4,6 +4,7 @@ A record holds it for each start of a run, so that what has changed is said when
 follows of which change stands in docs/howto/resume.md.
 """
 
+import collections
 import hashlib
 import os
 import sys
@@ -14,19 +15,26 @@ import jax
 
 import gan_jax
 from gan_jax.common.errors import RequestError
-from gan_jax.runs import references, serialisation
+from gan_jax.runs import references
+from gan_jax.runtime.jax_settings import plain
 
 # Settings of JAX, of which those that change random draws may not change within a run.
-DRAWS = ("jax_enable_x64", "jax_threefry_partitionable", "jax_default_prng_impl")
+DRAWS = (
+    "jax_enable_x64",
+    "jax_threefry_partitionable",
+    "jax_default_prng_impl",
+    "jax_random_seed_offset",
+)
+UNRECORDED = {"jax_random_seed_offset": 0}  # what earlier versions ran with, and did not record
 ROUNDING = ("jax_default_matmul_precision", "jax_disable_jit", "jax_numpy_dtype_promotion")
 COUNT_FLAG = "--xla_force_host_platform_device_count"  # which `devices` of a record shows anyway
 
 # Parts of a record in which a resumed run may differ, in words.
-ANNOUNCED = {
-    "environment": "setting",
+PARTS = {
+    "versions": "versions",
     "devices": "devices",
-    "versions": "version of",
-    "sources": "source of",
+    "environment": "settings of JAX",
+    "sources": "code",
 }
 
 
@@ -38,9 +46,8 @@ def settings() -> dict[str, Any]:
     """The settings of JAX and XLA that change what is computed."""
     given = os.environ.get("XLA_FLAGS", "").split()
     flags = sorted(flag for flag in given if flag.partition("=")[0] != COUNT_FLAG)
-    return {name: getattr(jax.config, name) for name in (*DRAWS, *ROUNDING)} | {
-        "XLA_FLAGS": " ".join(flags)
-    }
+    of_jax = {name: plain(getattr(jax.config, name)) for name in (*DRAWS, *ROUNDING)}
+    return of_jax | {"XLA_FLAGS": " ".join(flags)}
 
 
 def sources(encoded: dict[str, Any], file: Path | None) -> dict[str, str]:
@@ -82,41 +89,62 @@ def check_draws(earlier: dict[str, Any], record: dict[str, Any], path: Path, ste
     before = _start_of(earlier, step).get("environment")
     if not isinstance(before, dict):  # an earlier version did not record it
         return
+    before, now = UNRECORDED | before, record["environment"]
     changed = [
-        line
+        f"{name}: {before[name]!r} -> {now[name]!r}"
         for name in DRAWS
-        for line in serialisation.differences(before.get(name), record["environment"][name], name)
+        if name in before and before[name] != now[name]
     ]
     if changed:
         raise OtherDrawsError(
             f"the run in {path} would go on with other random draws (recorded -> now):\n  "
             + "\n  ".join(changed)
-            + "\nset this back (JAX_ENABLE_X64, for example, sets jax_enable_x64); `gan-jax train` "
-            "resumes nevertheless with --accept-changes"
+            + "\nset this back (JAX_ENABLE_X64, for example, sets jax_enable_x64), or resume "
+            "nevertheless with --accept-changes"
         )
 
 
 def announcement(earlier: dict[str, Any], record: dict[str, Any], step: int) -> str | None:
-    """Says what has changed since the start that made a checkpoint; None if nothing has.
+    """Says in one line what has changed since the start that made a checkpoint; None if nothing.
 
     Args:
         earlier: the record of the run.
         record: that of its new start.
         step: of the checkpoint.
     """
-    before, changed = _start_of(earlier, step), []
-    for part, words in ANNOUNCED.items():
-        if part in before:
-            for line in serialisation.differences(before[part], record[part]):
-                name, _, values = line.partition(": ")
-                shown = "" if part == "sources" else f": {values}"
-                changed.append(" ".join(filter(None, (words, name))) + shown)
-    if not changed:
+    before = _start_of(earlier, step)
+    changed, unknown = [], []
+    for part in (part for part in PARTS if part in record):
+        was, now = before.get(part), record[part]
+        if type(was) is not type(now):  # an earlier version did not record it, or it is damaged
+            unknown.append(PARTS[part])
+        elif part == "devices":
+            changed += [f"devices {_counted(was)} -> {_counted(now)}"] if was != now else []
+        else:
+            was = UNRECORDED | was if part == "environment" else was
+            differing = [name for name in now | was if was.get(name) != now.get(name)]
+            changed += [_change(part, name, was.get(name), now.get(name)) for name in differing]
+    said = []
+    if changed:
+        said.append(f"changed since its last start (recorded -> now): {', '.join(changed)}")
+    if unknown:
+        said.append(f"not recorded: {', '.join(unknown)}")
+    if not said:
         return None
     return (
-        "warning: changed since the run was last started, so that from here on its bits may differ "
-        "from those of an uninterrupted run (recorded -> now):\n  " + "\n  ".join(changed)
+        "warning: from here on the run's bits may differ from those of an uninterrupted one: "
+        + "; ".join(said)
     )
+
+
+def _change(part: str, name: str, was: Any, now: Any) -> str:
+    return f"code of {name}" if part == "sources" else f"{name} {was!r} -> {now!r}"
+
+
+def _counted(kinds: list[Any]) -> str:
+    """Lists kinds of devices, each once, with how many there are."""
+    counts = collections.Counter(map(str, kinds))
+    return ", ".join(kind if n == 1 else f"{n} x {kind}" for kind, n in counts.items()) or "none"
 
 
 def _home(name: str) -> Path | None:

@@ -92,7 +92,7 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     Raises:
         RequestError: there is no run, or its experiment cannot be built any more.
     """
-    return RunDirectory(Path(path)), experiment_of(require_record(path))
+    return RunDirectory(Path(path)), experiment_of(require_record(path), Path(path))
 
 
 def require_record(path: Path | str) -> dict[str, Any]:

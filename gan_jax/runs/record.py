@@ -1,7 +1,9 @@
 """The record of a run, `config.json`, and checks of who may start or resume in a directory."""
 
+import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.common.reading import read_bytes
 from gan_jax.experiment import Experiment
-from gan_jax.runs import environment, references, serialisation, trust
+from gan_jax.runs import environment, places, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
@@ -41,15 +43,23 @@ def make_record(experiment: Experiment, file: Path | None, init_from: Any) -> di
 
 
 def extend_record(
-    earlier: dict[str, Any] | None, record: dict[str, Any], step: int
+    earlier: dict[str, Any] | None, record: dict[str, Any], step: int | None
 ) -> dict[str, Any]:
-    """Returns the record of a run that resumes at `step`: with a list of how it was resumed."""
+    """Returns the record of a run that resumes at `step`: with a list of how it was resumed.
+
+    The step is None for a run that is finished, of which only where its files are may change.
+    """
     if earlier is None:
         return record
-    now = {name: record[name] for name in OF_A_START} | {"step": step}
-    resumed = [*earlier.get("resumed", []), now]
-    latest = {"experiment": record["experiment"], "file": record["file"] or earlier["file"]}
-    return earlier | latest | {"resumed": resumed}
+    latest = {
+        "experiment": record["experiment"],
+        "file": record["file"] or earlier["file"],
+        "init_from": record["init_from"],
+    }
+    if step is not None:
+        now = {name: record[name] for name in OF_A_START} | {"step": step}
+        latest["resumed"] = [*earlier.get("resumed", []), now]
+    return earlier | latest
 
 
 def write_record(directory: RunDirectory, record: dict[str, Any]) -> None:
@@ -103,16 +113,20 @@ def read_divergence(directory: RunDirectory) -> str | None:
         return f"at an unknown step: {directory.divergence} is damaged"
 
 
-def experiment_of(record: dict[str, Any]) -> Experiment:
+def experiment_of(record: dict[str, Any], path: Path) -> Experiment:
     """Builds the experiment that a record holds.
 
     Classes and functions that are not of this package come from the folder of the experiment's
     file, if the record is trusted; see `gan_jax.runs.references` and `gan_jax.runs.trust`.
 
+    Args:
+        record: what config.json or sweep.json holds.
+        path: directory of that file.
+
     Raises:
         RequestError: the record names what it may not name, is not trusted, or does not fit.
     """
-    encoded, file = record["experiment"], record["file"]
+    encoded, file = record["experiment"], places.find_file(record["file"], path)
     if not isinstance(encoded, dict):
         raise RequestError(f"config.json or sweep.json holds {encoded!r:.100}, not an experiment")
     try:
@@ -121,25 +135,35 @@ def experiment_of(record: dict[str, Any]) -> Experiment:
         raise RequestError(f"config.json or sweep.json is not from gan-jax: {error}") from error
     if own:
         if not trust.is_trusted(encoded, file):
-            raise RequestError(_not_trusted(own, encoded, file))
-        if file and (folder := str(Path(file).parent)) not in sys.path:
-            sys.path.insert(0, folder)
+            raise RequestError(_not_trusted(own, encoded, record["file"], file))
+        if file:
+            serialisation.make_importable(Path(file))
     try:
         return serialisation.decode(encoded, trusted=bool(own))
     except RequestError:
         raise
     except Exception as error:  # the experiment's own modules may raise anything
         raise RequestError(
-            f"the experiment of {record['file']}, recorded in config.json or sweep.json, cannot be "
-            f"read: {error!r}"
+            f"the experiment of {file}, recorded in config.json or sweep.json, cannot be read: "
+            f"{error!r}"
         ) from error
 
 
-def _not_trusted(own: list[str], encoded: dict[str, Any], file: str | None) -> str:
+def _not_trusted(
+    own: list[str], encoded: dict[str, Any], recorded: str | None, file: str | None
+) -> str:
     """Says why a record is not opened, and what opens it."""
     needs = f"the experiment needs code that is not part of gan_jax: {', '.join(own)}"
     if file and not Path(file).is_file():
-        return f"{needs}, of {file}, which no longer exists: give its new place with --file FILE.py"
+        return (
+            f"{needs}, of {file}, which no longer exists, and which is not beside the run either: "
+            "give its new place with --file FILE.py"
+        )
+    if file != recorded and trust.has_moved(encoded, recorded, file):
+        return (
+            f"{needs}, of {recorded}, which no longer exists; {file} has the same content: give "
+            "--trust to run it from there from now on, or train it there again"
+        )
     if trust.has_changed(encoded, file):
         return (
             f"{needs}, of {file}, which has changed since the run was trained here: if you changed "
@@ -167,6 +191,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             run's data or feature network have changed since (their content hashes are compared if
             both records have them).
     """
+    _check_path(directory.path)
     old = read_record(directory)
     if old is None:
         if directory.seeds():
@@ -178,7 +203,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     for folder in (directory.checkpoints, directory.best, directory.samples, directory.tensorboard):
         if folder.exists() and not folder.is_dir():
             raise RequestError(f"{folder} is not a folder: move it away or remove it")
-    changed = serialisation.differences(old["init_from"], record["init_from"], "init_from")
+    changed = serialisation.differences(_init_from(old, record), record["init_from"], "init_from")
     for name, words in HASHES.items():
         if name in old and name in record:
             changed += serialisation.differences(old[name], record[name], words)
@@ -193,18 +218,45 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     return old
 
 
+def _init_from(old: dict[str, Any], record: dict[str, Any]) -> Any:
+    """What a run was started from, which may have moved together with the run."""
+    before, now = old["init_from"], record["init_from"]
+    if isinstance(before, dict) and isinstance(now, dict):
+        was, now_at = Path(str(before.get("run"))), Path(now["run"])
+        if was.name == now_at.name and not was.exists():
+            return before | {"run": now["run"]}
+    return before
+
+
 def claim_for_seeds(directory: RunDirectory) -> None:
     """Checks that runs of several seeds may start or resume in a directory.
 
     Raises:
         RequestError: the directory holds a run of one seed, or something else.
     """
+    _check_path(directory.path)
     if read_record(directory) is not None:
         raise RequestError(
             f"{directory.path} holds a run of one seed; give another --workdir for several seeds"
         )
     known = (".", SEED_PREFIX, directory.failure.name)
     _refuse_strangers(directory.path, "runs of seeds", known)
+
+
+def _check_path(path: Path) -> None:
+    """Checks that Python and TensorStore, which takes UTF-8, mean the same folder by a path.
+
+    Raises:
+        RequestError: they do not.
+    """
+    absolute = str(path.absolute())
+    with contextlib.suppress(UnicodeEncodeError):
+        if os.fsencode(absolute) == absolute.encode():
+            return
+    raise RequestError(
+        f"workdir {path}: checkpoints need a path in UTF-8, and Python reads the names of files as "
+        f"{sys.getfilesystemencoding()} here: set PYTHONUTF8=1, or give a path in plain letters"
+    )
 
 
 def _refuse_strangers(path: Path, what: str, prefixes: tuple[str, ...]) -> None:

@@ -5,6 +5,8 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import itertools
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -77,6 +79,7 @@ def load_file(path: Path) -> Any:
         others = [str(p) for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise RequestError(f"no experiment file {str(path)!r}{nearest(str(path), others)}")
     check_regular(path)
+    references.folders.add(path.resolve().parent)
     return _import_file(path)
 
 
@@ -163,16 +166,36 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return found
 
 
+def make_importable(path: Path) -> None:
+    """Makes a Python file, and the modules in its folder, importable by their names.
+
+    Raises:
+        RequestError: the file must be run for that, as it has another name, and raises an error.
+    """
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    if module_name(path) != path.stem:
+        _import_file(path)
+
+
+def module_name(path: Path) -> str:
+    """Returns the name of a Python file as a module: my-gan.py is the module my_gan."""
+    name = re.sub(r"\W", "_", path.stem)
+    return name if name.isidentifier() else f"_{name}"
+
+
 def _import_file(path: Path) -> Any:
-    path, name = path.resolve(), path.stem
-    references.folders.add(path.parent)
+    path = path.resolve()
+    name = module_name(path)
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
+    if _is_taken(name, path):
+        others = (f"{name}_{number}" for number in itertools.count(2))
+        free = next(other for other in others if not _is_taken(other, path))
         raise RequestError(
-            f"{path.name} cannot be imported by its name: rename it to an identifier that is not "
-            f"the name of another module, for example {name}_experiment.py"
+            f"{path.name} has the name of another module, {name}: rename it, for example to "
+            f"{free}.py"
         )
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
@@ -189,6 +212,13 @@ def _import_file(path: Path) -> Any:
         kind = type(error).__name__
         raise RequestError(f"{path}{_line(error, path)} raises {kind}: {error}") from error
     return module
+
+
+def _is_taken(name: str, path: Path) -> bool:
+    """Whether a file cannot be the module of that name, as another one is."""
+    beside = path.with_name(f"{name}.py")
+    of_file = beside != path and beside.is_file()
+    return name in sys.modules or name in sys.stdlib_module_names or of_file
 
 
 def _line(error: BaseException, path: Path) -> str:

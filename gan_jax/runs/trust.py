@@ -18,7 +18,7 @@ import platformdirs
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.common.reading import read_bytes
-from gan_jax.runs import references, serialisation
+from gan_jax.runs import places, references, serialisation
 from gan_jax.runs.directory import CONFIG, CONFIGURATIONS, SWEEP
 
 VARYING = ("seed", "steps", "epochs")  # fields that differ between runs of the same code
@@ -62,7 +62,10 @@ def trust_directory(path: Path) -> list[str]:
         named.setdefault(file, []).extend(references.check(encoded))
     for file, own in named.items():
         if own and file and not Path(file).is_file():
-            raise RequestError(f"{file} no longer exists: give its new place with --file FILE.py")
+            raise RequestError(
+                f"{file} no longer exists, and is not beside the run either: give its new place "
+                "with --file FILE.py"
+            )
     for file, encoded in found:
         remember(encoded, file)
     return [
@@ -88,7 +91,7 @@ def _experiments(path: Path) -> Iterator[tuple[str | None, dict[str, Any]]]:
             many = planned.values() if isinstance(planned, dict) else [record.get("experiment")]
             for encoded in many:
                 if isinstance(encoded, dict):
-                    yield record.get("file"), encoded
+                    yield places.find_file(record.get("file"), found.parent), encoded
 
 
 def is_trusted(encoded: dict[str, Any], file: str | None) -> bool:
@@ -101,10 +104,15 @@ def has_changed(encoded: dict[str, Any], file: str | None) -> bool:
     return _remembered(encoded, file) not in (None, _content(file))
 
 
+def has_moved(encoded: dict[str, Any], old: str | None, new: str | None) -> bool:
+    """Whether a record was trusted with its file at another place, and with the same content."""
+    return _remembered(encoded, old) == _content(new) != _content(None)
+
+
 def _remembered(encoded: dict[str, Any], file: str | None) -> str | None:
     path = _path(encoded, file)
     try:
-        return _trusted.get(path.name) or path.read_text()
+        return _trusted.get(path.name) or path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -24,6 +24,7 @@ from jax.sharding import (
 from jaxtyping import PyTree
 
 from gan_jax.common.memory import machine_bytes
+from gan_jax.runtime import jax_settings
 
 # Summing in a fixed order makes a step slower; resuming to the same bits is worth it.
 XLA_FLAGS = ("--xla_gpu_deterministic_ops=true",)
@@ -40,7 +41,11 @@ def configure() -> None:
     Environment variables that the user has set (`XLA_FLAGS`, `JAX_DEFAULT_MATMUL_PRECISION`,
     `JAX_COMPILATION_CACHE_DIR`) take precedence; without the last one, compiled programs are cached
     in the user's cache folder. Warns, once, if the installed jaxlib is known to compute wrongly.
+
+    Raises:
+        RequestError: JAX is set to forbid what this package does.
     """
+    jax_settings.check()
     _warn_if_miscompiling(jaxlib.__version__)
     given = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in XLA_FLAGS if flag.split("=")[0] not in given]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
-from gan_jax.common.files import write_atomically
+from gan_jax.common.files import followed, write_atomically
 from gan_jax.common.memory import check_fits
 from gan_jax.data.dataset import check_path
 from gan_jax.experiment import Experiment
@@ -22,8 +22,9 @@ def check_file(experiment: Experiment, path: Path, count: int = 1) -> None:
     Raises:
         RequestError: names the path, and what would be right, or how much room there is.
     """
+    path = followed(path)
     check_path(path, (*experiment.data.suffixes, ARRAYS))
-    if path.suffix == ARRAYS:  # how far pictures are compressed depends on what they show
+    if path.suffix.lower() == ARRAYS:  # how far pictures are compressed depends on what they show
         numbers = math.prod(experiment.data.sample_shape) + experiment.latent_size
         free = shutil.disk_usage(path.parent).free
         check_fits(
@@ -40,7 +41,7 @@ def save(
     latents: Float[Array | np.ndarray, "count latent"] | None = None,
     labels: Int32[np.ndarray, " count"] | None = None,
 ) -> None:
-    """Writes samples, whole or not at all.
+    """Writes samples, whole or not at all; a symbolic link counts as what it leads to.
 
     Args:
         experiment: the configuration.
@@ -54,9 +55,9 @@ def save(
     Raises:
         RequestError: the path ends otherwise, its folder is missing, or it holds files already.
     """
-    path = Path(path)
-    check_file(experiment, path)
-    if path.suffix != ARRAYS:
+    check_file(experiment, Path(path))
+    path = followed(Path(path))
+    if path.suffix.lower() != ARRAYS:
         experiment.data.write(samples, path, columns)
         return
     arrays = {"samples": samples, "latents": latents, "labels": labels}

@@ -55,6 +55,7 @@ def train_locally(
     cores: Cores,
     strategy: Strategy,
     announce: Callable[[str], None],
+    accept_changes: bool = False,
 ) -> train.Result:
     """Trains what is left of a sweep in several processes, each with its own cores.
 
@@ -66,6 +67,7 @@ def train_locally(
         cores: those of each process, see `divide_cores`.
         strategy: how the runs of one process share its cores.
         announce: prints a message about progress.
+        accept_changes: as that of `training.train.train`.
     """
     processes = len(cores)
     jobs: queue.SimpleQueue[Configurations] = queue.SimpleQueue()
@@ -86,7 +88,8 @@ def train_locally(
                     return
                 log = directory.logs / f"process_{number}.log"
                 announce(f"process {number}: {', '.join(job)}; see {log}")
-                code = _run(_command(directory, job, strategy), log, stopping)
+                command = _command(directory, job, strategy, accept_changes)
+                code = _run(command, log, stopping)
                 if -code in KILLING:  # by somebody else, or for want of memory
                     name = signal.Signals(-code).name
                     announce(f"process {number} was killed ({name}); run the sweep again to resume")
@@ -129,7 +132,13 @@ def slurm(directory: SweepDirectory, parameters: Mapping[str, Any]) -> Any:
     return executor
 
 
-def submit(executor: Any, directory: SweepDirectory, whole: Sweep, strategy: Strategy) -> list[Any]:
+def submit(
+    executor: Any,
+    directory: SweepDirectory,
+    whole: Sweep,
+    strategy: Strategy,
+    accept_changes: bool = False,
+) -> list[Any]:
     """Submits what is left of a sweep as one array job.
 
     A job that SLURM preempts, or that runs out of time, saves, is queued again, and resumes.
@@ -139,11 +148,15 @@ def submit(executor: Any, directory: SweepDirectory, whole: Sweep, strategy: Str
         directory: where the sweep is.
         whole: what it is.
         strategy: how the runs of one job share its devices.
+        accept_changes: as that of `training.train.train`.
 
     Returns:
         submitit's jobs.
     """
-    jobs = [Job(_command(directory, job, strategy)) for job in train.jobs(directory, whole)]
+    jobs = [
+        Job(_command(directory, job, strategy, accept_changes))
+        for job in train.jobs(directory, whole)
+    ]
     if not jobs:
         return []
     with executor.batch():
@@ -197,9 +210,12 @@ def split(jobs: Sequence[Configurations], count: int) -> list[Configurations]:
     return found
 
 
-def _command(directory: SweepDirectory, job: Configurations, strategy: Strategy) -> list[str]:
+def _command(
+    directory: SweepDirectory, job: Configurations, strategy: Strategy, accept_changes: bool
+) -> list[str]:
     here = [sys.executable, "-m", "gan_jax", "sweep", str(directory.path.resolve())]
-    return [*here, "--trust", "--strategy", strategy, "--only", *job]
+    accepted = ["--accept-changes"] if accept_changes else []
+    return [*here, "--trust", *accepted, "--strategy", strategy, "--only", *job]
 
 
 def _run(command: Sequence[str], log: Path, stopping: Callable[[], bool]) -> int:

@@ -5,20 +5,21 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from gan_jax import runs
+from gan_jax.common import locks
 from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.common.reading import read_bytes
 from gan_jax.common.validation import nearest
 from gan_jax.experiment import Experiment
-from gan_jax.runs import serialisation, trust
+from gan_jax.runs import places, serialisation, trust
 from gan_jax.training.preflight import check_shapes
 
 _logger = logging.getLogger(__name__)
@@ -149,7 +150,10 @@ def read(directory: SweepDirectory) -> Sweep:
         for name in encoded:
             if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
                 raise TypeError(f"{name!r} is not the name of a configuration")
-        configurations = {name: _experiment_of(file, each) for name, each in encoded.items()}
+        configurations = {
+            name: _experiment_of({"file": file, "experiment": each}, directory.path)
+            for name, each in encoded.items()
+        }
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.path.exists():
             raise RequestError(
@@ -163,6 +167,7 @@ def read(directory: SweepDirectory) -> Sweep:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{directory.plan} is not the plan of a sweep: {error!r}") from error
+    file = places.find_file(file, directory.path)
     return Sweep(configurations, seeds, Path(file) if file else None)
 
 
@@ -217,16 +222,20 @@ def driving(directory: SweepDirectory) -> Iterator[None]:
 
     Raises:
         BusyError: another process is doing so.
+        RequestError: the directory cannot be written.
     """
-    try:
-        with filelock.FileLock(directory.lock).acquire(timeout=0):
-            remove_temporary(directory.path, directory.plan.name)
-            yield
-    except filelock.Timeout as error:
-        raise BusyError(
-            f"another process is running the sweep in {directory.path}: wait until it has ended; "
-            "--status shows its progress"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locks.locked(directory.lock, timeout=0))
+        except filelock.Timeout as error:
+            raise BusyError(
+                f"another process is running the sweep in {directory.path}: wait until it has "
+                "ended; --status shows its progress"
+            ) from error
+        except OSError as error:
+            raise RequestError(f"{directory.path} cannot be written: {error}") from error
+        remove_temporary(directory.path, directory.plan.name)
+        yield
 
 
 def by_program(configurations: Mapping[str, Experiment]) -> dict[Experiment, list[str]]:
@@ -264,8 +273,8 @@ def _refuse_other_data(
             )
 
 
-def _experiment_of(file: str | None, encoded: Any) -> Experiment:
-    experiment = runs.experiment_of({"file": file, "experiment": encoded})
+def _experiment_of(record: dict[str, Any], path: Path) -> Experiment:
+    experiment = runs.experiment_of(record, path)
     if not isinstance(experiment, Experiment):
         raise TypeError(f"{experiment!r} is not an experiment")
     return experiment

@@ -63,6 +63,7 @@ def search(
     trials: int,
     strategy: Strategy,
     announce: Callable[[str], None],
+    accept_changes: bool = False,
 ) -> Result:
     """Lets Optuna's TPE (Bergstra et al., 2011) propose configurations until there are `trials`.
 
@@ -78,6 +79,7 @@ def search(
         trials: number of configurations, including those that were tried before.
         strategy: how the seeds share the devices.
         announce: prints a message about progress.
+        accept_changes: as that of `training.train.train`.
 
     Returns:
         How it ended; `unfinished` if a signal stopped it.
@@ -120,7 +122,7 @@ def search(
                 was = f"the search in {directory.path} had other choices"
                 raise RequestError(f"{was}: {error}") from error
             plan.prepare(directory, proposed)
-            result = train.train_sweep(directory, proposed, strategy, announce)
+            result = train.train_sweep(directory, proposed, strategy, announce, accept_changes)
             if result.unfinished:
                 return result
             (name,) = proposed.configurations

@@ -10,7 +10,8 @@ import filelock
 import jax
 
 from gan_jax import gan, runs
-from gan_jax.common.errors import BusyError
+from gan_jax.common import locks
+from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary, write_atomically
 from gan_jax.common.reading import read_bytes
 from gan_jax.experiment import Experiment
@@ -21,6 +22,7 @@ from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, by_program, only
 from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import Strategy, resolve
+from gan_jax.training.preflight import check_memory
 from gan_jax.training.train import train_runs
 
 # Fraction of a device's memory for the train states of one job; activations and data need the rest.
@@ -105,11 +107,29 @@ def jobs(
     return found
 
 
+def check_fits(directory: SweepDirectory, sweep: Sweep) -> None:
+    """Checks that what is left to train fits into the memory of this machine's devices.
+
+    Raises:
+        RequestError: some of it does not; says which configurations, and why.
+    """
+    refused = []
+    for name in left(directory, sweep, with_failed=True):
+        together = len(_waiting(directory, sweep, name)) // jax.device_count()
+        try:
+            check_memory(sweep.configurations[name], max(1, together))
+        except RequestError as error:
+            refused.append(f"configuration {name}: {error}")
+    if refused:
+        raise RequestError("\n".join(refused))
+
+
 def train_sweep(
     directory: SweepDirectory,
     sweep: Sweep,
     strategy: Strategy,
     announce: Callable[[str], None],
+    accept_changes: bool = False,
 ) -> Result:
     """Trains what is left of a sweep in this process.
 
@@ -120,6 +140,7 @@ def train_sweep(
         sweep: what it is; other configurations in the directory are left alone.
         strategy: how runs that train together share the devices.
         announce: prints a message about progress.
+        accept_changes: as that of `training.train.train`.
     """
     waiting = jobs(directory, sweep)
     # Resolved for several runs even if a job has only one, so that no batch is split over cores.
@@ -128,16 +149,12 @@ def train_sweep(
         announce(f"{number} of {len(waiting)}: {', '.join(job)}")
         for configuration in map(directory.configuration, job):
             remove_temporary(configuration.path, configuration.failure.name)
-        experiments = {
-            run: experiment
-            for name in job
-            for run, experiment in sweep.runs(directory, name).items()
-            if _state(run, experiment, checkpoints.steps(run.checkpoints)) == "waiting"
-        }
+        experiments: dict[runs.RunDirectory, Experiment] = {}
+        for name in job:
+            experiments |= _waiting(directory, sweep, name)
+        how = {"strategy": strategy, "file": sweep.file, "accept_changes": accept_changes}
         try:
-            if experiments and train_runs(experiments, strategy=strategy, file=sweep.file) is (
-                Outcome.STOPPED
-            ):
+            if experiments and train_runs(experiments, **how) is Outcome.STOPPED:
                 return Result(True, failures(directory, sweep), False)
         except DivergedError as error:
             announce(f"{error}")
@@ -200,14 +217,27 @@ def _state(run: runs.RunDirectory, experiment: Experiment, saved: Sequence[int])
     return "training" if _is_locked(run.lock) else "waiting"
 
 
+def _waiting(
+    directory: SweepDirectory, sweep: Sweep, name: str
+) -> dict[runs.RunDirectory, Experiment]:
+    """The runs of a configuration that nobody has finished, stopped or begun to train."""
+    return {
+        run: experiment
+        for run, experiment in sweep.runs(directory, name).items()
+        if _state(run, experiment, checkpoints.steps(run.checkpoints)) == "waiting"
+    }
+
+
 def _is_locked(lock: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with filelock.FileLock(lock).acquire(timeout=0):
+        with locks.locked(lock, timeout=0):
             return False
     except filelock.Timeout:
         return True
+    except OSError:  # nobody can train where nothing can be written
+        return False
 
 
 def _failure(configuration: runs.RunDirectory) -> str | None:

@@ -1,12 +1,15 @@
 """Describes a run without training it: the experiment, both networks, the memory of a step."""
 
 import dataclasses
+import shutil
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax import gan, runs
+from gan_jax.common.memory import in_words
+from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation
 from gan_jax.runtime import devices
@@ -14,11 +17,10 @@ from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
 from gan_jax.training.preflight import check_memory, check_shapes
 
-MIB = 2**20
 # Bytes, more than any device has: XLA ends the process over arrays whose size it cannot count.
 LARGEST = 2**46
 FOLD = {"overflow": "fold"}  # rather than truncate shapes
-PLAIN = {"width": 110, "force_terminal": False, "no_color": True}
+NARROWEST, USUAL = 110, 150  # characters of a line; a terminal that is wider than the first decides
 
 
 def describe(experiment: Experiment) -> str:
@@ -53,11 +55,25 @@ def _lines(name: str, value: Any, indent: str = "") -> list[str]:
 def _networks(experiment: Experiment) -> list[str]:
     latent, sample, condition = gan.blank_inputs(experiment, 1)
     inputs = {"generator": latent, "discriminator": sample}
-    options = {"training": False, "depth": 1, "console_kwargs": PLAIN, "column_kwargs": FOLD}
     return [
-        getattr(experiment, player).tabulate(jax.random.key(0), first, condition, **options).strip()
-        for player, first in inputs.items()
+        _table(getattr(experiment, player), first, condition) for player, first in inputs.items()
     ]
+
+
+def _table(network: Any, first: Any, condition: Any) -> str:
+    """Lists the layers of a network, with their shapes and sizes."""
+    wrapped = len(list(nested(network, "inner")))  # whose layers are as many levels deeper
+    width = max(NARROWEST, shutil.get_terminal_size((USUAL, 0)).columns)
+    table = network.tabulate(
+        *(jax.random.key(0), first, condition),
+        training=False,
+        depth=wrapped,
+        console_kwargs={"width": width, "force_terminal": False, "no_color": True},
+        column_kwargs=FOLD,
+    )
+    # Below it Flax sums all variables up as parameters, statistics of BatchNorm among them; the
+    # last row has the totals of each kind.
+    return table.strip().rpartition("\n")[0].rstrip()
 
 
 def _memory(experiment: Experiment) -> list[str]:
@@ -75,11 +91,10 @@ def _memory(experiment: Experiment) -> list[str]:
         experiment.static, plan, state, plan.hyperparameters([experiment]), pool, positions, count
     ).compile()
     memory = compiled.memory_analysis()
-    temporary = memory.temp_size_in_bytes / MIB
-    arguments = memory.argument_size_in_bytes / MIB
-    limit = experiment.device_memory_fraction * devices.memory_bytes() / MIB
+    temporary, arguments = memory.temp_size_in_bytes, memory.argument_size_in_bytes
+    limit = experiment.device_memory_fraction * devices.memory_bytes()
     return [
-        f"memory of a step: {arguments + temporary:.0f} MiB on each device: {arguments:.0f} state "
-        f"and batch, {temporary:.0f} temporary; plus the data set, if it takes at most "
-        f"{limit:.0f} MiB"
+        f"memory of a step: {in_words(arguments + temporary)} on each device: "
+        f"{in_words(arguments)} state and batch, {in_words(temporary)} temporary; plus the data "
+        f"set, if it takes at most {in_words(limit)}"
     ]

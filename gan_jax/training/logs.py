@@ -32,8 +32,9 @@ class RunLog:
         for path in (directory.metrics, directory.log):
             if path.exists():
                 check_regular(path)
-        self._metrics = directory.metrics.open("a")
-        self._messages = directory.log.open("a")
+        self._metrics = directory.metrics.open("a", encoding="utf-8")
+        # Names of files may have bytes that Python could not decode.
+        self._messages = directory.log.open("a", encoding="utf-8", errors="surrogateescape")
         self._board = _tensorboard(directory.tensorboard, first_step)
 
     def message(self, text: str) -> None:

@@ -31,11 +31,16 @@ def check_shapes(experiment: Experiment) -> None:
     Raises:
         RequestError: names the part that does not fit, with the shape found and the right one.
     """
+    wide = (
+        "; jax_enable_x64 is on (JAX_ENABLE_X64), which not all networks work with: unset it"
+        if jax.config.jax_enable_x64
+        else ""
+    )
     try:
         _check_networks(experiment)
         _check_update(experiment)
-    except RequestError:
-        raise
+    except RequestError as error:
+        raise RequestError(f"{error}{wide}") from error
     except Exception as error:  # whatever the experiment's own code raises
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         hint = (
@@ -46,7 +51,7 @@ def check_shapes(experiment: Experiment) -> None:
         )
         raise RequestError(
             f"the networks, loss, penalties or optimizers fail{_place(error)}: {reason}"
-            f"{hint if isinstance(error, TypeError) else ''}"
+            f"{hint if isinstance(error, TypeError) else ''}{wide}"
         ) from error
 
 

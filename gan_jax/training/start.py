@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import gan, runs
+from gan_jax.common import locks
 from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary
 from gan_jax.data import dataset
@@ -142,17 +143,16 @@ def locked(directory: runs.RunDirectory) -> Iterator[None]:
         BusyError: another process is training in it.
         RequestError: it cannot be written.
     """
-    try:
-        directory.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(directory.lock)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise BusyError(
-            f"another process is training in {directory.path}: wait until it has ended"
-        ) from error
-    except OSError as error:
-        raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
-    with lock:
+    with ExitStack() as stack:
+        try:
+            directory.path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.locked(directory.lock, timeout=0))
+        except filelock.Timeout as error:
+            raise BusyError(
+                f"another process is training in {directory.path}: wait until it has ended"
+            ) from error
+        except OSError as error:
+            raise RequestError(f"workdir {directory.path} cannot be written: {error}") from error
         for folder in (directory.samples, directory.best):
             remove_temporary(folder)
         for file in (directory.config, directory.metrics, directory.seconds, directory.divergence):

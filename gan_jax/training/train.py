@@ -175,13 +175,14 @@ def train_runs(
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
             else:
                 start = find_start(each, directory, initial.get(directory), last_step)
-                if start.restored and (
-                    changed := environment.announcement(earlier, record, start.step)
-                ):
-                    start = dataclasses.replace(start, messages=(*start.messages, changed))
+                going_on = start.step if start.step < last_step else None
+                if start.restored and going_on is not None:
+                    changed = environment.announcement(earlier, record, going_on)
+                    messages = (*start.messages, *filter(None, [changed]))
+                    start = dataclasses.replace(start, messages=messages)
                 starts.append(start)
                 # Sub-folders may have other names than when the run started.
-                records[directory] = runs.extend_record(earlier, record, start.step) | class_names
+                records[directory] = runs.extend_record(earlier, record, going_on) | class_names
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")
@@ -192,7 +193,7 @@ def train_runs(
         for start in starts:
             if is_first:
                 record = records[start.directory]
-                if start.step < last_step:
+                if record != runs.read_record(start.directory):
                     runs.write_record(start.directory, record)
                 trust.remember(record["experiment"], record["file"])  # it has just been run
             start.directory.samples.mkdir(exist_ok=True)

@@ -1,15 +1,16 @@
 """`gan-jax evaluate`: what it prints, refuses and leaves as it was."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from gan_jax.evaluation.rows import read_rows
 from gan_jax.sampling import samples
 from tests.command_line import BLOCKS, gan_jax
 
 
 def test_evaluate_prints_a_table_and_says_what_it_leaves_out(capsys, run):
-    from gan_jax.evaluation.rows import read_rows
-
     code, out, err = gan_jax(capsys, "evaluate", run, "--features", BLOCKS, "--samples", 60)
     assert code == 0, err
     rows = read_rows(run / "evaluation.jsonl")
@@ -19,6 +20,21 @@ def test_evaluate_prints_a_table_and_says_what_it_leaves_out(capsys, run):
     assert {"frechet_distance", "recall", "mode_count"} <= set(names)
     assert f"features {BLOCKS}" in out
     assert "left out: score_ratio, memorisation" in err
+
+
+def test_scores_that_cannot_be_recorded_are_printed(capsys, run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "evaluation.jsonl").unlink(missing_ok=True)
+    (copy / "evaluation.jsonl").mkdir()  # in the way
+    arguments = ("evaluate", copy, "--features", BLOCKS, "--samples", 30)
+    code, out, err = gan_jax(capsys, *arguments)
+    assert code == 1
+    assert "frechet_distance" in out
+    assert f"error: not recorded in {copy / 'evaluation.jsonl'}: " in err
+    assert "--out FILE.jsonl records in another place" in err
+    code, out, err = gan_jax(capsys, *arguments, "--out", tmp_path / "scores.jsonl")
+    assert code == 0, err
+    assert {row["run"] for row in read_rows(tmp_path / "scores.jsonl")} == {str(copy)}
 
 
 def test_all_seeds_are_evaluated_unless_one_is_chosen(capsys, seeds_run):
@@ -33,7 +49,6 @@ def test_all_seeds_are_evaluated_unless_one_is_chosen(capsys, seeds_run):
 
 def test_evaluate_measures_two_sets_of_images(capsys, tmp_path):
     from gan_jax.data import images
-    from gan_jax.evaluation.rows import read_rows
 
     digits, out = tmp_path / "digits.npz", tmp_path / "scores.jsonl"
     np.savez(digits, images=images.mnist_sample("test", size=8).load().sample[:60])
@@ -65,7 +80,7 @@ def test_evaluate_measures_two_sets_of_images(capsys, tmp_path):
         (["RUN", "--step", "word"], "--step word: give a step, best or latest"),
         (["RUN", "--samples", "1"], "--samples 1: must be at least 2"),
         (["RUN", "--key", "-1"], "--key -1: must be from 0"),
-        (["RUN", "--out", "x.jsonl"], "--out: is for `gan-jax evaluate --data IMAGES REAL`, not"),
+        (["RUN", "--out", "x.json"], "--out x.json: must end in .jsonl"),
         (["RUN", "--size", "32"], "--size: is for `gan-jax evaluate --data IMAGES REAL`, not"),
         (
             ["--data", "a", "b", "--samples", "50"],

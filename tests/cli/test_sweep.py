@@ -96,6 +96,22 @@ def test_the_strategies_are_those_that_there_are(form):
     assert typing.get_args(hints["strategy"]) == typing.get_args(parallel_seeds.Strategy)
 
 
+@pytest.mark.parametrize("arguments", [GRID, ("--search", 1, *GRID)])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_changes_are_accepted_if_asked_for(capsys, tmp_path, monkeypatch, arguments, accepted):
+    seen = []
+
+    def train_sweep(*given):
+        seen.append(given[-1])
+        return train.Result(True, (), False)
+
+    monkeypatch.setattr(train, "train_sweep", train_sweep)
+    more = ["--accept-changes"] * accepted
+    code, _, err = gan_jax(capsys, "sweep", FILE, "--workdir", tmp_path / "s", *arguments, *more)
+    assert code == 75, err
+    assert seen == [accepted]
+
+
 def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_path):
     workdir = tmp_path / "sweep"
     file = tmp_path / "needs_images.py"
@@ -188,6 +204,10 @@ def test_a_search(capsys, tmp_path):
         ([FILE, "--seed", "1"], "--seed: give all seeds at once, --seeds 0:4 for example"),
         ([FILE, "--launcher", "slurm", "--slurm", "a"], "give NAME=VALUE"),
         ([FILE, "--launcher", "local", "--jobs", "9999"], "--jobs 9999: there are"),
+        (
+            [FILE, "--grid", "generator.width=2,100000000"],
+            "error: configuration generator.width=100000000: generator = Generator(width=1000",
+        ),
         ([FILE, "--search", "3"], "say in --grid and --draw what to search"),
         ([FILE, "--search", "0", *GRID], "--search 0: must be at least 1"),
         (

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from gan_jax.common import files
-from gan_jax.common.files import read_json_lines, remove_temporary, write_atomically
+from gan_jax.common.errors import RequestError
+from gan_jax.common.files import followed, read_json_lines, remove_temporary, write_atomically
 
 
 def test_content_replaces_the_old(tmp_path):
@@ -19,6 +22,27 @@ def test_a_failure_leaves_the_old_and_no_litter(tmp_path):
         write_atomically(path, "no bytes")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed_where_the_user_names_it_and_replaced_elsewhere(tmp_path):
+    target, link, chain = (tmp_path / name for name in ("new.png", "link.png", "chain.png"))
+    link.symlink_to(target.name)
+    chain.symlink_to(link)
+    assert followed(chain) == target  # which need not be there
+    write_atomically(followed(chain), b"content")
+    assert target.read_bytes() == b"content"
+    assert link.is_symlink()
+    write_atomically(link, b"other")
+    assert target.read_bytes() == b"content"
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a device"])
+def test_no_file_is_put_in_the_place_of_what_is_not_one(tmp_path, kind):
+    os.mkfifo(tmp_path / "a FIFO")
+    (tmp_path / "a device").symlink_to("/dev/null")
+    with pytest.raises(RequestError, match=f"{kind}, not a regular file"):
+        followed(tmp_path / kind)
 
 
 def test_damaged_lines_are_left_out(tmp_path):

@@ -13,7 +13,7 @@ from gan_jax.data import images
 from gan_jax.data.grids import to_pixels
 from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.arrays import Arrays, MnistSample
-from gan_jax.evaluation import references
+from gan_jax.evaluation import references, rows
 from gan_jax.evaluation.of_runs import evaluate_data, evaluate_runs
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.metrics import frechet
@@ -72,6 +72,29 @@ def change_record(path, **changes):
     record = json.loads((path / "config.json").read_text())
     record["experiment"] |= changes
     (path / "config.json").write_text(json.dumps(record))
+
+
+def test_what_cannot_be_written_is_measured_nevertheless(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "write_atomically", full)
+        found, _ = evaluated(run)
+    assert len(found.rows) > 10
+    assert found.unrecorded == (
+        f"not recorded in {run / 'evaluation.jsonl'}: [Errno 28] No space left on device",
+    )
+    assert not (run / "evaluation.jsonl").exists()
+
+
+def test_rows_of_runs_with_the_same_seed_fit_in_one_file(run, tmp_path):
+    copy, out = shutil.copytree(run, tmp_path / "copy"), tmp_path / "scores.jsonl"
+    for path in (run, copy, copy):
+        evaluated(path, out=out)
+    assert {row["run"] for row in read_rows(out)} == {str(run), str(copy)}
+    assert len(read_rows(out)) == 2 * len([r for r in read_rows(out) if r["run"] == str(run)])
+    assert not (run / "evaluation.jsonl").exists()
 
 
 def test_rows_name_what_the_values_hold_for_and_go_to_the_run(run):

@@ -24,7 +24,7 @@ def test_a_function_of_the_user():
     assert extracted.features.dtype == np.float32
     assert extracted.probabilities is None
     assert network.name == "tests.features.test_functions:colours"
-    source = Path(__file__).read_text()
+    source = Path(__file__).read_text(encoding="utf-8")
     start = source.index("def colours")
     body = source[start : source.index("\n\n\n", start) + 1]
     assert network.sha256() == hashlib.sha256(body.encode()).hexdigest()

@@ -6,7 +6,7 @@ import pytest
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.runs import environment, record
-from gan_jax.runs.environment import DRAWS, OtherDrawsError, announcement
+from gan_jax.runs.environment import DRAWS, OtherDrawsError, announcement, check_draws
 from gan_jax.runs.serialisation import encode, load_experiment
 from gan_jax.training.outcome import Outcome
 from gan_jax.training.train import train
@@ -68,7 +68,7 @@ def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
         train(tiny_points(), stopped)
     assert {path.name: path.stat().st_mtime_ns for path in stopped.iterdir()} == before
     assert train(tiny_points(), stopped, accept_changes=True) is Outcome.FINISHED
-    assert f"setting {name}: 'another' -> " in capsys.readouterr().err
+    assert f"{name} 'another' -> " in capsys.readouterr().err
     train(tiny_points(steps=14), stopped)  # what was accepted is not asked again
     assert "changed since" not in capsys.readouterr().err
 
@@ -76,24 +76,36 @@ def test_other_random_draws_are_refused_unless_accepted(stopped, name, capsys):
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("environment", {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, "setting XLA_FLAGS: "),
-        ("environment", {"jax_disable_jit": True}, "setting jax_disable_jit: True -> False"),
-        ("devices", ["TPU v4"] * 8, "devices: ['TPU v4', "),
-        ("versions", {"jax": "0.4.0"}, "version of jax: '0.4.0' -> "),
-        ("sources", {"gan_jax": "0"}, "source of gan_jax\n"),
+        (
+            "environment",
+            {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"},
+            "XLA_FLAGS '--xla_cpu_enable_fast_math=true' -> '",
+        ),
+        ("environment", {"jax_disable_jit": True}, "jax_disable_jit True -> False"),
+        ("devices", ["TPU v4"] * 8, "devices 8 x TPU v4 -> cpu"),
+        ("versions", {"jax": "0.4.0", "python": "3.9"}, "jax '0.4.0' -> '0."),
+        ("versions", {"jax": "0.4.0", "python": "3.9"}, ", python '3.9' -> '3."),
+        ("sources", {"gan_jax": "0"}, "code of gan_jax"),
+        ("sources", 7, ": not recorded: code"),
+        ("environment", None, ": not recorded: settings of JAX"),
+        ("environment", {"jax_numpy_dtype_promotion": "strict"}, "'strict' -> 'standard'"),
     ],
 )
-def test_what_may_change_the_bits_is_said_when_a_run_resumes(stopped, capsys, part, value, said):
-    def change(found):
-        found[part] = found[part] | value if isinstance(value, dict) else value
+def test_what_may_change_the_bits_is_said_in_one_line(part, value, said):
+    now = runs.make_record(tiny_points(), None, None)
+    earlier = now | {part: now[part] | value if isinstance(value, dict) else value}
+    message = announcement(earlier, now, step=5)
+    assert message.startswith("warning: from here on the run's bits may differ from those of an")
+    assert said in message
+    assert "\n" not in message and "<" not in message
 
-    rewrite(stopped, change)
+
+def test_what_has_changed_is_said_and_logged_when_a_run_resumes(stopped, capsys):
+    rewrite(stopped, lambda found: found.update(devices=["TPU v4"] * 8))
     train(tiny_points(), stopped)
-    messages = capsys.readouterr().err
-    assert messages.count("changed since the run was last started") == 1
-    assert said in messages
+    said = "(recorded -> now): devices 8 x TPU v4 -> cpu\n"
+    assert capsys.readouterr().err.count(said) == 1
     assert said in (stopped / "log.txt").read_text()
-    assert "changed since" in (stopped / "log.txt").read_text()
 
 
 def test_nothing_is_said_where_nothing_has_changed(stopped, capsys):
@@ -106,12 +118,13 @@ def test_flags_that_only_count_devices_are_no_setting(monkeypatch):
     assert environment.settings()["XLA_FLAGS"] == "--a=1 --b=1"
 
 
-def test_a_record_without_settings_resumes(stopped):
+def test_a_record_without_settings_resumes(stopped, capsys):
     def forget(found):
         del found["environment"], found["sources"]
 
     rewrite(stopped, forget)
     assert train(tiny_points(), stopped) is Outcome.FINISHED
+    assert "not recorded: settings of JAX, code\n" in capsys.readouterr().err
     assert runs.read_record(runs.RunDirectory(stopped))["resumed"][0]["environment"]
 
 
@@ -123,8 +136,8 @@ def test_edited_code_is_said(own, tmp_path, edited, capsys):
     longer = load_experiment(own[0]).__class__(**{**vars(experiment), "steps": 14})
     train(longer, tmp_path / "run", file=own[0])
     said = capsys.readouterr().err
-    assert f"source of {own[edited].name}\n" in said
-    assert f"source of {own[1 - edited].name}\n" not in said
+    assert f"code of {own[edited].name}\n" in said
+    assert own[1 - edited].name not in said.partition("bits may differ")[2].partition("\n")[0]
 
 
 def test_sources_are_those_of_the_experiments_own_code(own):
@@ -170,8 +183,21 @@ def test_changes_are_counted_from_the_start_that_made_the_checkpoint():
     resumed = [{"devices": ["tpu"], "step": 5}, {"devices": ["cpu"], "step": 9}]
     earlier = {"devices": ["gpu"], "resumed": resumed}
     assert announcement(earlier, now, step=12) is None
-    assert "'tpu'" in announcement(earlier, now, step=9)  # the last start has saved nothing
-    assert "'gpu'" in announcement(earlier, now, step=5)
+    assert "devices tpu -> cpu" in announcement(earlier, now, step=9)  # the last has saved nothing
+    assert "devices gpu -> cpu" in announcement(earlier, now, step=5)
+
+
+def test_a_setting_that_was_not_recorded_had_its_usual_value(stopped):
+    def forget(found):
+        del found["environment"]["jax_random_seed_offset"]
+
+    earlier = rewrite(stopped, forget)
+    record = runs.make_record(tiny_points(), None, None)
+    assert announcement(earlier, record, step=5) is None
+    check_draws(earlier, record, stopped, step=5)
+    record["environment"]["jax_random_seed_offset"] = 7
+    with pytest.raises(OtherDrawsError, match="jax_random_seed_offset: 0 -> 7"):
+        check_draws(earlier, record, stopped, step=5)
 
 
 def test_a_record_holds_settings_and_sources_of_each_start(stopped):

@@ -24,6 +24,30 @@ def test_only_the_length_of_a_run_may_change(tmp_path):
         runs.claim(directory, runs.make_record(tiny(latent_size=5), None, None))
 
 
+def test_the_run_that_parameters_came_from_may_have_moved_too(tmp_path):
+    def started(run):
+        return runs.make_record(tiny(), None, {"run": str(tmp_path / run), "partial": False})
+
+    directory = runs.RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    runs.write_record(directory, started("old/base"))
+    (tmp_path / "new" / "base").mkdir(parents=True)
+    assert runs.claim(directory, started("new/base"))
+    with pytest.raises(RequestError, match=r"init_from\.run"):
+        runs.claim(directory, started("new/other"))
+    (tmp_path / "old" / "base").mkdir(parents=True)
+    with pytest.raises(RequestError, match=r"init_from\.run"):
+        runs.claim(directory, started("new/base"))
+
+
+def test_a_path_that_checkpoints_cannot_have_is_refused(tmp_path):
+    directory = runs.RunDirectory(tmp_path / "\udcfc")  # a byte that is not UTF-8
+    with pytest.raises(RequestError, match=r"need a path in UTF-8, .*set PYTHONUTF8=1"):
+        runs.claim(directory, runs.make_record(tiny(), None, None))
+    with pytest.raises(RequestError, match="need a path in UTF-8"):
+        runs.claim_for_seeds(directory)
+
+
 NO_NAMES = '{"experiment": {}, "init_from": null, "file": null, "class_names": 3}'
 
 
@@ -42,7 +66,7 @@ def test_records_say_what_ran_and_with_which_versions(tmp_path):
     record = json.loads(directory.config.read_text())
     assert record["file"] == str(file)
     assert set(VERSIONED) < set(record["versions"])
-    assert runs.experiment_of(record) == tiny()
+    assert runs.experiment_of(record, tmp_path) == tiny()
 
 
 @pytest.mark.parametrize(
@@ -71,4 +95,4 @@ def test_a_damaged_experiment_is_called_so(tmp_path):
     record = runs.make_record(tiny(), None, None)
     record["experiment"]["generator"] = {"width": 3}
     with pytest.raises(RequestError, match=r"config\.json"):
-        runs.experiment_of(record)
+        runs.experiment_of(record, tmp_path)

@@ -1,6 +1,7 @@
 import functools
 import json
 import os
+import sys
 import textwrap
 
 import optax
@@ -109,7 +110,7 @@ def test_one_experiment_file_can_start_from_another(tmp_path):
 def test_classes_of_the_experiment_file_survive_json(tmp_path):
     path = write(
         tmp_path,
-        "with_own_loss.py",
+        "with_another_loss.py",
         """
         import dataclasses
         from gan_jax.losses import Minimax
@@ -135,8 +136,8 @@ def test_classes_of_the_experiment_file_survive_json(tmp_path):
         ("raises.py", "x = 1\n1 / 0", "line 2 raises ZeroDivisionError: division by zero"),
         ("syntax.py", "x = (", "line 1 raises SyntaxError"),
         ("leaves.py", "raise SystemExit(3)", "raises SystemExit: 3"),
-        ("json.py", "x = 1", "rename it"),
-        ("two-words.py", "x = 1", "rename it"),
+        ("json.py", "x = 1", "has the name of another module, json: rename it, for example to "),
+        ("j-s.o n.py", "x = 1", "must define `experiment = Experiment"),
         (
             "wrong.py",
             "from tests.tiny import tiny\n\nexperiment = tiny(batch_size=-3)",
@@ -149,6 +150,29 @@ def test_wrong_experiment_files_are_named(tmp_path, name, text, message):
         serialisation.load_experiment(write(tmp_path, name, text))
     assert message in str(error.value)
     assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("two-words.py", "two_words"), ("2nd.py", "_2nd"), ("v1.2 b.py", "v1_2_b"), ("ü.py", "ü")],
+)
+def test_a_file_may_have_any_name(tmp_path, name, module):
+    path = write(tmp_path, name, "from tests.tiny import tiny\nexperiment = tiny()\n")
+    try:
+        assert serialisation.load_file(path) is serialisation.load_file(path)
+        assert serialisation.load_file(path).__name__ == module
+    finally:
+        sys.modules.pop(module, None)
+
+
+def test_what_is_advised_for_a_name_that_is_taken_works(tmp_path):
+    for name in ("a_b.py", "a_b_2.py", "a-b.py"):
+        write(tmp_path, name, "from tests.tiny import tiny\nexperiment = tiny()\n")
+    with pytest.raises(RequestError, match=r"module, a_b: rename it, for example to a_b_3\.py$"):
+        serialisation.load_experiment(tmp_path / "a-b.py")
+    (tmp_path / "a-b.py").rename(tmp_path / "a_b_3.py")
+    assert serialisation.load_experiment(tmp_path / "a_b_3.py") == tiny()
+    del sys.modules["a_b_3"]
 
 
 def test_a_missing_file_names_the_nearest(tmp_path):

@@ -76,6 +76,18 @@ def test_own_code_opens_on_the_machine_that_trained_it(own_run):
     assert type(runs.load(own_run).experiment.loss).__name__ == "Mine"
 
 
+def test_a_file_whose_name_is_no_module_opens_again(own_run, monkeypatch):
+    folder = own_run.parent
+    file = (folder / "with_own_loss.py").rename(folder / "with-own.loss.py")
+    experiment = serialisation.load_experiment(file)
+    train(experiment, folder / "other", file=file)
+    encoded = serialisation.encode(experiment)
+    _forget(monkeypatch, folder)
+    opened = runs.load(folder / "other").experiment
+    assert type(opened.loss).__module__ == "with_own_loss"
+    assert serialisation.encode(opened) == encoded
+
+
 def test_own_code_of_others_opens_only_if_it_is_asked_for(capsys, own_run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     out = ["--out", tmp_path / "x.png"]
@@ -104,15 +116,54 @@ def test_training_again_trusts_the_file_as_it_is_now(own_run, monkeypatch):
     assert type(runs.load(own_run).experiment.loss).__name__ == "Mine"
 
 
-def test_a_project_that_moved_opens_with_its_file(capsys, own_run, tmp_path, monkeypatch):
-    moved = tmp_path / "moved"
-    own_run.parent.rename(moved)
+def test_a_run_that_moved_alone_opens_with_its_file(capsys, own_run, tmp_path):
+    file = own_run.parent / "with_own_loss.py"
+    moved, there = tmp_path / "moved", tmp_path / "files" / file.name
+    own_run.rename(moved)
+    own_run.parent.rename(there.parent)
     out = ["--out", tmp_path / "x.png"]
     for more in ([], ["--trust"]):
-        code, _, err = gan_jax(capsys, "sample", moved / "run", *more, *out)
-        assert code == 2 and "no longer exists: give its new place with --file" in err
-    file = moved / "with_own_loss.py"
-    code, _, err = gan_jax(capsys, "sample", moved / "run", "--file", file, *out)
+        code, _, err = gan_jax(capsys, "sample", moved, *more, *out)
+        assert code == 2 and f"{file} no longer exists" in err.replace(", which", "")
+        assert "not beside the run either: give its new place with --file" in err
+    code, _, err = gan_jax(capsys, "sample", moved, "--file", there, *out)
+    assert code == 0, err
+
+
+@pytest.fixture
+def moved(own_run, tmp_path):
+    """The run of a project that has moved as a whole."""
+    own_run.parent.rename(tmp_path / "moved")
+    return tmp_path / "moved" / "run"
+
+
+def test_a_project_that_moved_opens_once_it_is_trusted_there(capsys, moved, tmp_path, monkeypatch):
+    file, out = moved.parent / "with_own_loss.py", ["--out", tmp_path / "x.png"]
+    code, _, err = gan_jax(capsys, "sample", moved, *out)
+    assert code == 2
+    old = tmp_path / "own" / file.name
+    assert f"{old}, which no longer exists; {file} has the same content: give --trust" in err
+    assert "with_own_loss" not in sys.modules
+    for more in (["--trust"], []):
+        code, _, err = gan_jax(capsys, "sample", moved, *more, *out)
+        assert code == 0, err
+        _forget(monkeypatch, moved.parent)
+
+
+def test_a_file_beside_the_run_with_another_content_is_a_strangers(capsys, moved, monkeypatch):
+    file = moved.parent / "with_own_loss.py"
+    file.write_text(OWN + "raise SystemExit('another hand was here')\n")
+    code, _, err = gan_jax(capsys, "sample", moved)
+    assert code == 2 and f"of {file}. Opening it would run that code, and it was not" in err
+
+
+def test_training_from_the_new_place_trusts_it(capsys, moved, tmp_path, monkeypatch):
+    file = moved.parent / "with_own_loss.py"
+    before = json.loads((moved / "config.json").read_text())
+    train(serialisation.load_experiment(file), moved, file=file)  # which is finished
+    assert json.loads((moved / "config.json").read_text()) == before | {"file": str(file)}
+    _forget(monkeypatch, moved.parent)
+    code, _, err = gan_jax(capsys, "sample", moved, "--out", tmp_path / "x.png")
     assert code == 0, err
 
 

@@ -1,5 +1,7 @@
 """Where samples go: a page, a folder of images, or arrays; and what is refused before drawing."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,18 @@ def test_arrays_are_those_that_were_given(tmp_path):
     sampling.save(EXPERIMENT, DRAWN, str(tmp_path / "y.npz"))
     with np.load(tmp_path / "y.npz") as file:
         assert set(file) == {"samples"}
+
+
+@pytest.mark.parametrize("name", ["x.PNG", "x.NPZ", "link.png"])
+def test_endings_may_be_in_capitals_and_links_lead_to_files(tmp_path, name):
+    (tmp_path / "link.png").symlink_to("y.png")
+    sampling.save(EXPERIMENT, DRAWN, tmp_path / name)
+    if name == "x.NPZ":
+        with np.load(tmp_path / name) as file:
+            np.testing.assert_array_equal(file["samples"], DRAWN)
+    else:
+        page = grids.read_png(tmp_path / ("y.png" if name == "link.png" else name))
+        np.testing.assert_array_equal(page, grids.grid(EXPERIMENT.data.to_stored(DRAWN)))
 
 
 def test_a_page_has_the_columns_asked_for_or_is_about_square(tmp_path):
@@ -54,3 +68,9 @@ def test_other_places_are_refused_before_anything_is_drawn(tmp_path, experiment,
     with pytest.raises(RequestError, match=message):
         sampling.check_file(experiment, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fifo_is_refused_before_anything_is_drawn(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(RequestError, match=r"x\.png is a FIFO, not a regular file$"):
+        sampling.check_file(EXPERIMENT, tmp_path / "x.png")

@@ -215,6 +215,13 @@ def test_slurm_gets_one_array_job_that_is_signalled_before_its_time_is_over(
     ]
 
 
+def test_processes_accept_changes_if_asked_for(prepared):
+    directory, whole = prepared
+    for accepted in (True, False):
+        command = launch._command(directory, whole.configurations, "map", accepted)
+        assert ("--accept-changes" in command) is accepted
+
+
 @pytest.mark.parametrize("parameters", [{}, {"no_such_parameter": 1}])
 def test_what_submitit_refuses_is_said(prepared, parameters, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")

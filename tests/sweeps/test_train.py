@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from gan_jax import runs
+from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.optimizers import Adam
 from gan_jax.runs import checkpoints
+from gan_jax.runs.environment import OtherDrawsError
 from gan_jax.runtime import devices
 from gan_jax.sweeps import plan
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
 from gan_jax.sweeps.train import (
     STATES_FRACTION,
+    check_fits,
     failures,
     forget_failures,
     jobs,
@@ -47,6 +50,33 @@ def trained(directory, whole, strategy="map"):
 
 def prepared(directory, seeds=(0, 1), **changes):
     return plan.prepare(directory, Sweep(CONFIGURATIONS | changes, seeds, None))
+
+
+def test_other_random_draws_end_a_sweep_unless_they_are_accepted(directory):
+    whole = plan.prepare(directory, Sweep({"other": OTHER}, (0,), None))
+    run = directory.configuration("other").of_seed(0)
+    train(dataclasses.replace(OTHER, steps=2), run.path)
+    record = json.loads(run.config.read_text())
+    record["environment"]["jax_enable_x64"] = "another"
+    run.config.write_text(json.dumps(record))
+    with pytest.raises(OtherDrawsError, match="--accept-changes"):
+        trained(directory, whole)
+    assert failures(directory, whole) == ()
+    assert not train_sweep(directory, whole, "map", print, accept_changes=True).unfinished
+    assert progress(directory, whole, "other").finished == 1
+
+
+def test_all_that_does_not_fit_into_memory_is_named(directory, monkeypatch):
+    whole = Sweep(CONFIGURATIONS, (0, 1), None)
+    check_fits(directory, whole)
+    monkeypatch.setattr(devices, "memory_bytes", lambda: 1000)
+    with pytest.raises(RequestError) as error:
+        check_fits(directory, whole)
+    lines = str(error.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        f"configuration {n}" for n in CONFIGURATIONS
+    ]
+    assert not directory.path.exists()
 
 
 @pytest.mark.slow

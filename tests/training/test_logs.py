@@ -1,5 +1,9 @@
 import json
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -43,6 +47,25 @@ def test_scores_are_not_dropped_while_another_process_adds_to_them(tmp_path):
         assert len(directory.evaluation.read_text().splitlines()) == 2
     opening.join(timeout=10)
     assert directory.evaluation.read_text() == '{"step": 2}\n'
+
+
+def test_messages_may_have_bytes_of_names_that_are_not_text(tmp_path):
+    with RunLog(RunDirectory(tmp_path), 0, 0) as log:
+        log.message("ü \udcfc")
+    assert (tmp_path / "log.txt").read_bytes().endswith("ü ".encode() + b"\xfc\n")
+
+
+@pytest.mark.slow
+def test_the_log_is_utf_8_whatever_the_locale(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from gan_jax.runs import RunDirectory\n"
+        "from gan_jax.training.logs import RunLog\n"
+        "with RunLog(RunDirectory(Path(sys.argv[1])), 0, 0) as log: log.message('\\xfc')"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = os.environ | locale | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", script, tmp_path], env=environment, check=True)
+    assert (tmp_path / "log.txt").read_bytes().endswith("ü\n".encode())
 
 
 def test_messages_go_to_the_log_with_the_time(tmp_path):

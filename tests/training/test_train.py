@@ -86,7 +86,7 @@ def test_a_run_leaves_what_it_promises(uninterrupted):
     names = {path.name for path in (uninterrupted / "samples").iterdir()}
     assert names == {"step_0.png", "step_6.png", "step_12.png", "final.png", "film_strip.png"}
     record = json.loads((uninterrupted / "config.json").read_text())
-    assert runs.experiment_of(record) == tiny()
+    assert runs.experiment_of(record, uninterrupted) == tiny()
     assert record["versions"]["jax"] == jax.__version__
     assert record["class_names"] == [str(digit) for digit in range(10)]
     digits = "data: 2,000 examples of 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
