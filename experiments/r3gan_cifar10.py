@@ -1,4 +1,4 @@
-"""R3GAN, a modern baseline, on CIFAR-10 with the authors' recipe; needs a GPU.
+"""R3GAN, a modern baseline, on CIFAR-10 with the authors' recipe; needs GPUs.
 
     gan-jax train experiments/r3gan_cifar10.py
 
@@ -12,8 +12,9 @@ the authors' code. What differs: they double the data with mirrored images (`--m
 lowest resolution computes in float32 and their penalties in bfloat16, here it is the other way
 round; and their schedules end within step 39,063, here before it.
 
-Not measured yet: it needs a GPU, and was only run in a smaller form. The authors report a Frechet
-Inception distance of 1.96, after four days on eight NVIDIA L40.
+Not measured yet: it needs several GPUs (compiled for a CPU, --dry-run says, a step takes 357 GiB),
+and was only run in a smaller form. The authors trained for four days on eight NVIDIA L40, and
+report a Frechet Inception distance of 1.96.
 """
 
 import math

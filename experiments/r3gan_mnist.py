@@ -6,7 +6,7 @@ The recipe is that of `r3gan_cifar10.py`: its order of updates, loss, penalties,
 average and schedules, but over 3,000 steps, with higher learning rates and stronger penalties.
 Networks and batches are smaller, and there are neither labels nor augmentations.
 
-Not measured yet.
+Not measured yet; by eye, the samples of one seed are digits after 2,000 steps.
 """
 
 import dataclasses
