@@ -53,8 +53,8 @@ def settings() -> dict[str, Any]:
 def sources(encoded: dict[str, Any], file: Path | None) -> dict[str, str]:
     """SHA-256 of the code that an experiment runs.
 
-    These are the experiment's file, the modules and packages that were imported from its folder,
-    those of its own classes and functions, and the whole of this package.
+    These are the experiment's file, the modules that were imported from its folder or from below
+    it, those of its own classes and functions, and the whole of this package.
 
     Args:
         encoded: the experiment, as `serialisation.encode` returns it.
@@ -65,7 +65,9 @@ def sources(encoded: dict[str, Any], file: Path | None) -> dict[str, str]:
     found = {file.name: file.resolve()} if file else {}
     for name, module in list(sys.modules.items()):
         place = Path(getattr(module, "__file__", None) or ".")
-        if folder and folder in (place.parent, _home(name)):
+        if name.partition(".")[0] == "gan_jax":
+            continue
+        if folder and references.is_below(place, folder):
             found[place.relative_to(folder).as_posix()] = place
         elif name in own:
             found[name] = place
@@ -145,15 +147,6 @@ def _counted(kinds: list[Any]) -> str:
     """Lists kinds of devices, each once, with how many there are."""
     counts = collections.Counter(map(str, kinds))
     return ", ".join(kind if n == 1 else f"{n} x {kind}" for kind, n in counts.items()) or "none"
-
-
-def _home(name: str) -> Path | None:
-    """The folder from which a module's outermost package was imported."""
-    package = sys.modules.get(name.partition(".")[0])
-    place = getattr(package, "__file__", None)
-    if place is None:
-        return None
-    return Path(place).parents[1 if hasattr(package, "__path__") else 0]
 
 
 def _start_of(record: dict[str, Any], step: int) -> dict[str, Any]:

@@ -126,11 +126,15 @@ def not_loaded(own: Iterable[str]) -> list[str]:
 
 def _is_loaded(module: str) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
-    for folder in folders if file else ():
-        if folder in Path(file).parents:
-            between = Path(file).relative_to(folder).parts[:-1]
-            return not any(part in INSTALLED or part.startswith(".") for part in between)
-    return False
+    return file is not None and any(is_below(Path(file), folder) for folder in folders)
+
+
+def is_below(file: Path, folder: Path) -> bool:
+    """Whether code lies in a folder or below it, and not in a folder of libraries there."""
+    if not file.is_relative_to(folder):
+        return False
+    between = file.relative_to(folder).parts[:-1]
+    return not any(part in INSTALLED or part.startswith(".") for part in between)
 
 
 def resolve(reference: str, *, is_class: bool, trusted: bool) -> Any:

@@ -152,19 +152,29 @@ def test_sources_are_those_of_the_experiments_own_code(own):
 def test_sources_have_the_packages_beside_the_experiment(tmp_path, monkeypatch):
     package = tmp_path / "own_package"
     package.mkdir()
-    (package / "__init__.py").write_text("from . import inner\n")
     (package / "inner.py").touch()
+    (tmp_path / "no_init").mkdir()
+    (tmp_path / "no_init" / "losses.py").touch()
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}_elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "outside.py").touch()  # a package may have a part of itself elsewhere
+    (package / "__init__.py").write_text(
+        f"__path__.append({str(elsewhere)!r})\nfrom . import inner, outside\n"
+    )
     file = tmp_path / "with_package.py"
     file.write_text(
-        "import own_package\nfrom tests.tiny import tiny_points\nexperiment = tiny_points()\n"
+        "import own_package, no_init.losses\n"
+        "from tests.tiny import tiny_points\nexperiment = tiny_points()\n"
     )
     experiment = load_experiment(file)
     try:
         found = environment.sources(encode(experiment), file)
     finally:
-        for name in ("with_package", "own_package", "own_package.inner"):
-            sys.modules.pop(name, None)
-    assert {"with_package.py", "own_package/__init__.py", "own_package/inner.py"} < set(found)
+        for name in [name for name in sys.modules if name.startswith(("own_package", "no_init"))]:
+            sys.modules.pop(name)
+        sys.modules.pop("with_package", None)
+    inside = {"own_package/__init__.py", "own_package/inner.py", "no_init/losses.py"}
+    assert set(found) == {"with_package.py", "gan_jax"} | inside
 
 
 @pytest.mark.parametrize("name", ["best", "samples", "checkpoints", "tensorboard"])
