@@ -48,7 +48,7 @@ def _run(arguments: list[str], is_process: bool) -> int:
     try:
         name, *rest = arguments or [""]
         if name in ("-h", "--help"):
-            print(_overview())
+            print(_overview(), flush=True)
             return FINISHED
         if name not in COMMANDS:
             wrong = f"no command {name!r}{nearest(name, COMMANDS)}" if name else "no command given"
@@ -79,7 +79,8 @@ def _run(arguments: list[str], is_process: bool) -> int:
     except OSError as error:
         full = os.strerror(errno.ENOSPC) in str(error)
         hint = "; free some space and run the same command again" if full else ""
-        print(f"error: {error}{hint}", file=sys.stderr)
+        message = jax_settings.explanation(error) or f"{error}{hint}"
+        print(f"error: {message}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("interrupted; a run that has saved a checkpoint resumes from it", file=sys.stderr)

@@ -54,23 +54,30 @@ def explanation(error: BaseException) -> str | None:
     """Explains an error by a variable that is set; None if none of them is to blame.
 
     Args:
-        error: that has ended a command.
+        error: that has ended a command. One that has a message of its own is explained only by
+            devices that are not there, which no message of the package names.
     """
-    given = {name: value for name, value in os.environ.items() if name.startswith("JAX_") and value}
-    of_devices = [name for name in DEVICES if name in given]
+    of_devices = [name for name in DEVICES if os.environ.get(name)]
     if of_devices and "jax" in sys.modules and not _computes():
         seen = _platforms()
         advice = f"JAX sees {seen}; unset it, or give one of these" if seen else "unset it"
-        return f"{_shown(of_devices, given)}: JAX has no such devices here; {advice}"
+        return f"{_shown(of_devices)}: JAX has no such devices here; {advice}"
     said = " ".join(map(str, _causes(error)))
-    if named := [name for name in given if name in said or name.lower() in said]:
+    named = [name for name in os.environ if name.startswith("JAX_") and _is_named(name, said)]
+    if named and not isinstance(error, RequestError):
         first = str(error).strip().partition("\n")[0] or type(error).__name__
-        return f"{_shown(named, given)}: {first}; unset it, or set it otherwise"
+        return f"{_shown(named)}: {first}; unset it, or set it otherwise"
     return None
 
 
-def _shown(names: list[str], given: dict[str, str]) -> str:
-    return " ".join(f"{name}={given[name]}" for name in names)
+def _is_named(variable: str, said: str) -> bool:
+    """Whether a message has the name of a variable, of its setting, or the path that it holds."""
+    value = os.environ[variable]
+    return variable in said or variable.lower() in said or (os.sep in value and value in said)
+
+
+def _shown(names: list[str]) -> str:
+    return " ".join(f"{name}={os.environ[name]}" for name in names)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

@@ -28,21 +28,23 @@ def keep_printing() -> None:
         if stream is None:  # the process was started without one
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
             continue
-        file = io.BufferedWriter(_Unread(stream.fileno(), "w", closefd=False))
+        file = io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False))
         at_once = stream.line_buffering or stream.write_through
         setattr(sys, name, io.TextIOWrapper(file, stream.encoding, LEGIBLE, line_buffering=at_once))
 
 
-class _Unread(io.FileIO):
-    """A file that takes what nobody reads any more."""
+class _Output(io.FileIO):
+    """A file that takes what nobody reads any more, and fails only once, on a full disk say."""
 
     def write(self, data: Any) -> int | None:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
+            if not isinstance(error, BrokenPipeError):
+                raise
             return super().write(data)
 
 

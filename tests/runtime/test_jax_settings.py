@@ -45,6 +45,23 @@ def test_devices_that_are_not_there(monkeypatch, variable):
     assert jax_settings.explanation(AssertionError()).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "error", "explained"),
+    [
+        ("JAX_ENABLE_X64", "1", ValueError("jax_enable_x64 is odd"), True),
+        ("JAX_DUMP_IR_TO", "/no/where", OSError(2, "No such file", "/no/where"), True),
+        ("JAX_ENABLE_X64", "1", ValueError("1 is odd"), False),
+        ("JAX_ENABLE_X64", "1", RequestError("JAX_ENABLE_X64 is on: unset it"), False),
+    ],
+)
+def test_a_variable_is_to_blame_if_an_error_names_it(
+    monkeypatch, variable, value, error, explained
+):
+    monkeypatch.setenv(variable, value)
+    message = f"{variable}={value}: {error}; unset it, or set it otherwise"
+    assert jax_settings.explanation(error) == (message if explained else None)
+
+
 def test_an_error_that_no_variable_is_named_in_keeps_its_traceback(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.setattr("gan_jax.training.train.train", lambda *_, **__: 1 / 0)

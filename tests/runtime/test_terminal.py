@@ -53,6 +53,17 @@ def test_what_nobody_reads_is_dropped(stream):
     assert process.returncode == 7
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_once():
+    script = (
+        "keep_printing()\ntry: print('x', flush=True)\n"
+        "except OSError as error: print(error.errno, file=sys.stderr)"
+    )
+    with open("/dev/full", "wb") as full, start(script, stdout=full) as process:
+        assert process.stderr.read() == b"28\n"
+    assert process.returncode == 0
+
+
 def test_a_process_without_stdout_goes_on():
     script = "import os\nos.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     inner = "import sys; from gan_jax.runtime.terminal import keep_printing\nkeep_printing()\n"
