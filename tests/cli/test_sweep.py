@@ -25,6 +25,7 @@ FILE_OF_CONFIGURATIONS = FILE.with_name("sweep_configurations.py")
 GRID = ("--grid", "generator_optimizer.learning_rate=1e-3,1e-2")
 
 
+@pytest.mark.slow
 def test_a_grid_is_trained_compared_and_said_to_be_finished(capsys, tmp_path):
     workdir = tmp_path / "sweep"
     arguments = ["sweep", FILE, "--workdir", workdir, "--seeds", "0:2", "--batch-size", 8, *GRID]
@@ -131,6 +132,7 @@ def test_what_fails_gives_exit_code_1_and_is_tried_again_when_asked(capsys, tmp_
     assert "diverged" not in err
 
 
+@pytest.mark.slow
 def test_seeds_that_have_diverged_are_a_result_and_not_tried_again(capsys, tmp_path):
     workdir = tmp_path / "sweep"
     arguments = ("--seeds", "0:2", "--grid", "generator_optimizer.learning_rate=1e-3,1e30")
@@ -164,6 +166,7 @@ def test_the_status_of_a_sweep_is_not_cut_on_a_narrow_terminal(
     assert max(map(len, printed.splitlines())) <= max(width, column + 20 + 2)
 
 
+@pytest.mark.slow
 def test_each_configuration_of_a_sweep_is_evaluated(capsys, tmp_path):
     workdir = tmp_path / "sweep"
     assert gan_jax(capsys, "sweep", FILE, "--workdir", workdir, "--seeds", "0:2", *GRID)[0] == 0

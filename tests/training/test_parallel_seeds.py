@@ -93,6 +93,7 @@ def test_seeds_on_two_devices_have_the_bits_that_they_have_alone(alone, tmp_path
     assert_same_runs(alone, tmp_path / "runs")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 def test_what_two_devices_began_one_ends(alone, tmp_path):
     call = "train(tiny(steps=5), workdir, seeds=(0, 1, 2))"

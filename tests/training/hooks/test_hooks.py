@@ -135,6 +135,7 @@ def test_hooks_act_in_the_documented_order(tmp_path, monkeypatch):
     assert steps == sorted(steps)
 
 
+@pytest.mark.slow
 def test_crashes_before_each_hook_and_resumed_equals_uninterrupted(
     uninterrupted, tmp_path, monkeypatch
 ):
