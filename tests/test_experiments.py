@@ -125,4 +125,4 @@ def assert_describes(text, experiment):
     for player in ("generator", "discriminator"):
         assert f"\n  {player} = {type(getattr(experiment, player)).__name__}\n" in text
         parameters = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
-        assert f"{parameters:,} (" in text  # in the table of the network
+        assert f"{parameters:,}" in text  # in the table of the network, where lines are folded
