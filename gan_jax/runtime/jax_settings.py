@@ -81,7 +81,11 @@ def _shown(names: list[str]) -> str:
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    return [] if error is None else [error, *_causes(error.__cause__ or error.__context__)]
+    causes = []
+    while error is not None and error not in causes:  # one that is raised again closes a circle
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    return causes
 
 
 def _computes() -> bool:

@@ -62,6 +62,15 @@ def test_a_variable_is_to_blame_if_an_error_names_it(
     assert jax_settings.explanation(error) == (message if explained else None)
 
 
+def test_an_error_that_is_raised_again_while_it_is_handled(monkeypatch):
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")
+    first, second = OSError("jax_enable_x64"), OSError("cleaning up")
+    first.__context__, second.__context__ = second, first
+    assert jax_settings.explanation(second).startswith("JAX_ENABLE_X64=1: cleaning up")
+    first.args = ("disk full",)
+    assert jax_settings.explanation(second) is None
+
+
 def test_an_error_that_no_variable_is_named_in_keeps_its_traceback(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.setattr("gan_jax.training.train.train", lambda *_, **__: 1 / 0)
