@@ -84,8 +84,9 @@ class Text:
     def cells(self, page, columns):
         return page[None]
 
-    def write(self, samples, path, columns=None):
+    def write(self, parts, path, columns=None):
         check_path(path, self.suffixes)
+        samples = np.concatenate(list(parts))
         if path.suffix == ".png":
             grids.save_png(self.page(samples), path)
         else:
@@ -196,7 +197,7 @@ def test_its_samples_are_written_and_read(run, tmp_path):
     assert len(names) == 5
     probability = sampling.probability_real(run.experiment, run.state, read)
     assert ((probability > 0) & (probability < 1)).all()
-    with pytest.raises(RequestError, match=r"must end in \.png or \.txt or \.npz$"):
+    with pytest.raises(RequestError, match=r"must end in \.png or \.txt or \.npz or \.gif$"):
         sampling.save(run.experiment, drawn, tmp_path / "x.wav")
 
 

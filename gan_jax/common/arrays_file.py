@@ -1,11 +1,12 @@
-"""Reading .npz files that anybody may have made: plain arrays that fit into memory.
+"""Reading .npz files that anybody may have made, and writing some that do not fit into memory.
 
-`numpy.load` allocates whatever the header of an array says, however few bytes follow.
+`numpy.load` allocates whatever the header of an array says, however few bytes follow, and
+`numpy.savez` takes whole arrays.
 """
 
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -54,6 +55,29 @@ def read_arrays(file: BinaryIO, wanted: Callable[[str], bool] = lambda name: Tru
     # zipfile and NumPy raise errors of many unrelated types.
     except Exception as error:
         raise DamagedArraysError(str(error) or type(error).__name__) from error
+
+
+def add_array(
+    archive: zipfile.ZipFile,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    parts: Iterable[np.ndarray],
+) -> None:
+    """Adds an array to an .npz file that is being written, in parts that follow one another.
+
+    Args:
+        archive: the file.
+        name: of the array.
+        shape: of the whole array.
+        dtype: its type.
+        parts: all its rows in order, some at a time.
+    """
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    with archive.open(name + NPY, "w", force_zip64=True) as member:
+        npy.write_array_header_1_0(member, header)
+        for part in parts:
+            member.write(np.ascontiguousarray(part, dtype).data)
 
 
 def _checked_size(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, room: int) -> int:

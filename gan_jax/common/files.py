@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gan_jax.common.reading import check_regular, read_bytes
 
@@ -16,14 +17,21 @@ _logger = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a crash leaves the old one or the new one, never a part.
+    """Writes a file so that a crash leaves the old one or the new one, never a part."""
+    with open_atomically(path) as file:
+        file.write(content)
 
-    The content is written to a temporary file in the same folder, which is then renamed.
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file to write to, which takes the place of the old one when the block has ended.
+
+    It is a temporary file in the same folder, which is then renamed; after an error it is gone.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

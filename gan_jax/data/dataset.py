@@ -10,7 +10,7 @@ forms of an example occur:
 - *page*: an image for people to look at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol, Self
 
@@ -123,14 +123,15 @@ class Dataset(Protocol):
 
     def write(
         self,
-        samples: Float32[np.ndarray, "count ..."],
+        parts: Iterable[Float32[np.ndarray, "_part ..."]],
         path: Path,
         columns: int | None = None,
     ) -> None:
         """Writes samples to a file, or to a new folder with a file for each, whole or not at all.
 
         Args:
-            samples: what to write.
+            parts: what to write, some samples at a time, as memory may not hold all of them; those
+                of a page it does.
             path: ends in one of `suffixes`; ".png" is a page.
             columns: of a page.
 

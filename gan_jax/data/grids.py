@@ -1,6 +1,7 @@
-"""Images for people to look at: grids, film strips, and PNG files."""
+"""Images for people to look at: grids, film strips, animations, and PNG files."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def labelled(
 def encode_png(pixels: UInt8[np.ndarray, "height width channels"]) -> bytes:
     """Returns the content of a PNG file that holds a grey or RGB image."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+    _picture(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -100,7 +101,30 @@ def save_png(pixels: UInt8[np.ndarray, "height width channels"], path: Path | st
     write_atomically(Path(path), encode_png(pixels))
 
 
+def save_gif(
+    pages: Sequence[UInt8[np.ndarray, "height width channels"]],
+    path: Path | str,
+    seconds: Sequence[float],
+) -> None:
+    """Writes an animation of grey or RGB images that repeats for ever, whole or not at all.
+
+    Args:
+        pages: images of one size.
+        path: of the file.
+        seconds: how long each of them is shown.
+    """
+    first, *others = map(_picture, pages)
+    durations = [round(1000 * time) for time in seconds]
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    write_atomically(Path(path), buffer.getvalue())
+
+
 def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:
     """Reads what `save_png` wrote; UnreadableError where the file is missing, damaged or huge."""
     pixels = np.asarray(open_image(path))
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _picture(pixels: UInt8[np.ndarray, "height width channels"]) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

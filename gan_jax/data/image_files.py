@@ -1,7 +1,8 @@
 """Image files: one image each, single or in a folder."""
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +50,13 @@ def read_images(
     return tuple(map(str, files)), np.stack(pixels)
 
 
-def write_images(pixels: UInt8[np.ndarray, "count height width channels"], folder: Path) -> None:
-    """Writes a new folder with a PNG file for each image, named by its number from 0 on."""
-    digits = len(str(len(pixels) - 1))
+def write_images(
+    parts: Iterable[UInt8[np.ndarray, "_part height width channels"]], folder: Path
+) -> None:
+    """Writes a new folder with a PNG file for each image, named by its number from 000000 on."""
+    images = itertools.chain.from_iterable(parts)
     write_folder_atomically(
-        folder,
-        ((f"{number:0{digits}}.png", encode_png(image)) for number, image in enumerate(pixels)),
+        folder, ((f"{number:06}.png", encode_png(image)) for number, image in enumerate(images))
     )
 
 

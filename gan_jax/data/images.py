@@ -4,7 +4,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -186,16 +186,16 @@ class Images:
 
     def write(
         self,
-        samples: Float32[np.ndarray, "count size size channels"],
+        parts: Iterable[Float32[np.ndarray, "_part size size channels"]],
         path: Path,
         columns: int | None = None,
     ) -> None:
         """Writes samples to a page, .png, or to a new folder of PNG files; see `Dataset.write`."""
         check_path(path, self.suffixes)
         if path.suffix:
-            grids.save_png(self.page(samples, columns), path)
+            grids.save_png(self.page(np.concatenate(list(parts)), columns), path)
         else:
-            image_files.write_images(self.to_stored(samples), path)
+            image_files.write_images(map(self.to_stored, parts), path)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Returns image files as samples in [-1, 1]; see `image_files.read_images`."""

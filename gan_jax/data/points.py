@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -131,13 +131,13 @@ class Mixture:
 
     def write(
         self,
-        samples: Float32[np.ndarray, "count 2"],
+        parts: Iterable[Float32[np.ndarray, "_part 2"]],
         path: Path,
         columns: int | None = None,
     ) -> None:
         """Writes a page, .png; see `Dataset.write`."""
         check_path(path, self.suffixes)
-        save_png(self.page(samples), path)
+        save_png(self.page(np.concatenate(list(parts))), path)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Raises RequestError: there are no files of points."""

@@ -14,7 +14,7 @@ from scipy import stats
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import CHOOSING_KEY
-from gan_jax.evaluation.rows import Row, read_rows
+from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
 
@@ -66,13 +66,19 @@ class Configuration:
 
     def values(self, metric: str, basis: Basis) -> Float[np.ndarray, " seeds"]:
         """Returns the values of a metric on one basis, one for each seed that has it."""
-        found = [
-            row["value"]
+        return np.array([row["value"] for row in self._found(metric, basis)], np.float64)
+
+    def held_out(self, metric: str, basis: Basis) -> set[str | None]:
+        """Returns with which held-out examples a metric was measured; None for not recorded."""
+        return {row.get("held_out") for row in self._found(metric, basis)}
+
+    def _found(self, metric: str, basis: Basis) -> list[Row]:
+        return [
+            row
             for rows in self.rows
             for row in rows
             if row["metric"] == metric and _basis(row) == basis and row["value"] is not None
         ]
-        return np.array(found, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +139,9 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     basis = _common_basis(configurations)
     found = []
     for metric in BETTER:
+        if len(set().union(*(each.held_out(metric, basis) for each in configurations))) > 1:
+            _logger.warning("%s is left out: measured with different held-out examples", metric)
+            continue
         rows = [Comparison(each, metric, each.values(metric, basis)) for each in configurations]
         if any(len(row.values) for row in rows):
             found += _with_conclusions(metric, rows)
@@ -160,6 +169,7 @@ def read(path: Path) -> Configuration:
                 seed,
             )
             rows = [row for row in rows if "labels" in row]
+        rows = of_newest_held_out(rows)
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
             _logger.warning("%s: last evaluated at step %d of %d", seed, last, experiment.steps)

@@ -11,7 +11,7 @@ import numpy as np
 from gan_jax import gan, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.evaluator import Evaluator, how_drawn, network_of
-from gan_jax.evaluation.rows import Row, make_rows, read_rows, record_rows
+from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows, record_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import BETTER, POSSIBLE
@@ -78,14 +78,12 @@ class LightEvaluation:
             CHOOSING_KEY,
             names={*MEASURED, experiment.best_metric},
         )
-        return make_rows(
+        return evaluator.rows(
             measured,
-            evaluator.network,
-            evaluator.split,
+            _parameters(experiment),
             step=step,
             seed=experiment.seed,
             **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
-            parameters=_parameters(experiment),
         )
 
 
@@ -195,7 +193,8 @@ def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
         "features_sha256": network.sha256(),
         **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
     }
-    return [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
+    rows = [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
+    return of_newest_held_out(rows)
 
 
 def _in_words(rows: list[Row]) -> str:

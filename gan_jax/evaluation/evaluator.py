@@ -14,13 +14,13 @@ from gan_jax.evaluation import measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.evaluation.measure import Measured, Sides
 from gan_jax.evaluation.references import reference
+from gan_jax.evaluation.rows import OF_HELD_OUT, Row, make_rows
 from gan_jax.experiment import Experiment
 from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.sampling import samples
 
 # How the samples' classes are drawn; earlier versions drew equally many of each, and said nothing.
 LABELS = "as in the data"
-CHUNK = samples.BATCHES_PER_CALL * samples.BATCH  # samples in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,12 +32,14 @@ class Evaluator:
         network: whose features are compared.
         training: the experiment's data.
         held_out: real examples of the same kind that are not trained on, if there are any.
+        fingerprint: of the held-out examples.
     """
 
     experiment: Experiment
     network: FeatureNetwork
     training: FeatureSet
     held_out: FeatureSet | None
+    fingerprint: str | None
 
     @classmethod
     def of(cls, experiment: Experiment, network: FeatureNetwork | None = None) -> Self:
@@ -53,8 +55,10 @@ class Evaluator:
         network = network or network_of(experiment)
         apart = experiment.data.held_out()
         training = reference(experiment.data.load().sample, network)
-        held_out = None if apart is None else reference(apart.load().sample, network)
-        return cls(experiment, network, training, held_out)
+        if apart is None:
+            return cls(experiment, network, training, None, None)
+        held_out = reference(apart.load().sample, network)
+        return cls(experiment, network, training, held_out, apart.fingerprint())
 
     @property
     def split(self) -> str:
@@ -99,6 +103,24 @@ class Evaluator:
         sides = Sides(gather([self.held_out.first(count)]), self.training)
         return measure.measure(sides)
 
+    def rows(
+        self, measured: dict[str, Measured], parameters: str, **source: str | int
+    ) -> list[Row]:
+        """Makes rows of what `scores` or `floor` returned; see `rows.make_rows`.
+
+        Args:
+            measured: metrics by name.
+            parameters: "ema", "raw", or "real" for the floor.
+            source: where the samples come from.
+        """
+        apart = {} if self.fingerprint is None else {"held_out": self.fingerprint}
+        return [
+            row | (apart if parameters == "real" or row["metric"] in OF_HELD_OUT else {})
+            for row in make_rows(
+                measured, self.network, self.split, **source, parameters=parameters
+            )
+        ]
+
     def unavailable(self, count: int) -> dict[str, str]:
         """Returns the metrics that `count` samples do not allow, with what they lack."""
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
@@ -122,10 +144,7 @@ class Evaluator:
         labels: Int32[np.ndarray, " count"] | None,
     ) -> Iterator[Extracted]:
         latents = samples.draw_latents(self.experiment, key, count)
-        for start in range(0, count, CHUNK):
-            chunk = latents[start : start + CHUNK]
-            of_chunk = None if labels is None else labels[start : start + CHUNK]
-            drawn = samples.from_latents(self.experiment, state, chunk, raw, of_chunk)
+        for drawn in samples.in_parts(self.experiment, state, latents, raw, labels):
             if not np.isfinite(drawn).all():
                 raise RequestError(
                     f"the samples of step {state.step} are not finite: the run has diverged; "

@@ -1,7 +1,8 @@
 """Sets of images that are compared: images of any kind, or samples that a generator made.
 
 Samples come in an .npz file with an array 'samples' [count, height, width, channels]: as
-`gan-jax sample` writes them, in [-1, 1], or pixels, uint8. They are never scaled.
+`gan-jax sample` writes them, in [-1, 1], or pixels, uint8; or 'arr_0', which those are called that
+NumPy was given without a name. They are never scaled.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from gan_jax.data.images import Images
 from gan_jax.data.sources.base import Shapes
 from gan_jax.runs import RunDirectory
 
+NAMES = ("samples", "arr_0")
 Pixels = UInt8[np.ndarray, "count height width channels"]
 
 
@@ -92,27 +94,28 @@ def _samples(text: str, announce: Callable[[str], None]) -> Pixels | None:
         return None
     try:
         with open_regular(path) as file:
-            arrays = read_arrays(file, ("samples", "latents").__contains__).arrays
+            arrays = read_arrays(file, (*NAMES, "latents").__contains__).arrays
     except (DamagedArraysError, OSError, RequestError):
         return None  # loading it as images says what is wrong with it
-    samples = arrays.get("samples")
-    if samples is None:
+    name = next(filter(arrays.__contains__, NAMES), None)
+    if name is None:
         return None
+    samples = arrays[name]
     if samples.ndim != 4 or samples.shape[3] not in (1, 3) or not samples.size:
         raise RequestError(
-            f"{text} holds 'samples' of shape {list(samples.shape)}: not those of images, [count, "
+            f"{text} holds {name!r} of shape {list(samples.shape)}: not those of images, [count, "
             "height, width, 1 or 3]"
         )
     if samples.dtype == np.uint8:
         if samples.max() <= 1:
-            announce(f"warning: all 'samples' in {text} are 0 or 1; white is 255, not 1")
+            announce(f"warning: all {name!r} in {text} are 0 or 1; white is 255, not 1")
         return samples
-    _check_range(text, samples, "latents" in arrays, announce)
+    _check_range(text, name, samples, "latents" in arrays, announce)
     return to_pixels(samples)
 
 
 def _check_range(
-    text: str, samples: np.ndarray, own: bool, announce: Callable[[str], None]
+    text: str, name: str, samples: np.ndarray, own: bool, announce: Callable[[str], None]
 ) -> None:
     """Checks that samples are in [-1, 1].
 
@@ -121,17 +124,17 @@ def _check_range(
     """
     if not np.issubdtype(samples.dtype, np.floating):
         raise RequestError(
-            f"{text} holds 'samples' of type {samples.dtype}: neither pixels, uint8 in [0, 255], "
+            f"{text} holds {name!r} of type {samples.dtype}: neither pixels, uint8 in [0, 255], "
             "nor floating point numbers in [-1, 1]"
         )
     least, most = float(samples.min()), float(samples.max())  # NaN where any is
     if not (np.isfinite(least) and np.isfinite(most)):
         count = np.count_nonzero(~np.isfinite(samples))
         raise RequestError(
-            f"{text} holds 'samples' that are not finite: {count:,} of {samples.size:,} numbers"
+            f"{text} holds {name!r} that are not finite: {count:,} of {samples.size:,} numbers"
         )
     if least < -1 or most > 1:
-        within = f"'samples' from {least:.4g} to {most:.4g}, not in [-1, 1]"
+        within = f"{name!r} from {least:.4g} to {most:.4g}, not in [-1, 1]"
         if not own:
             advice = (
                 "pixels must be of type uint8, as by samples.round().astype('uint8')"
@@ -143,6 +146,6 @@ def _check_range(
         announce(f"{text} holds {within}: {outside:.2%} of the numbers are clipped")
     elif least >= 0:
         announce(
-            f"warning: all 'samples' in {text} lie in [0, 1]; black is -1 and not 0, so if these "
+            f"warning: all {name!r} in {text} lie in [0, 1]; black is -1 and not 0, so if these "
             "are to be scaled: samples * 2 - 1"
         )

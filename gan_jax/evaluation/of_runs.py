@@ -97,9 +97,7 @@ def evaluate_runs(
         of_run = [
             row
             for parameters, values in measured.items()
-            for row in make_rows(
-                values, evaluator.network, evaluator.split, **source, parameters=parameters
-            )
+            for row in evaluator.rows(values, parameters, **source)
         ]
         if out:
             of_run = [row | {"run": str(run.directory.path)} for row in of_run]

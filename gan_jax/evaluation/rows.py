@@ -27,12 +27,16 @@ IDENTIFYING = (
     "key",
     "drawn",
     "labels",
+    "held_out",
     "first",
     "second",
     "size",
     "channels",
     "run",
 )
+
+# Metrics that compare samples with held-out examples, and not only with those trained on.
+OF_HELD_OUT = ("score_ratio", "memorisation")
 
 Row = dict[str, Any]
 
@@ -48,7 +52,8 @@ def make_rows(
         split: of the real examples that the generator learns from.
         source: what the samples are and where they come from: step, seed, parameters, key, and how
             many were drawn, of which a metric may have measured fewer; where the data have them,
-            how labels were drawn; of two sets of images, their names, size and channels.
+            how labels were drawn; which examples were held out, if the metrics depend on them; of
+            two sets of images, their names, size and channels.
     """
     source |= {"features": network.name, "features_sha256": network.sha256()}
     return [
@@ -75,6 +80,19 @@ def read_rows(path: Path) -> list[Row]:
         if isinstance(row.get("metric"), str)
         and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
         and all(_is_identity(name, row[name]) for name in IDENTIFYING if name in row)
+    ]
+
+
+def of_newest_held_out(rows: Iterable[Row]) -> list[Row]:
+    """Leaves out rows of metrics of OF_HELD_OUT that were measured with other held-out examples.
+
+    Args:
+        rows: of one run, oldest first; the newest says with which examples.
+    """
+    rows = list(rows)
+    found = [row.get("held_out") for row in rows if row["metric"] in OF_HELD_OUT]
+    return [
+        row for row in rows if row["metric"] not in OF_HELD_OUT or row.get("held_out") == found[-1]
     ]
 
 

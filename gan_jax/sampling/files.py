@@ -1,35 +1,41 @@
 """Drawn samples as files: for people in the way of their data, for programs as NumPy arrays."""
 
-import io
 import math
 import shutil
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
-from gan_jax.common.files import followed, write_atomically
+from gan_jax.common.arrays_file import add_array
+from gan_jax.common.files import followed, open_atomically
 from gan_jax.common.memory import check_fits
 from gan_jax.data.dataset import check_path
+from gan_jax.data.grids import save_gif
 from gan_jax.experiment import Experiment
 
-ARRAYS = ".npz"
+ARRAYS, ANIMATION = ".npz", ".gif"
+FRAME_SECONDS = 0.05
 
 
-def check_file(experiment: Experiment, path: Path, count: int = 1) -> None:
+def check_file(
+    experiment: Experiment, path: Path, count: int = 1, *, as_stored: bool = False
+) -> None:
     """Checks, before anything is drawn, that `save` can write so many samples to a path.
 
     Raises:
         RequestError: names the path, and what would be right, or how much room there is.
     """
     path = followed(path)
-    check_path(path, (*experiment.data.suffixes, ARRAYS))
+    check_path(path, (*experiment.data.suffixes, ARRAYS, ANIMATION))
     if path.suffix.lower() == ARRAYS:  # how far pictures are compressed depends on what they show
+        shape, dtype = experiment.data.stored
         numbers = math.prod(experiment.data.sample_shape) + experiment.latent_size
+        size = math.prod(shape) * np.dtype(dtype).itemsize if as_stored else 4 * numbers
         free = shutil.disk_usage(path.parent).free
-        check_fits(
-            f"{path}: a file of {count:,} samples", 4 * count * numbers, free, "room on the disk"
-        )
+        check_fits(f"{path}: a file of {count:,} samples", count * size, free, "room on the disk")
 
 
 def save(
@@ -38,29 +44,74 @@ def save(
     path: Path | str,
     *,
     columns: int | None = None,
+    frames: int = 1,
     latents: Float[Array | np.ndarray, "count latent"] | None = None,
     labels: Int32[np.ndarray, " count"] | None = None,
+) -> None:
+    """Writes samples that `sampling.draw` has returned; see `save_parts` for the arguments."""
+    save_parts(
+        experiment,
+        [samples],
+        path,
+        count=len(samples),
+        columns=columns,
+        frames=frames,
+        latents=latents,
+        labels=labels,
+    )
+
+
+def save_parts(
+    experiment: Experiment,
+    parts: Iterable[Float32[np.ndarray, "_part ..."]],
+    path: Path | str,
+    *,
+    count: int,
+    columns: int | None = None,
+    frames: int = 1,
+    latents: Float[Array | np.ndarray, "count latent"] | None = None,
+    labels: Int32[np.ndarray, " count"] | None = None,
+    as_stored: bool = False,
 ) -> None:
     """Writes samples, whole or not at all; a symbolic link counts as what it leads to.
 
     Args:
         experiment: the configuration.
-        samples: as `sampling.draw` returns them.
-        path: .png for a page of all of them, .npz for 'samples', 'latents' and 'labels' as arrays,
-            or what else the data can be written to, see `Dataset.write`: images to a new folder.
+        parts: as `sampling.in_parts` returns them; only for pages and animations are all of them in
+            memory at once.
+        path: .png for a page of all of them, .gif for an animation of pages, .npz for 'samples',
+            'latents' and 'labels' as arrays, or what else the data can be written to, see
+            `Dataset.write`: images to a new folder.
+        count: how many samples there are in all.
         columns: of a page; if None, about as many as rows.
+        frames: of an animation; its pages follow one another in `parts`, with equally many samples.
         latents: from which the samples were made, for .npz.
         labels: with which the samples were made, for .npz.
+        as_stored: make an .npz file of 'arr_0', the samples as the data store them, and 'arr_1',
+            the labels: of images, what the evaluator of Dhariwal and Nichol (2021) reads.
 
     Raises:
         RequestError: the path ends otherwise, its folder is missing, or it holds files already.
     """
-    check_file(experiment, Path(path))
-    path = followed(Path(path))
-    if path.suffix.lower() != ARRAYS:
-        experiment.data.write(samples, path, columns)
+    check_file(experiment, Path(path), count, as_stored=as_stored)
+    path, data = followed(Path(path)), experiment.data
+    if path.suffix.lower() == ANIMATION:
+        samples = np.concatenate(list(parts))
+        pages = [data.page(of_page, columns) for of_page in np.split(samples, frames)]
+        save_gif(pages, path, [FRAME_SECONDS] * frames)
         return
-    arrays = {"samples": samples, "latents": latents, "labels": labels}
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(of) for name, of in arrays.items() if of is not None})
-    write_atomically(path, buffer.getvalue())
+    if path.suffix.lower() != ARRAYS:
+        data.write(parts, path, columns)
+        return
+    with open_atomically(path) as file, zipfile.ZipFile(file, "w") as archive:
+        if as_stored:
+            shape, dtype = data.stored
+            add_array(archive, "arr_0", (count, *shape), dtype, map(data.to_stored, parts))
+            beside = {"arr_1": labels}
+        else:
+            add_array(archive, "samples", (count, *data.sample_shape), "float32", parts)
+            beside = {"latents": latents, "labels": labels}
+        for name, array in beside.items():
+            if array is not None:
+                array = np.asarray(array)
+                add_array(archive, name, array.shape, array.dtype.str, [array])

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -165,7 +165,20 @@ def from_latents(
     raw: bool = False,
     labels: Int32[np.ndarray, " count"] | None = None,
 ) -> Float32[np.ndarray, "count ..."]:
-    """Generates one sample for each latent, in batches of one compiled size.
+    """Generates one sample for each latent; see `in_parts`, which has the arguments."""
+    return np.concatenate(list(in_parts(experiment, state, latents, raw, labels)))
+
+
+def in_parts(
+    experiment: Experiment,
+    state: gan.GANState,
+    latents: Float[Array | np.ndarray, "count latent"],
+    raw: bool = False,
+    labels: Int32[np.ndarray, " count"] | None = None,
+) -> Iterator[Float32[np.ndarray, "_part ..."]]:
+    """Generates one sample for each latent, a few thousand at a time, as memory may not hold all.
+
+    The batches have one compiled size.
 
     Args:
         experiment: the configuration.
@@ -176,7 +189,6 @@ def from_latents(
     """
     count = len(latents)
     labels = take_turns(experiment, count) if labels is None else labels
-    calls = []
     for start in range(0, count, BATCHES_PER_CALL * BATCH):
         positions = start + np.arange(BATCHES_PER_CALL * BATCH).reshape(BATCHES_PER_CALL, BATCH)
         positions = np.minimum(positions, count - 1)
@@ -185,8 +197,7 @@ def from_latents(
         batches = min(BATCHES_PER_CALL, -(-(count - start) // BATCH))
         static = experiment.static
         drawn = np.asarray(_generate(static, state, padded, conditions, batches, raw))
-        calls.append(drawn[:batches].reshape(-1, *experiment.data.sample_shape))
-    return np.concatenate(calls)[:count]
+        yield drawn[:batches].reshape(-1, *experiment.data.sample_shape)[: count - start]
 
 
 def interpolate(
@@ -202,13 +213,28 @@ def interpolate(
     start = gan.draw_latent(experiment, start_key, rows)[:, None]
     end = gan.draw_latent(experiment, end_key, rows)[:, None]
     position = jnp.linspace(0.0, 1.0, columns)[None, :, None]
-    path = start + position * (end - start)
-    if experiment.latent_distribution == "normal":
-        lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
-        angle = jnp.arccos(jnp.clip((start * end).sum(-1) / lengths, -1, 1))[..., None]
-        sphere = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
-        path = jnp.where(jnp.sin(angle) > 1e-3, sphere / jnp.sin(angle), path)
-    return path.reshape(rows * columns, -1)
+    return _between(experiment, start, end, position).reshape(rows * columns, -1)
+
+
+def walk(
+    experiment: Experiment, keys: Sequence[int], count: int, frames: int
+) -> Float[Array, "frames count latent"]:
+    """Returns latents on closed paths, along which the samples of several keys turn into another.
+
+    Args:
+        experiment: the configuration.
+        keys: at least two; the paths lead from the latents of each key, see `draw_latents`, to
+            those of the next, and from the last back to the first; their form is that of
+            `interpolate`.
+        count: number of paths.
+        frames: points on each path, at equal distances in time; the first one does not come again
+            at the end, so that the frames can be repeated without a stop.
+    """
+    corners = jnp.stack([draw_latents(experiment, key, count) for key in keys])
+    time = np.arange(frames) * len(keys) / frames
+    leg = time.astype(int)
+    start, end = corners[leg], corners[(leg + 1) % len(keys)]
+    return _between(experiment, start, end, jnp.asarray(time - leg, jnp.float32)[:, None, None])
 
 
 def probability_real(
@@ -231,6 +257,22 @@ def probability_real(
         for start in range(0, len(samples), BATCH)
     ]
     return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))
+
+
+def _between(
+    experiment: Experiment,
+    start: Float[Array, "*#points latent"],
+    end: Float[Array, "*#points latent"],
+    position: Float[Array, "*#points 1"],
+) -> Float[Array, "*points latent"]:
+    """Returns the latents at positions from 0, the start, to 1, the end."""
+    path = start + position * (end - start)
+    if experiment.latent_distribution == "normal":
+        lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
+        angle = jnp.arccos(jnp.clip((start * end).sum(-1) / lengths, -1, 1))[..., None]
+        sphere = jnp.sin((1 - position) * angle) * start + jnp.sin(position * angle) * end
+        path = jnp.where(jnp.sin(angle) > 1e-3, sphere / jnp.sin(angle), path)
+    return path
 
 
 def _key(key: int) -> jax.Array:

@@ -1,18 +1,25 @@
-"""What a run shows of itself while it trains: pages of samples, and a film strip of them."""
+"""What a run shows of itself while it trains: pages of samples, and films of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from gan_jax import gan
-from gan_jax.data.grids import STRIP_COLUMNS, film_strip, grid, labelled, read_png, save_png
+from gan_jax.common.errors import RequestError
+from gan_jax.common.files import followed
+from gan_jax.data import grids
+from gan_jax.data.dataset import check_path
 from gan_jax.data.sources.decode import UnreadableError
 from gan_jax.experiment import Experiment
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
+from gan_jax.sampling.files import ANIMATION
 
 COLUMNS = 8  # of the pages that a run makes while it trains
 FINAL, FINAL_COLUMNS = 16, 4  # cells of the last page that are shown at the end, and in a row
+PAGE_SECONDS, LAST_SECONDS = 0.1, 2.0  # of a film
 
 
 def save_step(
@@ -21,7 +28,7 @@ def save_step(
     """Saves a page of the samples from a run's fixed latents at one step."""
     data = experiment.data
     drawn = samples.draw(experiment, state, data.samples_per_page, key=experiment.seed)
-    save_png(data.page(drawn, COLUMNS), directory.step_picture(step))
+    grids.save_png(data.page(drawn, COLUMNS), directory.step_picture(step))
 
 
 def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[str], None]) -> None:
@@ -30,22 +37,52 @@ def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[s
     Pages that cannot be read, or have another size than the last one, are left out of the film
     strip, and `say` is told.
     """
-    paths = directory.step_pictures()
-    steps = list(paths)
-    chosen = np.unique(np.linspace(0, len(steps) - 1, STRIP_COLUMNS).round().astype(int))
-    pages = {}
-    for step in (steps[i] for i in chosen):
-        try:
-            pages[step] = read_png(paths[step])
-        except UnreadableError as error:
-            say(f"left out of the film strip: {error}")
+    steps = list(directory.step_pictures())
+    chosen = np.linspace(0, len(steps) - 1, grids.STRIP_COLUMNS).round().astype(int)
+    pages = _read(directory, [steps[i] for i in np.unique(chosen)], say)
     if not pages:
         return
-    newest = list(pages.values())[-1]
-    for step in [step for step, page in pages.items() if page.shape != newest.shape]:
-        say(f"left out of the film strip: {paths[step]}: has another size than the newest")
-        del pages[step]
     over_time = np.stack([experiment.data.cells(page, COLUMNS) for page in pages.values()])
     final = over_time[-1, :FINAL]
-    save_png(grid(final, min(FINAL_COLUMNS, len(final))), directory.final_picture)
-    save_png(labelled(film_strip(over_time), [str(step) for step in pages]), directory.film_strip)
+    grids.save_png(grids.grid(final, min(FINAL_COLUMNS, len(final))), directory.final_picture)
+    strip = grids.labelled(grids.film_strip(over_time), [str(step) for step in pages])
+    grids.save_png(strip, directory.film_strip)
+
+
+def save_film(directory: RunDirectory, path: Path, say: Callable[[str], None]) -> int:
+    """Saves the pages that a run has made while it trained as an animation, and returns how many.
+
+    Args:
+        directory: of the run.
+        path: .gif file.
+        say: is told which pages are left out, as they cannot be read or have another size than the
+            last one.
+
+    Raises:
+        RequestError: there is no page, or the path ends otherwise or is in no folder.
+    """
+    path = followed(path)
+    check_path(path, (ANIMATION,))
+    pages = _read(directory, directory.step_pictures(), say)
+    if not pages:
+        raise RequestError(f"there is no picture of a step in {directory.step_picture(0).parent}")
+    labelled = [grids.labelled(page, [f"step {step}"]) for step, page in pages.items()]
+    grids.save_gif(labelled, path, [PAGE_SECONDS] * (len(pages) - 1) + [LAST_SECONDS])
+    return len(pages)
+
+
+def _read(
+    directory: RunDirectory, steps: Iterable[int], say: Callable[[str], None]
+) -> dict[int, UInt8[np.ndarray, "height width channels"]]:
+    """Reads the pages of some steps, of which those like the newest can be shown together."""
+    paths, pages = directory.step_pictures(), {}
+    for step in steps:
+        try:
+            pages[step] = grids.read_png(paths[step])
+        except UnreadableError as error:
+            say(f"left out of the film: {error}")
+    newest = list(pages.values())[-1:]
+    for step in [step for step, page in pages.items() if page.shape != newest[0].shape]:
+        say(f"left out of the film: {paths[step]}: has another size than the newest")
+        del pages[step]
+    return pages

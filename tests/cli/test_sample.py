@@ -8,6 +8,9 @@ from PIL import Image
 
 from gan_jax import runs
 from gan_jax.common import memory
+from gan_jax.data import images
+from gan_jax.evaluation.rows import read_rows
+from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
 from tests.command_line import gan_jax
 
@@ -52,6 +55,44 @@ def test_an_earlier_checkpoint_is_sampled_where_asked_for(capsys, run, tmp_path)
         np.testing.assert_array_equal(file["samples"], expected)
 
 
+def test_npz_holds_what_the_data_store_and_evaluate_reads_it(capsys, run, tmp_path):
+    drawn, stored = tmp_path / "drawn.npz", tmp_path / "stored.npz"
+    for path, options in ((drawn, ()), (stored, ("--as-stored",))):
+        assert gan_jax(capsys, "sample", run, "--count", 40, "--out", path, *options)[0] == 0
+    with np.load(drawn) as samples_file, np.load(stored) as stored_file:
+        assert set(stored_file) == {"arr_0"}
+        expected = images.mnist_sample(size=8).to_stored(samples_file["samples"])
+        np.testing.assert_array_equal(stored_file["arr_0"], expected)
+    record = tmp_path / "scores.jsonl"
+    words = ("--features", "tests.tiny_features:blocks", "--out", record)
+    code, _, err = gan_jax(capsys, "evaluate", "--data", stored, drawn, *words)
+    assert code == 0, err
+    distances = [row["value"] for row in read_rows(record) if row["metric"] == "frechet_distance"]
+    assert distances == [pytest.approx(0, abs=1e-6)]
+
+
+def test_gif_shows_pages_of_samples_that_turn_into_one_another(capsys, run, tmp_path):
+    words = ("--count", 4, "--frames", 6, "--keys", "3,8,13", "--out", tmp_path / "walk.gif")
+    code, out, err = gan_jax(capsys, "sample", run, *words)
+    assert code == 0 and out.startswith("6 pages of 4 samples of step 12 in "), err
+    page = tmp_path / "8.png"
+    assert gan_jax(capsys, "sample", run, "--count", 4, "--key", 8, "--out", page)[0] == 0
+    with Image.open(tmp_path / "walk.gif") as animation, Image.open(page) as expected:
+        assert animation.n_frames == 6
+        animation.seek(2)
+        np.testing.assert_array_equal(np.asarray(animation.convert("L")), np.asarray(expected))
+
+
+def test_a_film_shows_the_pages_of_training(capsys, run, tmp_path):
+    code, out, _ = gan_jax(capsys, "sample", run, "--film", "--out", tmp_path / "film.gif")
+    pages = len(RunDirectory(run).step_pictures())
+    assert (code, out) == (0, f"{pages} pages in {tmp_path / 'film.gif'}\n")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == pages
+    code, _, err = gan_jax(capsys, "sample", run, "--film", "--count", 3)
+    assert code == 2 and "--count: is for `gan-jax sample RUN`, not for" in err
+
+
 def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
     out = tmp_path / "x.png"
     assert gan_jax(capsys, "sample", run, "--count", 3, "--interpolate", "--out", out)[0] == 0
@@ -61,7 +102,7 @@ def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.jpg"], "must end in .png or .npz"),
+        (["--out", "x.jpg"], "must end in .png or .npz or .gif"),
         (["--out", "no/such/x.png"], "there is no folder no/such"),
         (["--count", "0"], "--count 0: must be at least 1"),
         (["--key", "-1"], "--key -1: must be from 0 to 4294967295"),
@@ -70,6 +111,17 @@ def test_interpolations_have_a_row_for_each_path(capsys, run, tmp_path):
         (["--step", "7"], "there are 5, 10, 12"),
         (["--step", "last"], "--step last: give a step, best or latest"),
         (["--count", "three"], "three"),
+        (["--keys", "3,8"], "--keys 3,8: is for animations"),
+        (["--frames", "9"], "--frames 9: is for animations"),
+        (["--out", "x.gif", "--keys", "3"], "--keys 3: give two or more, 3,8,13 for example"),
+        (["--out", "x.gif", "--keys", "3,x"], "--keys 3,x: give two or more"),
+        (["--out", "x.gif", "--keys", "3,4294967296"], "--keys 4294967296: must be from 0 to"),
+        (["--out", "x.gif", "--frames", "2"], "--frames 2: must be at least 3"),
+        (["--out", "x.gif", "--interpolate"], "--interpolate makes a page"),
+        (["--out", "x.gif", "--truncation", "1"], "leave --truncation out"),
+        (["--as-stored"], "--as-stored: is for .npz files, not for --out samples.png"),
+        (["--data-labels"], "--data-labels: the run was trained without labels"),
+        (["--data-labels", "--label", "3"], "--data-labels and --label: give one of the two"),
     ],
 )
 def test_wrong_sampling_is_refused(capsys, run, tmp_path, monkeypatch, arguments, message):
@@ -160,7 +212,7 @@ def test_options_of_sampling_that_mean_nothing_are_refused(capsys, run, tmp_path
 def test_a_folder_has_an_image_for_each_sample_and_all_are_scored(capsys, run, tmp_path):
     out = tmp_path / "drawn"
     assert gan_jax(capsys, "sample", run, "--count", 5, "--out", out)[0] == 0
-    names = [str(out / f"{number}.png") for number in range(5)]
+    names = [str(out / f"{number:06}.png") for number in range(5)]
     assert sorted(map(str, out.iterdir())) == names
     code, printed, _ = gan_jax(capsys, "score", run, out)
     assert code == 0

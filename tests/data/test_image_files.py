@@ -17,23 +17,23 @@ SAMPLES = DATA.batch(0, 0, 12)["sample"]
 def test_a_folder_of_images_comes_back(tmp_path, channels):
     data = images.mnist_sample("test", channels, 8)
     drawn = data.batch(0, 0, 12)["sample"]
-    data.write(drawn, tmp_path / "drawn")
+    data.write([drawn[:5], drawn[5:]], tmp_path / "drawn")
     names, read = data.read([tmp_path / "drawn"])
     np.testing.assert_array_equal(read, drawn)
-    assert names == tuple(str(tmp_path / "drawn" / f"{number:02}.png") for number in range(12))
+    assert names == tuple(str(tmp_path / "drawn" / f"{number:06}.png") for number in range(12))
     assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
 
 
 def test_files_and_folders_are_read_in_the_order_given(tmp_path):
     (tmp_path / "empty").mkdir()
-    DATA.write(SAMPLES[:3], tmp_path / "empty")
+    DATA.write([SAMPLES[:3]], tmp_path / "empty")
     grids.save_png(DATA.to_stored(SAMPLES)[3], tmp_path / "single.png")
     paths = [tmp_path / "single.png", tmp_path / "empty"]
     np.testing.assert_array_equal(DATA.read(paths).samples, SAMPLES[[3, 0, 1, 2]])
 
 
 def test_a_png_is_a_page(tmp_path):
-    DATA.write(SAMPLES, tmp_path / "page.png", columns=4)
+    DATA.write([SAMPLES[:7], SAMPLES[7:]], tmp_path / "page.png", columns=4)
     page = grids.read_png(tmp_path / "page.png")
     np.testing.assert_array_equal(page, DATA.page(SAMPLES, 4))
     np.testing.assert_array_equal(DATA.cells(page, 4), DATA.to_stored(SAMPLES))
@@ -56,7 +56,7 @@ def test_other_places_are_refused(tmp_path, name, message):
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(RequestError, match=f"samples cannot be written to .*{message}"):
-        DATA.write(SAMPLES, tmp_path / name)
+        DATA.write([SAMPLES], tmp_path / name)
     assert sorted(tmp_path.rglob("*")) == before
 
 

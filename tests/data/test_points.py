@@ -102,10 +102,10 @@ def test_points_are_stored_as_they_are_and_a_page_is_one_cell(tmp_path):
     assert (drawn.shape[1:], drawn.dtype) == (ring.stored.shape, ring.stored.dtype)
     page = ring.page(drawn)
     np.testing.assert_array_equal(ring.cells(page, 8), [page])
-    ring.write(drawn, tmp_path / "page.png")
+    ring.write([drawn[:3], drawn[3:]], tmp_path / "page.png")
     np.testing.assert_array_equal(grids.read_png(tmp_path / "page.png"), page)
     with pytest.raises(RequestError, match=r"folder: must end in \.png$"):
-        ring.write(drawn, tmp_path / "folder")
+        ring.write([drawn], tmp_path / "folder")
 
 
 def test_points_come_with_their_modes_as_features():

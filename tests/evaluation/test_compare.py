@@ -157,6 +157,19 @@ def test_a_configuration_that_is_given_twice_is_refused(tmp_path):
         compare([path, path])
 
 
+def test_scores_with_other_held_out_examples_are_told_apart(tmp_path, caplog):
+    paths = [configuration(tmp_path / name, GOOD, "score_ratio") for name in "ab"]
+    for seed in range(len(GOOD)):
+        with RunDirectory(paths[0]).of_seed(seed).evaluation.open("a") as file:
+            newer = row("score_ratio", 0.9) | {"held_out": "10000 images"}
+            file.write("".join(json.dumps(r) + "\n" for r in (newer, row("recall", 0.6))))
+    (ratio, recall) = compare(paths[:1])[1]
+    assert {ratio.metric, recall.metric} == {"score_ratio", "recall"}
+    assert (ratio if ratio.metric == "score_ratio" else recall).values.tolist() == [0.9] * 4
+    assert {each.metric for each in compare(paths)[1]} == {"recall"}
+    assert "score_ratio is left out: measured with different held-out examples" in caplog.text
+
+
 def test_scores_of_labels_in_equal_shares_are_left_out_with_a_warning(tmp_path, caplog):
     labelled = tiny(data=dataclasses.replace(tiny().data, labels=True))
     path = configuration(tmp_path / "a", GOOD, experiment=labelled)

@@ -33,10 +33,11 @@ def read(*texts, size=None, channels=None, said=None):
     return image_sets.read(texts, size, channels, announce, 2**26)
 
 
+@pytest.mark.parametrize("name", ["samples", "arr_0"])
 @pytest.mark.parametrize("samples", [DRAWN, DRAWN.astype(np.float64), PIXELS])
-def test_samples_become_the_pixels_that_they_stand_for(saved, samples):
+def test_samples_become_the_pixels_that_they_stand_for(saved, samples, name):
     said = []
-    (found,) = read(saved(samples=samples), said=said)
+    (found,) = read(saved(**{name: samples}), said=said)
     np.testing.assert_array_equal(found.stored, PIXELS)
     assert found.described.sample_shape == (8, 8, 1)
     assert not said

@@ -108,6 +108,8 @@ def test_rows_name_what_the_values_hold_for_and_go_to_the_run(run):
     same |= {"features": NETWORK.name, "features_sha256": NETWORK.sha256()}
     for row in found.rows:
         assert same.items() <= row.items()
+        depends = row["parameters"] == "real" or row["metric"] in ("score_ratio", "memorisation")
+        assert row.get("held_out") == (DATA.held_out().fingerprint() if depends else None)
         ends = [math.inf if row[end] is None else row[end] for end in ("low", "value", "high")]
         assert ends == sorted(ends)
     assert said == ""

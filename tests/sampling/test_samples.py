@@ -33,6 +33,16 @@ def test_samples_do_not_depend_on_how_they_are_batched():
     np.testing.assert_array_equal(together[-3:], alone)
 
 
+def test_samples_do_not_depend_on_whether_they_come_in_parts(monkeypatch):
+    monkeypatch.setattr(samples, "BATCHES_PER_CALL", 1)
+    latents = samples.draw_latents(EXPERIMENT, 0, 2 * samples.BATCH + 3)
+    parts = list(samples.in_parts(EXPERIMENT, STATE, latents))
+    assert [len(part) for part in parts] == [samples.BATCH, samples.BATCH, 3]
+    monkeypatch.undo()
+    together = samples.from_latents(EXPERIMENT, STATE, latents)
+    np.testing.assert_array_equal(np.concatenate(parts), together)
+
+
 def test_spherical_paths_keep_the_norm_between_that_of_their_ends():
     experiment = tiny(latent_size=100)
     path = np.asarray(samples.interpolate(experiment, 0, rows=3, columns=9)).reshape(3, 9, 100)
@@ -44,6 +54,18 @@ def test_spherical_paths_keep_the_norm_between_that_of_their_ends():
     unit = path / norms[..., None]
     angles = np.arccos((unit[:, 1:] * unit[:, :-1]).sum(-1))
     assert (angles.std(axis=1) < 0.15 * angles.mean(axis=1)).all()
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_a_walk_passes_the_latents_of_its_keys_and_ends_where_it_began(distribution):
+    experiment = tiny(latent_size=100, latent_distribution=distribution)
+    path = np.asarray(samples.walk(experiment, (3, 8, 13), count=2, frames=12))
+    assert path.shape == (12, 2, 100)
+    for frame, key in ((0, 3), (4, 8), (8, 13)):
+        corner = samples.draw_latents(experiment, key, 2)
+        np.testing.assert_allclose(path[frame], corner, atol=1e-6)
+    steps = np.linalg.norm(np.diff(path, axis=0, append=path[:1]), axis=-1)
+    assert steps.max() < 1.5 * steps.min()  # from the last frame to the first as between others
 
 
 def test_paths_of_a_single_number_are_finite():

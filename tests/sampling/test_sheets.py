@@ -1,3 +1,8 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.common.errors import RequestError
 from gan_jax.data import grids, points
 from gan_jax.networks import mlp
 from gan_jax.runs import RunDirectory
@@ -36,6 +41,29 @@ def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
     sheets.save_final(experiment, directory, said.append)
     assert len(said) == 1 and "step_0.png: has another size" in said[0]
     assert grids.read_png(directory.film_strip).shape[1] == 2 * 8 + grids.GAP
+
+
+def test_a_film_shows_all_pages_with_their_steps(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.samples.mkdir()
+    with pytest.raises(RequestError, match=r"no picture of a step in .*samples$"):
+        sheets.save_film(directory, tmp_path / "film.gif", print)
+    for step, side in ((0, 6), (5, 8), (10, 8), (100, 8)):
+        page = grids.grid(numbered(64, side, side) * 0 + step, 8)
+        grids.save_png(page, directory.step_picture(step))
+    directory.step_picture(20).write_bytes(b"damaged")
+    said = []
+    assert sheets.save_film(directory, tmp_path / "film.gif", said.append) == 3
+    assert ["step_20.png" in said[0], "step_0.png: has another size" in said[1]] == [True, True]
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 3
+        for frame, step in enumerate((5, 10, 100)):
+            film.seek(frame)
+            page = grids.read_png(directory.step_picture(step))
+            expected = grids.labelled(page, [f"step {step}"])[..., 0]
+            np.testing.assert_array_equal(np.asarray(film.convert("L")), expected)
+    with pytest.raises(RequestError, match=r"film\.png: must end in \.gif$"):
+        sheets.save_film(directory, tmp_path / "film.png", print)
 
 
 def test_points_are_shown_together_and_their_film_strip_is_a_row(tmp_path):
