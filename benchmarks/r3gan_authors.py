@@ -40,7 +40,8 @@ class Authors:
             "upsample": InterpolativeUpsampler,
         }
         self.augmentations = AugmentPipe
-        # These files import what is for GPUs, or not installed: what is needed is cut out of them.
+        # These files import modules that need a GPU or are not installed, so only the function and
+        # the settings that are compared are taken from them.
         loop = ast.parse((checkout / "training" / "training_loop.py").read_text())
         names = {"np": np}
         _execute([_found(loop, ast.FunctionDef, "cosine_decay_with_warmup")], names)

@@ -88,7 +88,7 @@ class EvaluateRuns(OpensRuns):
                     print(*group)
                 terminal.show(evaluation)
                 unrecorded += evaluation.unrecorded
-        code = _say(unrecorded)
+        code = _say_unrecorded(unrecorded)
         if failed:
             raise RequestError("\n".join(failed))
         return code
@@ -134,10 +134,10 @@ class EvaluateData(Command):
             *self.data, self.size, self.channels, network, announce, self.most_pixels, out
         )
         terminal.show(evaluation)
-        return _say(evaluation.unrecorded)
+        return _say_unrecorded(evaluation.unrecorded)
 
 
-def _say(unrecorded: Sequence[str]) -> int:
+def _say_unrecorded(unrecorded: Sequence[str]) -> int:
     """Says what was not recorded, below the tables that have it; returns the exit code."""
     sys.stdout.flush()
     for message in unrecorded:

@@ -68,7 +68,7 @@ class _FileForm(Command):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Training(Command):
+class _TrainingOptions(Command):
     """Options of the forms that train."""
 
     strategy: Strategy = "auto"
@@ -80,7 +80,7 @@ class _Training(Command):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TrainingForm(_Training):
+class _TrainingForm(_TrainingOptions):
     """Options of the forms that train what is left of a sweep."""
 
     launcher: Literal["here", "local", "slurm"] = "here"
@@ -133,9 +133,8 @@ class _TrainingForm(_Training):
             executor = launch.slurm(directory, dict(map(_parameter, self.slurm)))
 
             def submit(sweep):
-                jobs = launch.submit(
-                    *(executor, directory, sweep, self.strategy), self.accept_changes
-                )
+                how = {"strategy": self.strategy, "accept_changes": self.accept_changes}
+                jobs = launch.submit(executor, directory, sweep, **how)
                 listed = f": {', '.join(job.job_id for job in jobs)}" if jobs else ""
                 announce(f"submitted {len(jobs)} jobs{listed}")
                 announce(f"see their progress: gan-jax sweep {directory.path} --status")
@@ -214,7 +213,7 @@ class NewSweep(_TrainingForm, _FileForm):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Search(_Training, _FileForm):
+class Search(_TrainingOptions, _FileForm):
     """Let Optuna choose configurations from --grid and --draw, one after another.
 
     They are scored by the mean of the experiment's best_metric over seeds. Run it again to resume.
@@ -242,9 +241,8 @@ class Search(_Training, _FileForm):
         from gan_jax.sweeps import search
 
         space = search.Space(self.experiment, *self._choices(), self._seeds, self.file)
-        result = search.search(
-            *(self._directory, space, self.search, self.strategy, announce), self.accept_changes
-        )
+        how = {"strategy": self.strategy, "accept_changes": self.accept_changes}
+        result = search.search(self._directory, space, self.search, announce=announce, **how)
         if result.unfinished:
             announce("stopped and saved; run the same command to resume")
         return _exit_code(result)
