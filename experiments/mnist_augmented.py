@@ -7,11 +7,11 @@ augmentations are those of Zhao et al. (2020) without cutout. Everything else is
 quickstart.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
-NVIDIA H200): Frechet distance 6.48 (4.83 to 8.13), classifier score ratio 0.652 (0.594 to 0.710),
+NVIDIA H200): Frechet distance 6.48 (4.83 to 8.13), classifier score ratio 0.652 (0.589 to 0.715),
 all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
-69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against the first 2,000
-test images). The quickstart has 0.785 and 0.876 (see its docstring). The samples have grey specks.
-On two x86 cores the steps of one seed take 6.3 minutes (`benchmarks/recipes.py`, commit ba85daa).
+69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
+quickstart has 0.785 and 0.876 (see its docstring). The samples have grey specks. On two x86 cores
+the steps of one seed take 6.3 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses

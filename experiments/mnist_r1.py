@@ -5,11 +5,11 @@
 The penalty is lazy as in Karras et al. (2020b). Everything else is as in the quickstart.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
-NVIDIA H200): Frechet distance 0.871 (0.761 to 0.982), classifier score ratio 0.848 (0.840 to
-0.856), all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
-69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against the first 2,000
-test images). The quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of
-one seed take 2.8 minutes (`benchmarks/recipes.py`, commit ba85daa).
+NVIDIA H200): Frechet distance 0.871 (0.761 to 0.982), classifier score ratio 0.845 (0.839 to
+0.850), all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
+69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
+quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of one seed take 2.8
+minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses

@@ -7,11 +7,11 @@ learning rate is 1e-3 for both players; the networks are those of the quickstart
 in the critic.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
-NVIDIA H200): Frechet distance 1.15 (0.995 to 1.30), classifier score ratio 0.833 (0.824 to 0.841),
+NVIDIA H200): Frechet distance 1.15 (0.995 to 1.30), classifier score ratio 0.826 (0.819 to 0.833),
 all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
-69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against the first 2,000
-test images). The quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of
-one seed take 3.6 minutes (`benchmarks/recipes.py`, commit ba85daa).
+69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
+quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of one seed take 3.6
+minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import dataclasses
