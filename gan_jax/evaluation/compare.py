@@ -172,9 +172,12 @@ def read(path: Path) -> Configuration:
         rows = of_newest_held_out(rows)
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
-            _logger.warning("%s: last evaluated at step %d of %d", seed, last, experiment.steps)
+            file = directory.evaluation
+            _logger.warning("%s: last evaluated at step %d of %d", file, last, experiment.steps)
         found.append(tuple(row for row in rows if row["step"] == last))
         spent.append(runs.read_seconds(directory))
+        if spent[-1] is None:
+            _logger.warning("how long training took is not in %s", directory.seconds)
     seconds = None if None in spent or not spent else sum(spent) / len(spent)
     return Configuration(path, diverged, tuple(found), seconds)
 

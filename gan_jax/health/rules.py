@@ -20,7 +20,9 @@ from gan_jax.experiment import Experiment
 from gan_jax.health.remedies import advice
 from gan_jax.losses import NonSaturating, allows_any_offset, gives_log_odds
 from gan_jax.metrics.names import BETTER
+from gan_jax.runs import checkpoints
 from gan_jax.training.diagnostics import COUNT
+from gan_jax.training.logs import lost_lines
 
 LEAST_LINES = 8  # of metrics; with fewer, nothing is judged
 RECENT = 0.25  # fraction of the lines, at the end, that is judged
@@ -275,7 +277,12 @@ def describe(path: Path) -> str:
     """
     directory, experiment = runs.open_directory(path)
     history = read(directory, experiment)
-    lines = []
+    newest = checkpoints.steps(directory.checkpoints)[-1:]
+    lines = [
+        f"incomplete: {lost}"
+        for step in newest
+        for lost in lost_lines(directory.metrics, step, experiment.log_every)
+    ]
     for finding in findings(history):
         lines.append(f"{finding.diagnosis}: {finding.evidence}")
         lines += [f"  try {line}" for line in advice(experiment, finding.diagnosis)]

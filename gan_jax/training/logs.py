@@ -15,6 +15,8 @@ from gan_jax.common.reading import check_regular, read_bytes
 from gan_jax.evaluation.rows import Row, locked, record_rows
 from gan_jax.runs import RunDirectory, read_seconds
 
+MOST_NAMES = 5  # of files that a message lists
+
 
 class RunLog:
     """Appends to the files of one run; a context manager, whose exit closes them."""
@@ -128,23 +130,41 @@ def _tensorboard(folder: Path, first_step: int):
 
 
 def lost_lines(path: Path, step: int, every: int) -> list[str]:
-    """Returns messages about lines of metrics.jsonl or evaluation.jsonl that are lost.
+    """Returns a message about lines that metrics.jsonl or evaluation.jsonl lacks, if it does.
 
     Args:
         path: of the file; one that is not there has lost all lines.
-        step: of the checkpoint that the run resumes from.
+        step: of the newest checkpoint.
         every: steps from one line to the next; a line may be missing where training had to leave
             it out.
     """
-    messages, steps = [], [_step_of(line) for line in _text(path).splitlines(keepends=True)]
-    # A crash may leave a part of the last line, which comes again.
-    if damaged := sum(map(math.isinf, steps[:-1])):
-        messages.append(f"{path} had damaged lines ({damaged}), which are removed")
     wanted = range(every, step + 1, every)
-    if lost := len(set(wanted) - set(steps)):
-        of_all = f"{lost} of the {len(wanted)} lines of every {every} steps"
-        messages.append(f"{path} lacks {of_all} up to step {step}")
-    return messages
+    lost = len(set(wanted) - set(_steps(path)))
+    of_all = f"{lost} of the {len(wanted)} lines of every {every} steps"
+    return [f"{path} lacks {of_all} up to step {step}"] if lost else []
+
+
+def damaged_lines(path: Path) -> list[str]:
+    """Returns a message about damaged lines that `RunLog` will drop, if there are any.
+
+    A part of the last line does not count: a crash may leave it, and it comes again.
+    """
+    damaged = sum(map(math.isinf, _steps(path)[:-1]))
+    return [f"{path} had damaged lines ({damaged}), which are removed"] if damaged else []
+
+
+def lost_pictures(directory: RunDirectory, step: int, every: int) -> list[str]:
+    """Returns a message about pictures that are missing up to a step, if there are any.
+
+    Args:
+        directory: of the run.
+        step: of the newest checkpoint.
+        every: steps from one picture to the next.
+    """
+    there = directory.step_pictures()
+    lost = [directory.step_picture(at).name for at in range(0, step + 1, every) if at not in there]
+    which = ", ".join(lost[:MOST_NAMES]) + (", ..." if len(lost) > MOST_NAMES else "")
+    return [f"{directory.samples} lacks {which}"] if lost else []
 
 
 def _drop_later_lines(path: Path, step: int) -> None:
@@ -153,6 +173,10 @@ def _drop_later_lines(path: Path, step: int) -> None:
         return
     kept = [line for line in _text(path).splitlines(keepends=True) if _step_of(line) <= step]
     write_atomically(path, "".join(kept).encode())
+
+
+def _steps(path: Path) -> list[float]:
+    return [_step_of(line) for line in _text(path).splitlines(keepends=True)]
 
 
 def _text(path: Path) -> str:

@@ -17,7 +17,7 @@ from gan_jax.data import dataset
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
-from gan_jax.training.logs import lost_lines
+from gan_jax.training.logs import damaged_lines, lost_lines, lost_pictures
 from gan_jax.training.pretrained import InitFrom, load_pretrained
 
 Initial = tuple[gan.GANState, list[str]]  # a state at step 0, and messages about it
@@ -104,9 +104,12 @@ def find_start(
                 f"for: give --steps {step} or more, or another --workdir"
             )
         state = devices.own_copy(state)
-        lost = lost_lines(directory.metrics, step, experiment.log_every)
+        intervals = {directory.metrics: experiment.log_every}
         if experiment.evaluate_every:
-            lost += lost_lines(directory.evaluation, step, experiment.evaluate_every)
+            intervals[directory.evaluation] = experiment.evaluate_every
+        lost = lost_pictures(directory, step, experiment.sample_every)
+        for path, every in intervals.items():
+            lost += damaged_lines(path) + lost_lines(path, step, every)
         messages += [f"warning: {message}" for message in lost]
     else:
         _refuse_lost_checkpoints(directory)

@@ -1,6 +1,7 @@
 """Each rule on histories made up for it, and the words on a run that was trained."""
 
 import dataclasses
+import shutil
 
 import pytest
 
@@ -211,6 +212,15 @@ def test_a_run_is_described_with_a_diagnosis_and_steps(run):
     diagnosis = described.split(":")[0]
     assert diagnosis in ("balanced", *REMEDIES)
     assert "steps" in described
+
+
+def test_lost_lines_are_said(run, tmp_path):
+    damaged = shutil.copytree(run, tmp_path / "run")
+    metrics = damaged / "metrics.jsonl"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:9]))
+    said = f"incomplete: {metrics} lacks 3 of the 12 lines of every 1 steps up to step 12"
+    assert rules.describe(damaged).splitlines()[0] == said
+    assert "incomplete" not in rules.describe(run)
 
 
 def test_damaged_lines_are_skipped(run, tmp_path):

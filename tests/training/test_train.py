@@ -325,6 +325,15 @@ def test_a_batch_of_all_devices_equals_one_device(tmp_path):
             assert np.linalg.norm(few - many) <= 1e-6 * np.linalg.norm(few), (player, part)
 
 
+def test_lost_pictures_are_said(tmp_path, capsys):
+    directory = runs.RunDirectory(tmp_path / "run")
+    train(tiny_points(steps=6, save_every=3, sample_every=2), directory.path)
+    directory.step_picture(0).unlink()
+    directory.step_picture(4).unlink()
+    train(tiny_points(steps=8, save_every=3, sample_every=2), directory.path)
+    assert "samples lacks step_0.png, step_4.png\n" in capsys.readouterr().err
+
+
 def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
     for steps in (5, 6):
         train(tiny_points(steps=steps, save_every=3, log_every=2), tmp_path / "run")
@@ -334,5 +343,6 @@ def test_lost_lines_of_metrics_are_said(tmp_path, capsys):
     metrics.write_text("".join([lines[0], "garbage\n", *lines[2:]]))
     train(tiny_points(steps=8, save_every=3, log_every=2), tmp_path / "run")
     said = capsys.readouterr().err
+    assert "lacks step_" not in said
     assert "metrics.jsonl lacks 1 of the 3 lines of every 2 steps up to step 6" in said
     assert "metrics.jsonl had damaged lines (1), which are removed" in said
