@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+import string
 from pathlib import Path
 
 import jax
@@ -23,9 +24,12 @@ FILES = [file for file in sorted(FOLDER.glob("*.py")) if file not in STUDIES]
 
 
 def few_examples(data, folder):
-    """Data of the same shape: a few points, or noise in the place of images."""
+    """Data of the same shape: a few points, a short text, or noise in the place of images."""
     if len(data.sample_shape) == 1:
         return dataclasses.replace(data, count=40)
+    if len(data.sample_shape) == 2:
+        (folder / "text.txt").write_text(string.printable * 5)
+        return dataclasses.replace(data, path=str(folder / "text.txt"))
     size, channels = data.size, data.channels
     noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
     np.savez(folder / "noise.npz", images=noise, labels=np.arange(40) % 10)

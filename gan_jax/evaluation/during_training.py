@@ -26,10 +26,19 @@ MEASURED = (
     "mode_count",
     "good_share",
     "class_divergence",
+    "ngram_divergence_4",
+    "known_words",
 )
 
 # Metrics that are printed at the end of training.
-PRINTED = ("frechet_distance", "score_ratio", "mode_count", "good_share")
+PRINTED = (
+    "frechet_distance",
+    "score_ratio",
+    "mode_count",
+    "good_share",
+    "ngram_divergence_4",
+    "known_words",
+)
 
 # Of the samples by which the best checkpoint is chosen: far from the small keys that users give to
 # `gan-jax evaluate`, so that a checkpoint is not evaluated on the samples that chose it.

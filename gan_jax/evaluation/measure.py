@@ -9,8 +9,9 @@ from jaxtyping import Int
 
 from gan_jax.evaluation.feature_sets import FeatureSet
 from gan_jax.features.network import Extracted
-from gan_jax.metrics import classes, frechet, kernel, neighbours
+from gan_jax.metrics import classes, frechet, kernel, neighbours, ngrams
 from gan_jax.metrics.estimate import Estimate, of_proportion
+from gan_jax.metrics.names import MOST_TOKENS, NGRAM_DIVERGENCES
 
 # The fewest samples, and real examples, that a metric can be measured on; two for all others.
 FEWEST = {
@@ -18,6 +19,8 @@ FEWEST = {
     **dict.fromkeys(("precision", "recall"), neighbours.fewest(neighbours.PRECISION_K)),
     **dict.fromkeys(("density", "coverage"), neighbours.fewest(neighbours.DENSITY_K)),
 }
+
+REAL_TEXTS = 10_000  # held-out windows whose n-grams those of samples are compared with
 
 
 class Measured(NamedTuple):
@@ -59,8 +62,9 @@ class Sides:
 def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Measured]:
     """Returns the named metrics, or all of them, except those that lack what they need.
 
-    Metrics of single real examples, which are all but the Frechet distance and memorisation, take
-    equally many samples and real examples, as their values depend on these numbers.
+    Metrics of single real examples, which are all but the Frechet distance, memorisation and the
+    divergences of n-grams, take equally many samples and real examples, as their values depend on
+    these numbers.
 
     Raises:
         RequestError: fewer than two examples, or features that are not finite.
@@ -96,6 +100,13 @@ def unavailable(sides: Sides) -> dict[str, str]:
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
     if sides.generated.kept.good is None:
         lacking["good_share"] = "data whose modes are known"
+    tokens = sides.generated.kept.tokens
+    if tokens is None or tokens.shape[1] < MOST_TOKENS:
+        lacking |= dict.fromkeys(NGRAM_DIVERGENCES, f"texts of at least {MOST_TOKENS} tokens")
+    elif sides.held_out is None:
+        lacking |= dict.fromkeys(NGRAM_DIVERGENCES, "held-out real examples")
+    if sides.generated.kept.known_words is None:
+        lacking["known_words"] = "texts of characters"
     return lacking
 
 
@@ -165,6 +176,18 @@ def _intended_accuracy(sides: Sides) -> tuple[Measured, ...]:
     return (Measured(classes.intended_accuracy(labels, sides.intended), len(labels), 0),)
 
 
+def _ngram_divergences(sides: Sides) -> tuple[Measured, ...]:
+    tokens = sides.generated.kept.tokens
+    real = sides.held_out.first(REAL_TEXTS).tokens
+    estimates = ngrams.divergences(tokens, real)
+    return tuple(Measured(estimate, len(tokens), len(real)) for estimate in estimates)
+
+
+def _known_words(sides: Sides) -> tuple[Measured, ...]:
+    counts = sides.generated.kept.known_words
+    return (Measured(ngrams.known_words(counts), len(counts), 0),)
+
+
 # Metrics by the function that computes them; some are computed together, to share work.
 _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("frechet_distance",): _frechet,
@@ -178,6 +201,8 @@ _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("class_divergence",): _class_divergence,
     ("intended_accuracy",): _intended_accuracy,
     ("memorisation",): _memorisation,
+    NGRAM_DIVERGENCES: _ngram_divergences,
+    ("known_words",): _known_words,
 }
 
 

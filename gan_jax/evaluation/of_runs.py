@@ -16,7 +16,7 @@ from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.metrics.names import BETTER
+from gan_jax.metrics.names import BETTER, OF_ONE_KIND
 from gan_jax.runs import serialisation
 from gan_jax.sampling import samples
 
@@ -71,7 +71,8 @@ def evaluate_runs(
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    lacking.pop("good_share", None)  # which nobody expects of data with unknown modes
+    for name in OF_ONE_KIND:  # which nobody expects of data of another kind
+        lacking.pop(name, None)
     _announce(lacking, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
@@ -139,8 +140,8 @@ def evaluate_data(
     compared = [reference(each.stored, network) for each in sets]
     sides = Sides(compared[0], compared[1], compared[1])
     # Nothing tells which images of the second set the first was made from, or which classes the
-    # first was meant to show; and images have no known modes.
-    unknown = ("memorisation", "intended_accuracy", "good_share")
+    # first was meant to show.
+    unknown = ("memorisation", "intended_accuracy", *OF_ONE_KIND)
     names = [name for name in BETTER if name not in unknown]
     lacking = {name: need for name, need in unavailable(sides).items() if name in names}
     _announce(lacking, announce)

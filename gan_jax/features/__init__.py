@@ -5,6 +5,7 @@ from gan_jax.features.functions import Function, function
 from gan_jax.features.inception_v3 import Inception, inception
 from gan_jax.features.nearest_mode import NearestMode
 from gan_jax.features.network import Extracted, FeatureNetwork
+from gan_jax.features.token_counts import TokenCounts
 
 __all__ = [
     "Classifier",
@@ -13,6 +14,7 @@ __all__ = [
     "Function",
     "Inception",
     "NearestMode",
+    "TokenCounts",
     "classifier",
     "function",
     "inception",

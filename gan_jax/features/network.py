@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped
+from jaxtyping import Bool, Float32, Int32, Integer, Shaped
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
@@ -34,11 +34,17 @@ class Extracted(NamedTuple):
             network does not classify.
         good: whether each sample is as good as a real one, bool [count]; None where the network
             cannot tell.
+        tokens: the samples themselves, uint8 or uint16 [count, length], where they are sequences of
+            tokens; else None.
+        known_words: how many words of each sample the training text has, and how many words there
+            are, int32 [count, 2]; None where samples have no words, or all are known.
     """
 
     features: Float32[np.ndarray, "count features"]
     probabilities: Float32[np.ndarray, "count classes"] | None
     good: Bool[np.ndarray, " count"] | None = None
+    tokens: Integer[np.ndarray, "count length"] | None = None
+    known_words: Int32[np.ndarray, "count 2"] | None = None
 
 
 class FeatureNetwork(Protocol):

@@ -3,6 +3,9 @@
 import math
 from typing import Literal
 
+MOST_TOKENS = 6  # of an n-gram
+NGRAM_DIVERGENCES = tuple(f"ngram_divergence_{n}" for n in range(1, MOST_TOKENS + 1))
+
 BETTER: dict[str, Literal["lower", "higher"]] = {
     "frechet_distance": "lower",
     "kernel_distance": "lower",
@@ -17,6 +20,8 @@ BETTER: dict[str, Literal["lower", "higher"]] = {
     "class_divergence": "lower",
     "intended_accuracy": "higher",
     "memorisation": "lower",
+    **dict.fromkeys(NGRAM_DIVERGENCES, "lower"),
+    "known_words": "higher",
 }
 
 # The possible range (lowest, highest) of each metric, to which its intervals are clipped.
@@ -34,7 +39,12 @@ POSSIBLE: dict[str, tuple[float, float]] = {
     "class_divergence": (0, math.inf),
     "intended_accuracy": (0, 1),
     "memorisation": (0, 1),
+    **dict.fromkeys(NGRAM_DIVERGENCES, (0, 1)),
+    "known_words": (0, 1),
 }
+
+# Metrics that only data of one kind have, as only they have modes that are known, or tokens.
+OF_ONE_KIND = ("good_share", *NGRAM_DIVERGENCES, "known_words")
 
 # The metrics that can select the best checkpoint. Memorisation cannot: 0.5 is best, since noise is
 # far from every training example, too.

@@ -14,6 +14,9 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.ops.conv import conv, conv_transpose
 
+# Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
+before_relu = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
+
 
 class Conv(nn.Module):
     """Convolution equal to `flax.linen.Conv` with padding "SAME", and faster on CPU.

@@ -15,10 +15,7 @@ from jaxtyping import Array, Float
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import AuxiliaryClassifierOutput, check_condition, label_losses
-from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral
-
-# Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
-before_relu = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
+from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral, before_relu
 
 
 class Generator(nn.Module):

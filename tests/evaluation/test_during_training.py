@@ -13,6 +13,7 @@ from gan_jax.evaluation.measure import Measured
 from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.names import OF_ONE_KIND
 from gan_jax.runs import checkpoints
 from gan_jax.training.hooks.checkpoints import BestCheckpoint
 from gan_jax.training.hooks.scores import Scores
@@ -91,7 +92,7 @@ def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
         (step, name)
         for step in (4, 8, 12)
         for name in MEASURED
-        if name not in ("score_ratio", "good_share")  # which these data do not have
+        if name not in ("score_ratio", *OF_ONE_KIND)  # which these data do not have
     }
     copy = shutil.copytree(uninterrupted, tmp_path / "run")
     afterwards = evaluate_runs([copy], 50, key=CHOOSING_KEY, announce=lambda _: None).rows

@@ -15,7 +15,7 @@ POINTS = np.array([[0.1, 0], [4, 0.4], [4.3, -0.3], [1.0, 1.0], [0.0, 3.2]], np.
 
 
 def test_the_nearest_mode_and_what_is_good():
-    features, probabilities, good = NETWORK.extract(POINTS)
+    features, probabilities, good, *_ = NETWORK.extract(POINTS)
     np.testing.assert_array_equal(features, POINTS)
     np.testing.assert_array_equal(probabilities.argmax(1), [0, 1, 1, 0, 2])
     np.testing.assert_array_equal(probabilities.sum(1), 1)

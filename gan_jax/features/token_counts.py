@@ -1,0 +1,71 @@
+"""Texts as sequences of tokens: a feature network for data that are made of symbols."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Int32, Integer
+
+from gan_jax.features.network import Extracted, check_samples
+
+LEAST = 2  # letters of a word: any letter stands alone somewhere in a long text
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """Takes the frequency of each symbol as features, and keeps the tokens for their n-grams.
+
+    Attributes:
+        symbols: what each token stands for.
+        words: those that the training text has, for texts of characters; empty for texts of words,
+            which are all known.
+    """
+
+    symbols: tuple[str, ...]
+    words: frozenset[str] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the network is called beside a score."""
+        return "token-counts"
+
+    def sha256(self) -> str:
+        """Returns the hash of symbols and words."""
+        return hashlib.sha256(repr((self.symbols, sorted(self.words))).encode()).hexdigest()
+
+    def extract(self, tokens: Integer[np.ndarray, "count length"]) -> Extracted:
+        """Returns the frequencies of all symbols, the tokens, and how many words are known.
+
+        Raises:
+            RequestError: these are not sequences of tokens.
+        """
+        kind = "uint8" if len(self.symbols) <= 2**8 else "uint16"
+        check_samples(self.name, tokens, kind, shape=("length",))
+        count, length = tokens.shape
+        places = np.arange(count)[:, None] * len(self.symbols) + tokens
+        sums = np.bincount(places.ravel(), minlength=count * len(self.symbols))
+        frequencies = (sums / length).astype(np.float32).reshape(count, -1)
+        known = self._known(tokens) if self.words else None
+        return Extracted(frequencies, None, tokens=tokens, known_words=known)
+
+    def _known(self, tokens: Integer[np.ndarray, "count length"]) -> Int32[np.ndarray, "count 2"]:
+        symbols = np.array(self.symbols)
+        texts = ("".join(symbols[window]) for window in tokens)
+        whole = (words_of(text, cut=True) for text in texts)
+        counts = [(sum(word in self.words for word in words), len(words)) for words in whole]
+        return np.array(counts, np.int32)
+
+
+def words_of(text: str, cut: bool = False) -> list[str]:
+    """Returns the words of a text that have at least LEAST letters.
+
+    Args:
+        text: any.
+        cut: whether the text is a window, whose first and last words may lack letters: words that
+            reach its ends are then left out.
+    """
+    found = WORD.finditer(text)
+    inner = (word for word in found if not cut or (word.start() > 0 and word.end() < len(text)))
+    return [word.group() for word in inner if len(word.group()) >= LEAST]
