@@ -1,10 +1,8 @@
 """Text: windows of a file as sequences of characters or words."""
 
 import functools
-import json
 import logging
 import os
-import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +14,8 @@ from jaxtyping import Float32, Int32, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.files import open_atomically
-from gan_jax.common.reading import read_bytes
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types
+from gan_jax.data import text_files
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.grids import save_png
 from gan_jax.data.order import batch_indices
@@ -199,23 +196,16 @@ class Text:
         path: Path,
         columns: int | None = None,
     ) -> None:
-        r"""Writes a page, .png, or a line for each window; see `Dataset.write`.
-
-        In .txt files line ends are written as \n and backslashes as \\; in .jsonl files each line
-        is {"text": ...}.
-        """
+        """Writes a page, .png, or a line for each window; see `text_files` and `Dataset.write`."""
         check_path(path, self.suffixes)
-        suffix = path.suffix.lower()
-        if suffix == ".png":
+        if path.suffix.lower() == ".png":
             save_png(self.page(np.concatenate(list(parts))), path)
-            return
-        with open_atomically(path) as file:
-            for line in (line for part in parts for line in self.lines(self.to_stored(part))):
-                text = json.dumps({"text": line}) if suffix == ".jsonl" else _escaped(line)
-                file.write(text.encode() + b"\n")
+        else:
+            lines = (line for part in parts for line in self.lines(self.to_stored(part)))
+            text_files.write_lines(lines, path)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
-        """Returns the lines of files, as `write` makes them, as one-hot samples.
+        """Returns the lines of files that `write` has made as one-hot samples.
 
         Of lines that are longer than a window its length is taken, with a warning.
 
@@ -229,7 +219,9 @@ class Text:
         """
         names, windows, cut = [], [], 0
         for path in paths:
-            for number, line in enumerate(_lines_of(path, largest or MOST_CHARACTERS), 1):
+            for number, line in enumerate(
+                text_files.read_lines(path, largest or MOST_CHARACTERS), 1
+            ):
                 tokens = text_file.as_tokens(text_file.split(line, self.unit), self.symbols)
                 if len(tokens) < self.length:
                     raise RequestError(
@@ -315,33 +307,3 @@ def _shown(character: str) -> str:
     if character == "\n":
         return LINE_END
     return character if character.isprintable() and ord(character) < 256 else STRANGE
-
-
-def _escaped(line: str) -> str:
-    return line.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _unescaped(line: str) -> str:
-    return re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), line)
-
-
-def _lines_of(path: Path, largest: int) -> list[str]:
-    """The texts in a file that `Text.write` has made, or anybody else."""
-    suffix = path.suffix.lower()
-    if suffix not in (".txt", ".jsonl"):
-        raise RequestError(f"{path}: must be a .txt file, with a text in each line, or .jsonl")
-    try:
-        content = read_bytes(path)
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise RequestError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{path} is not in UTF-8 at byte {error.start:,}") from error
-    if len(content) > largest:
-        raise RequestError(f"{path} holds more than {largest:,} characters")
-    if suffix == ".txt":
-        return [_unescaped(line) for line in lines]
-    try:
-        return [str(json.loads(line)["text"]) for line in lines]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RequestError(f'{path}: each line must be {{"text": ...}}') from error

@@ -138,7 +138,7 @@ def test_longer_lines_are_cut_with_a_warning(tmp_path, data, caplog):
     _, read = data.read([tmp_path / "x.txt"])
     np.testing.assert_array_equal(read[0], read[1])
     assert "longer than 8 characters, of which the first are taken: 1 of 2 lines" in caplog.text
-    with pytest.raises(RequestError, match=r"x\.txt holds more than 20 characters"):
+    with pytest.raises(RequestError, match=r"x\.txt holds more than 20 bytes"):
         data.read([tmp_path / "x.txt"], largest=20)
 
 
