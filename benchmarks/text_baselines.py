@@ -4,8 +4,8 @@
 
 A model of order k draws each character by how often the training part has it after the k characters
 before, to the power of 1 / temperature. It begins with k characters from a random place, which do
-not belong to the sample. Every context that it comes to stands in the training part, so that nothing
-is smoothed. Scores are those of `gan-jax evaluate`, of windows from the same data as in
+not belong to the sample. Every context that it comes to stands in the training part, so nothing is
+smoothed. Scores are those of `gan-jax evaluate`, of windows from the same data as in
 experiments/shakespeare_wgan_gp.py; the last row is of windows from the training part.
 """
 

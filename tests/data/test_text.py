@@ -102,12 +102,14 @@ def test_lines_of_files_come_back(tmp_path, data, suffix):
     assert first == ("e\\nThou a" if suffix == ".txt" else json.dumps({"text": lines[1]}))
 
 
-def test_backslashes_come_back_too(tmp_path):
-    (tmp_path / "code.txt").write_text("a\\nb\n\\\\n" * 20)
-    data = text.characters(tmp_path / "code.txt", 5, 4, stride=1)
+@pytest.mark.parametrize("suffix", [".txt", ".jsonl"])
+def test_backslashes_and_other_separators_come_back_too(tmp_path, suffix):
+    code, file = tmp_path / "code", tmp_path / f"x{suffix}"
+    code.write_text("a\\nb\n\\\\\n\x0c\u2028" * 20, encoding="utf-8")
+    data = text.characters(code, 8, 4, stride=1)
     samples = data.prepare({"sample": data.load().sample[:20], "label": None})["sample"]
-    data.write([samples], tmp_path / "x.txt")
-    np.testing.assert_array_equal(data.read([tmp_path / "x.txt"]).samples, samples)
+    data.write([samples], file)
+    np.testing.assert_array_equal(data.read([file]).samples, samples)
 
 
 def test_words_are_separated_by_spaces(path):
@@ -138,7 +140,7 @@ def test_longer_lines_are_cut_with_a_warning(tmp_path, data, caplog):
     _, read = data.read([tmp_path / "x.txt"])
     np.testing.assert_array_equal(read[0], read[1])
     assert "longer than 8 characters, of which the first are taken: 1 of 2 lines" in caplog.text
-    with pytest.raises(RequestError, match=r"x\.txt holds more than 20 bytes"):
+    with pytest.raises(RequestError, match=r"x\.txt holds more than 20 characters"):
         data.read([tmp_path / "x.txt"], largest=20)
 
 
