@@ -22,6 +22,7 @@ from gan_jax.data.sources.arrays import Arrays, MnistSample
 from gan_jax.data.sources.base import Examples, Source, load_once
 from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.data.sources.folder import Folder
+from gan_jax.data.sources.mirrored import Mirrored
 from gan_jax.data.sources.stacked import Stacked
 from gan_jax.data.sources.tfds import Tfds
 
@@ -310,6 +311,11 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
             reported when the data are loaded.
     """
     return Images(Arrays(_text(path)), size, channels, labels)
+
+
+def mirrored(images: Images) -> Images:
+    """Describes images together with their mirror images: twice as many examples."""
+    return replace(images, source=Mirrored(images.source))
 
 
 def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images:
