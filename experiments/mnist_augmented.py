@@ -10,7 +10,7 @@ Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.1
 NVIDIA H200): Frechet distance 6.48 (4.83 to 8.13), classifier score ratio 0.652 (0.589 to 0.715),
 all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
 69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
-quickstart has 0.785 and 0.876 (see its docstring). The samples have grey specks. On two x86 cores
+quickstart has 0.722 and 0.875 (see its docstring). The samples have grey specks. On two x86 cores
 the steps of one seed take 6.3 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 

@@ -9,7 +9,7 @@ Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.1
 NVIDIA H200): Frechet distance 1.58 (1.44 to 1.71), classifier score ratio 0.802 (0.795 to 0.810),
 all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
 69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
-quickstart has 0.785 and 0.876 (see its docstring). On two x86 cores the steps of one seed take 3.5
+quickstart has 0.722 and 0.875 (see its docstring). On two x86 cores the steps of one seed take 3.5
 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 

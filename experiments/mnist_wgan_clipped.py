@@ -7,11 +7,11 @@ critic steps per generator step. As in the authors' PyTorch code, RMSprop adds i
 root and not under it. The networks are those of the quickstart, without BatchNorm in the critic.
 
 Measured at commit 80dca5f with --seeds 0:4 --evaluate-samples 10000 (Python 3.12, JAX 0.11.2, one
-NVIDIA H200): Frechet distance 9.73 (8.74 to 10.7), classifier score ratio 0.408 (0.388 to 0.427),
+NVIDIA H200): Frechet distance 9.73 (8.74 to 10.7), classifier score ratio 0.404 (0.385 to 0.423),
 all ten classes. These are means with 95 % intervals over seeds, with features mnist-cnn
-69b1b8f3e3a0, against the 10,000 training images (the ratio: 2,000 samples against the first 2,000
-test images). The quickstart has 0.785 and 0.876 (see its docstring). The distance was still falling
-(11.1 after 1,500 of the 2,000 steps). On two x86 cores the steps of one seed take 2.6 minutes
+69b1b8f3e3a0, against the 10,000 training images (the ratio: against the 10,000 test images). The
+quickstart has 0.722 and 0.875 (see its docstring). The distance was still falling (11.1 after 1,500
+of the 2,000 steps). On two x86 cores the steps of one seed take 2.6 minutes
 (`benchmarks/recipes.py`, commit ba85daa).
 """
 

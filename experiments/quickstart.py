@@ -10,13 +10,13 @@ mostly after short runs of one seed.
 
 The schedule ends at STEPS: to train longer, change STEPS, not --steps.
 
-Measured at commit 6edb914 with the command above and --seed 0, 1 and 2 (Python 3.11, two x86 cores
-with other work on them; 2 min 55 s to 4 min 12 s): by eye, 14, 14 and 13 of 16 samples are digits.
-`gan-jax evaluate` of 10,000 samples per seed, with features mnist-cnn 69b1b8f3e3a0, against the
-10,000 training images, with 2,000 test images held out, gave as means with 95 % intervals over the
-three seeds: Frechet distance 0.785 (0.680 to 0.889; of the 10,000 test images 0.029), classifier
-score ratio 0.876 (0.871 to 0.880, with 2,000 samples), precision 0.752 (0.742 to 0.762), recall
-0.611 (0.603 to 0.619).
+Measured at commit ad72378 with --seeds 0:3 (Python 3.12, JAX 0.12.0.1, two x86 cores with other
+work on them): by eye, 14, 13 and 14 of 16 samples are digits. `gan-jax evaluate` of 10,000 samples
+per seed, with features mnist-cnn 69b1b8f3e3a0, against the 10,000 training images, with the 10,000
+test images held out, gave as means with 95 % intervals over the three seeds: Frechet distance 0.722
+(0.579 to 0.865; of the test images 0.029), classifier score ratio 0.875 (0.868 to 0.882), precision
+0.757 (0.751 to 0.763), recall 0.611 (0.563 to 0.658). One seed alone took 2 min 55 s to 4 min 12 s
+(commit 6edb914, Python 3.11, JAX 0.10.2).
 """
 
 from gan_jax import features
