@@ -65,6 +65,17 @@ def test_unhashable_parts_are_refused():
     with pytest.raises(RequestError, match="must be hashable"):
         tiny(generator_optimizer=Unhashable())
 
+    @dataclasses.dataclass
+    class Mine:
+        def discriminator(self, real_logits, fake_logits):
+            return fake_logits - real_logits
+
+        def generator(self, real_logits, fake_logits):
+            return -fake_logits
+
+    with pytest.raises(RequestError, match=r"hashable .*; use @dataclass\(frozen=True\)"):
+        tiny(loss=Mine())
+
 
 def test_epochs_become_steps_rounded_up():
     count = tiny().data.count

@@ -181,6 +181,14 @@ def _with_fields(form: type[Command], file: Path, words: Sequence[str]) -> type[
         return form
     experiment = load_experiment(file)
     given = options_of(words)
+    for name in sorted(given & {field.name for field in dataclasses.fields(experiment)}):
+        if dataclasses.is_dataclass(value := getattr(experiment, name)):
+            kind = type(value).__name__
+            raise RequestError(
+                f"{_flag(name)}: is a {kind} object, of which only fields can be given here, as "
+                f"{_flag(name)}.FIELD; change it in {file}, or try several with `gan-jax sweep "
+                f"{file} --grid {name}=...`"
+            )
     if {"seed", "seeds"} <= given:
         raise RequestError("--seed and --seeds: give one of the two")
     if "seed" in given and form.seeds:

@@ -26,6 +26,8 @@ class Score(OpensRuns):
     """Which seed of the run; may be left out if it has only one."""
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
+    label: str | None = None
+    """For a run with labels: name or number of the class that all of the images show."""
     most_pixels: int | None = None
     """A file with more pixels is refused, before it is decoded; 67,108,864 if not given."""
 
@@ -43,12 +45,20 @@ class Score(OpensRuns):
         devices.configure()
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
+        if run.experiment.data.labels and self.label is None:
+            raise RequestError(
+                "the run was trained with labels: give the class that the images show with --label"
+            )
         files = run.experiment.data.read(self.images, self.most_pixels)
+        labels = None
+        if self.label is not None:
+            count, names = len(files.names), run.class_names
+            labels = sampling.of_class(run.experiment, self.label, count, names)
         if not gives_log_odds(run.experiment.loss):
             loss = type(run.experiment.loss).__name__
             meaning = "the sigmoid of a logit ranks images, but is not a probability"
             print(f"the loss is {loss}: {meaning}", file=sys.stderr)
-        probabilities = sampling.probability_real(run.experiment, run.state, files.samples)
+        probabilities = sampling.probability_real(run.experiment, run.state, files.samples, labels)
         for name, probability in zip(files.names, probabilities, strict=True):
             print(f"{probability:.4f}  {name}")
         return FINISHED

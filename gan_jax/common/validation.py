@@ -99,7 +99,8 @@ def check_object(owner: str, field: str, value: Any, methods: str, right: str = 
     try:
         hash(value)
     except TypeError as error:
-        raise RequestError(f"{wrong}: must be hashable ({error})") from error
+        frozen = "; use @dataclass(frozen=True)" if dataclasses.is_dataclass(value) else ""
+        raise RequestError(f"{wrong}: must be hashable ({error}){frozen}") from error
 
 
 def is_number(text: str) -> bool:

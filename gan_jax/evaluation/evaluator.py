@@ -9,6 +9,7 @@ from jaxtyping import Int32
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
+from gan_jax.common.progress import announced
 from gan_jax.data.dataset import Dataset
 from gan_jax.evaluation import measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
@@ -147,7 +148,8 @@ class Evaluator:
         labels: Int32[np.ndarray, " count"] | None,
     ) -> Iterator[Extracted]:
         latents = samples.draw_latents(self.experiment, key, count)
-        for drawn in samples.in_parts(self.experiment, state, latents, raw, labels):
+        parts = samples.in_parts(self.experiment, state, latents, raw, labels)
+        for drawn in announced(parts, samples.count_parts(count), "Drawing samples, in parts"):
             if not np.isfinite(drawn).all():
                 raise RequestError(
                     f"the samples of step {state.step} are not finite: the run has diverged; "

@@ -9,9 +9,11 @@ import jax
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import nearest
+from gan_jax.data.dataset import in_short
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints
-from gan_jax.runs.directory import SWEEP, RunDirectory
+from gan_jax.runs.directory import CONFIG, SWEEP, RunDirectory
 from gan_jax.runs.record import experiment_of, read_record
 from gan_jax.runtime import devices
 
@@ -107,9 +109,16 @@ def require_record(path: Path | str) -> dict[str, Any]:
         return record
     if (directory.path / SWEEP).exists():
         raise RequestError(f"{path} holds a sweep: give the run of one configuration, {path}/NAME")
+    above = directory.path.absolute().parent
     if not directory.path.exists():
-        raise RequestError(f"no run in {path}: there is no such directory")
-    raise RequestError(f"no run in {path}: it has no config.json, which `gan-jax train` writes")
+        beside = [found.parent.name for found in above.glob(f"*/{CONFIG}")]
+        hint = nearest(directory.path.name, beside)
+        raise RequestError(f"no run in {path}: there is no such directory{hint}")
+    inside = sorted(found.parent.name for found in directory.path.glob(f"*/{CONFIG}"))
+    hint = f"; runs in it: {in_short(inside)}" if inside else ""
+    raise RequestError(
+        f"no run in {path}: it has no config.json, which `gan-jax train` writes{hint}"
+    )
 
 
 def one_seed(path: Path, seed: int | None) -> Path:

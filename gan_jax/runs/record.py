@@ -19,6 +19,8 @@ from gan_jax.experiment import Experiment
 from gan_jax.runs import environment, places, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
+MOST_CHANGES = 10  # that a message lists
+
 VERSIONED = ("gan_jax", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 OF_A_START = ("command", "versions", "git", "devices", "environment", "sources")  # of a record
 # What a record holds to tell whether data and feature network have changed, in words.
@@ -213,7 +215,9 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     if changed:
         raise RequestError(
             f"the run in {directory.path} was started with another experiment; give another "
-            "--workdir, or undo these changes (recorded -> now):\n  " + "\n  ".join(changed)
+            "--workdir, or undo these changes (recorded -> now):\n  "
+            + "\n  ".join(changed[:MOST_CHANGES])
+            + (f"\n  and {len(changed) - MOST_CHANGES} more" if changed[MOST_CHANGES:] else "")
         )
     return old
 

@@ -200,6 +200,11 @@ def in_parts(
         yield drawn[:batches].reshape(-1, *experiment.data.sample_shape)[: count - start]
 
 
+def count_parts(count: int) -> int:
+    """Returns in how many parts `in_parts` generates so many samples."""
+    return -(-count // (BATCHES_PER_CALL * BATCH))
+
+
 def interpolate(
     experiment: Experiment, key: int, rows: int, columns: int
 ) -> Float[Array, "points latent"]:
@@ -238,7 +243,10 @@ def walk(
 
 
 def probability_real(
-    experiment: Experiment, state: gan.GANState, samples: Float[np.ndarray, "count ..."]
+    experiment: Experiment,
+    state: gan.GANState,
+    samples: Float[np.ndarray, "count ..."],
+    labels: Int32[np.ndarray, " count"] | None = None,
 ) -> Float32[np.ndarray, " count"]:
     """Returns the discriminator's probability that each sample is real: the sigmoid of its logit.
 
@@ -246,16 +254,18 @@ def probability_real(
         experiment: the configuration.
         state: a trained state.
         samples: as the generator makes them, or `data.read` reads them.
+        labels: the class of each sample, for a run that is conditioned on labels, see `of_class`.
 
     Raises:
-        RequestError: the run is conditioned on labels.
+        RequestError: the run is conditioned on labels, and there are none.
     """
-    if experiment.data.labels:
+    if experiment.data.labels and labels is None:
         raise RequestError("the discriminator is conditioned on labels, which these samples lack")
-    logits = [
-        np.asarray(_discriminate(experiment.static, state, samples[start : start + BATCH]))
-        for start in range(0, len(samples), BATCH)
-    ]
+    logits = []
+    for start in range(0, len(samples), BATCH):
+        batch = slice(start, start + BATCH)
+        condition = None if labels is None else labels[batch]
+        logits.append(_discriminate(experiment.static, state, samples[batch], condition))
     return np.asarray(jax.nn.sigmoid(np.concatenate(logits)))
 
 
@@ -291,5 +301,5 @@ def _generate(experiment, state, latents, conditions, batches, raw):
 
 
 @functools.partial(jax.jit, static_argnames="experiment")
-def _discriminate(experiment, state, samples):
-    return gan.discriminate(experiment, state, samples)
+def _discriminate(experiment, state, samples, condition):
+    return gan.discriminate(experiment, state, samples, condition)

@@ -15,6 +15,7 @@ from gan_jax.common.errors import BusyError, RequestError
 from gan_jax.common.files import remove_temporary
 from gan_jax.data import dataset
 from gan_jax.experiment import Experiment
+from gan_jax.optimizers import Schedule
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
 from gan_jax.training.logs import damaged_lines, lost_lines, lost_pictures
@@ -47,6 +48,24 @@ class Start:
         if self.restored:
             return f"resuming {path} at step {self.step} of {last_step}"
         return f"training {last_step} steps in {path}"
+
+
+def schedules_in_words(experiment: Experiment) -> list[str]:
+    """Says where a learning rate is at another point at the end of training than it was made for.
+
+    That is one that still changes then, or has been 0 for a while.
+    """
+    said, total = [], experiment.total_steps()
+    for player, updates in (("generator", 1), ("discriminator", experiment.discriminator_steps)):
+        schedule = getattr(getattr(experiment, f"{player}_optimizer"), "schedule", None)
+        if isinstance(schedule, Schedule) and schedule.steps:
+            end = schedule.steps / updates
+            if total < end or (total > end and not schedule.end):
+                said.append(
+                    f"note: the {player}'s learning rate changes until step {end:,.0f}, and "
+                    f"training ends at step {total:,}"
+                )
+    return said
 
 
 def data_in_words(experiment: Experiment) -> str:

@@ -35,7 +35,15 @@ from gan_jax.training.parallel_seeds import Strategy, make_plan, resolve
 from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
-from gan_jax.training.start import Start, align, data_in_words, find_start, initialise, locked
+from gan_jax.training.start import (
+    Start,
+    align,
+    data_in_words,
+    find_start,
+    initialise,
+    locked,
+    schedules_in_words,
+)
 
 Experiments = Mapping[runs.RunDirectory, Experiment]  # of each run, by its directory
 
@@ -260,6 +268,8 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
             say = functools.partial(_say, display, log)
             log.message(common.data)
             for message in (*start.messages, start.in_words(last_step)):
+                say(message)
+            for message in schedules_in_words(start.experiment) if step < last_step else ():
                 say(message)
             if common.light_evaluation:
                 of_run = common.light_evaluation.of_run(start.experiment)

@@ -1,11 +1,14 @@
 """`gan-jax score`: what it prints of image files."""
 
+import dataclasses
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import losses, runs
+from gan_jax.networks import conditions
 from gan_jax.sampling import samples
 from gan_jax.training.train import train
 from tests.command_line import gan_jax
@@ -37,6 +40,30 @@ def test_score_says_that_a_file_of_another_size_is_one_image(capsys, run, tmp_pa
     assert len(out.splitlines()) == 3
     words = "not 8 x 8 pixels, and scaled, each as one image: 2 of 3 files, "
     assert said.strip() == f"warning: {words}{tmp_path / 'grid.png'} the first"
+
+
+def test_images_are_scored_as_those_of_a_class(capsys, tmp_path):
+    base = tiny()
+    experiment = tiny(
+        data=dataclasses.replace(base.data, labels=True),
+        generator=conditions.Generator(base.generator, classes=10),
+        discriminator=conditions.Discriminator(base.discriminator, classes=10),
+        steps=1,
+    )
+    train(experiment, tmp_path / "run")
+    Image.fromarray(experiment.data.load().sample[0, ..., 0]).save(tmp_path / "a.png")
+    words = ("score", tmp_path / "run", tmp_path / "a.png")
+    code, _, err = gan_jax(capsys, *words)
+    assert code == 2 and "trained with labels: give the class that the images show with" in err
+    found = [gan_jax(capsys, *words, "--label", label)[1].split()[0] for label in (3, 4)]
+    opened = runs.load(tmp_path / "run")
+    samples_read = experiment.data.read([tmp_path / "a.png"]).samples
+    for label, printed in zip((3, 4), found, strict=True):
+        expected = samples.probability_real(
+            opened.experiment, opened.state, samples_read, np.array([label], np.int32)
+        )
+        assert float(printed) == pytest.approx(expected[0], abs=6e-5)
+    assert found[0] != found[1]
 
 
 def test_score_says_where_logits_are_no_log_odds(capsys, tmp_path):

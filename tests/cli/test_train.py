@@ -19,6 +19,7 @@ from tests.command_line import TINY, gan_jax
     [
         (["--batch-siez", "3"], ["Perhaps you meant", "--batch-size INT"]),
         (["--generator.widht", "3"], ["--generator.width INT"]),
+        (["--loss", "losses.Hinge"], ["--loss: is a NonSaturating object", "--grid loss=..."]),
         (
             ["--steps", "many"],
             ["--steps", "'many'", "(default: 12)", f"gan-jax train {TINY} --help"],

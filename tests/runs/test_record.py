@@ -5,7 +5,7 @@ import pytest
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.runs.record import VERSIONED
-from tests.tiny import tiny
+from tests.tiny import tiny, tiny_points
 
 
 def test_a_new_or_empty_directory_may_be_claimed(tmp_path):
@@ -86,9 +86,25 @@ def test_loading_names_what_is_missing(tmp_path):
         runs.load(tmp_path / "absent")
     with pytest.raises(RequestError, match=r"no run in .*: it has no config.json"):
         runs.load(tmp_path)
+    (tmp_path / "first").mkdir()
+    runs.write_record(runs.RunDirectory(tmp_path / "first"), runs.make_record(tiny(), None, None))
+    with pytest.raises(RequestError, match=r"`gan-jax train` writes; runs in it: first$"):
+        runs.load(tmp_path)
+    with pytest.raises(RequestError, match="there is no such directory; did you mean 'first'"):
+        runs.load(tmp_path / "frist")
     runs.write_record(runs.RunDirectory(tmp_path), runs.make_record(tiny(), None, None))
     with pytest.raises(RequestError, match=r"no checkpoint in .*: there is none yet"):
         runs.load(tmp_path)
+
+
+def test_of_very_many_changes_ten_are_listed(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    runs.write_record(directory, runs.make_record(tiny(), None, None))
+    other = tiny_points(latent_size=7, batch_size=3, save_every=2, log_every=2, sample_every=2)
+    with pytest.raises(RequestError) as refused:
+        runs.claim(directory, runs.make_record(other, None, None))
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 12 and lines[-1].startswith("  and ") and lines[-1].endswith(" more")
 
 
 def test_a_damaged_experiment_is_called_so(tmp_path):

@@ -40,7 +40,8 @@ def test_samples_do_not_depend_on_whether_they_come_in_parts(monkeypatch):
     assert [len(part) for part in parts] == [samples.BATCH, samples.BATCH, 3]
     monkeypatch.undo()
     together = samples.from_latents(EXPERIMENT, STATE, latents)
-    np.testing.assert_array_equal(np.concatenate(parts), together)
+    # Other numbers of batches in a call are other programs, which round otherwise.
+    np.testing.assert_allclose(np.concatenate(parts), together, rtol=1e-5, atol=1e-7)
 
 
 def test_spherical_paths_keep_the_norm_between_that_of_their_ends():

@@ -19,6 +19,7 @@ from gan_jax import losses, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data.images import arrays
 from gan_jax.data.sources.base import _load
+from gan_jax.optimizers import Adam, Schedule
 from gan_jax.runs import checkpoints
 from gan_jax.training.loop import run_steps
 from gan_jax.training.outcome import DivergedError, Outcome
@@ -323,6 +324,23 @@ def test_a_batch_of_all_devices_equals_one_device(tmp_path):
                 for s in (one, eight)
             )
             assert np.linalg.norm(few - many) <= 1e-6 * np.linalg.norm(few), (player, part)
+
+
+@pytest.mark.parametrize(
+    ("steps", "end", "said"),
+    [
+        (2, 0.0, "changes until step 4, and training ends at step 2"),
+        (6, 0.0, "changes until step 4, and training ends at step 6"),
+        (6, 0.1, ""),
+        (4, 0.0, ""),
+    ],
+)
+def test_a_schedule_that_ends_elsewhere_is_said(tmp_path, capsys, steps, end, said):
+    adam = Adam(1e-3, schedule=Schedule("linear", steps=4, end=end))
+    train(tiny_points(steps=steps, generator_optimizer=adam), tmp_path / "run")
+    err = capsys.readouterr().err
+    assert err.count("learning rate changes") == bool(said)
+    assert f"note: the generator's learning rate {said}" in err or not said
 
 
 def test_lost_pictures_are_said(tmp_path, capsys):

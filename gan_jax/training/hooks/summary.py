@@ -30,6 +30,8 @@ def _in_words(run: RunInTraining, brief: bool) -> str:
     scores = last_scores(directory, experiment) if experiment.evaluate_every else None
     if brief:
         return f"finished: {path}" + (f" · {scores}" if scores else "")
+    if not experiment.evaluate_every:
+        scores = f"none, as evaluate_every is not set: gan-jax evaluate {path}"
     return "\n".join(
         [
             f"finished: {path}",
