@@ -81,7 +81,7 @@ class _TrainingOptions(Command):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _TrainingForm(_TrainingOptions):
-    """Options of the forms that train what is left of a sweep."""
+    """Options of the forms that train the rest of a sweep."""
 
     launcher: Literal["here", "local", "slurm"] = "here"
     """Train in this process, in several processes of this machine, or as an array job of SLURM."""

@@ -70,7 +70,7 @@ def split(text: str, unit: Unit) -> str | list[str]:
 
 
 def as_tokens(pieces: str | list[str], symbols: tuple[str, ...]) -> Integer[np.ndarray, " count"]:
-    """Returns the token of each character or word; OTHER's where there is no symbol for it."""
+    """Returns the token of each character or word; those without a symbol get that of OTHER."""
     index = {symbol: token for token, symbol in enumerate(symbols)}
     tokens = (index.get(piece, len(symbols) - 1) for piece in pieces)
     return np.fromiter(tokens, dtype_of(len(symbols)), len(pieces))
