@@ -141,7 +141,7 @@ def main() -> None:
 
     header = ["model", *(f"{order}-grams" for order in range(1, 7)), "known words"]
     print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    tokens = np.concatenate([training[:: LENGTH // data.stride].ravel()])
+    tokens = training[:: LENGTH // data.stride].ravel()
     for order in ORDERS:
         for temperature in TEMPERATURES:
             drawn = Model(tokens, order, temperature).draw(random, given.samples)

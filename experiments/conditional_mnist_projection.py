@@ -12,8 +12,8 @@ x86 cores): Frechet distance 0.194 (0.144 to 0.244), classifier score ratio 1.00
 These are means with 95 % intervals over seeds, with features mnist-cnn 69b1b8f3e3a0, against the
 10,000 training images (the ratio: 2,000 samples against the first 2,000 test images). One seed
 alone takes 520 s, including compilation and evaluation (commit e7d0113). With --seeds 0:4 on one
-NVIDIA H200 (JAX 0.11.2), they are 0.175 (0.146 to 0.204) and 0.996 (0.990 to 1.00). The quickstart,
-without labels, has 0.722 and 0.875 (see its docstring).
+NVIDIA H200 (JAX 0.11.2), they are 0.175 (0.146 to 0.204) and, against the 10,000 test images, 0.996
+(0.990 to 1.00). The quickstart, without labels, has 0.722 and 0.875 (see its docstring).
 """
 
 from gan_jax import features

@@ -8,9 +8,9 @@ without momentum, the augmentations of ADA; and five schedules, each half a cosi
 --aug=1 --mirror=1 --batch=512`, and the length that of their table 9, 250 million images.
 
 `benchmarks/parity_r3gan.py` compares networks, losses, updates, augmentations and schedules with
-the authors' code. What differs: their lowest resolution computes in float32 and their penalties in
-bfloat16, here it is the other way round; and their schedules end within step 39,063, here before
-it.
+the authors' code. What differs: scores here are against the data with their mirror images; their
+lowest resolution computes in float32 and their penalties in bfloat16, here it is the other way
+round; and their schedules end within step 39,063, here before it.
 
 Not measured yet: it needs several GPUs (compiled for a CPU, --dry-run says, a step takes 357 GiB),
 and was only run in a smaller form. The authors trained for four days on eight NVIDIA L40, and

@@ -1,4 +1,4 @@
-"""Shakespeare, character by character: WGAN-GP on text (Gulrajani et al., 2017, section 5.4).
+"""Shakespeare, character by character: WGAN-GP on text (Gulrajani et al., 2017).
 
     gan-jax train experiments/shakespeare_wgan_gp.py --data.path input.txt
 

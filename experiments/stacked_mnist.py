@@ -10,10 +10,10 @@ Measured with --seeds 0:2 (commit 349b79e with these STEPS, Python 3.12, JAX 0.1
 cores; 95 minutes for both according to `seconds.json`, during two thirds of which they were paused
 or tests ran beside them): all 1,000 modes in 10,000 samples of either seed, with features
 stacked_mnist:combinations caea0e9d. The classifier score is half that of real images (ratio 0.490
-and 0.477): many digits are doubtful. With 10,000 STEPS it is a third, with 999 and 991 modes
-(commit b41c291), and there are 995, 997 and 1,000 modes with --seeds 0:3 on one NVIDIA H200 (commit
-80dca5f, JAX 0.11.2). On two x86 cores the steps of one seed alone take 19 minutes
-(`benchmarks/recipes.py`, commit ba85daa).
+and 0.477, to 910.7 for triples of held-out digits): many digits are doubtful. With 10,000 STEPS it
+is a third, with 999 and 991 modes (commit b41c291), and there are 995, 997 and 1,000 modes with
+--seeds 0:3 on one NVIDIA H200 (commit 80dca5f, JAX 0.11.2). On two x86 cores the steps of one seed
+alone take 19 minutes (`benchmarks/recipes.py`, commit ba85daa).
 """
 
 import numpy as np

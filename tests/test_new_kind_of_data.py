@@ -45,6 +45,7 @@ class Text:
     stored = Stored((LENGTH,), "uint8")
     samples_per_page = 6
     suffixes = (".png", ".txt")
+    needs_examples = False
 
     @property
     def count(self):

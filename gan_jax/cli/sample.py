@@ -85,8 +85,11 @@ class Sample(OpensRuns):
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
         experiment = run.experiment
+        if experiment.data.needs_examples:
+            runs.check_data(run)
         in_memory = self.out.suffix.lower() in (".png", ".gif")
-        sampling.check_memory(experiment, count, f"--count {self.count}", kept=in_memory)
+        name = f"--count {self.count}" + (f", --frames {frames}" if keys else "")
+        sampling.check_memory(experiment, count, name, kept=in_memory)
         sampling.check_file(experiment, self.out, count, as_stored=self.as_stored)
         labels, of_class = self._labels(run)
         columns = None

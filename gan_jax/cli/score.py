@@ -1,4 +1,4 @@
-"""`gan-jax score`: what the discriminator of a run thinks of image files."""
+"""`gan-jax score`: what the discriminator of a run thinks of files."""
 
 import dataclasses
 import sys
@@ -14,14 +14,15 @@ from gan_jax.common.exit_codes import FINISHED
 
 @dataclasses.dataclass(frozen=True)
 class Score(OpensRuns):
-    """Print the discriminator's probability of being real for each image file."""
+    """Print the discriminator's probability of being real for image files, or lines of text."""
 
     USAGE: ClassVar[str] = "score RUN IMAGE ..."
 
     directory: Annotated[Positional[Path], arg(metavar="RUN")]
     """Run directory."""
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")]
-    """Image files, or folders of them; scaled and cropped to the size of the run's images."""
+    """Image files, or folders of them, scaled and cropped to the size of the run's images; for a
+    run on text .txt or .jsonl files."""
     seed: int | None = None
     """Which seed of the run; may be left out if it has only one."""
     step: str = "latest"
@@ -29,7 +30,8 @@ class Score(OpensRuns):
     label: str | None = None
     """For a run with labels: name or number of the class that all of the images show."""
     most_pixels: int | None = None
-    """A file with more pixels is refused, before it is decoded; 67,108,864 if not given."""
+    """A file with more pixels, or characters, is refused; 67,108,864 pixels or 16,777,216
+    characters if not given."""
 
     def run(self) -> int:
         """Prints a line for each file: its probability, in [0, 1], and its path."""
@@ -45,6 +47,8 @@ class Score(OpensRuns):
         devices.configure()
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
+        if run.experiment.data.needs_examples:
+            runs.check_data(run)
         if run.experiment.data.labels and self.label is None:
             raise RequestError(
                 "the run was trained with labels: give the class that the images show with --label"

@@ -48,11 +48,14 @@ class Dataset(Protocol):
         samples_per_page: how many samples the pages that a run makes while it trains show.
         suffixes: endings of the files that `write` makes, ".png" always among them; "" stands for a
             folder with a file for each sample.
+        needs_examples: whether samples can be written and read only with the examples at hand, as
+            tokens can with the text whose symbols they stand for.
     """
 
     labels: bool
     samples_per_page: int
     suffixes: tuple[str, ...]
+    needs_examples: bool
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.data.sources.decode import open_image
 
 GAP = 2  # white pixels between the images of a grid
 STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and steps of a film strip, at most
+MOST_OF_GIF = 2**16 - 1  # pixels along a side
 FONT_SIZES = range(12, 5, -1)  # of labels, in pixels: the largest that fits its column
 
 
@@ -112,7 +114,16 @@ def save_gif(
         pages: images of one size.
         path: of the file.
         seconds: how long each of them is shown.
+
+    Raises:
+        RequestError: the images are larger than a GIF can be.
     """
+    height, width, _ = pages[0].shape
+    if max(height, width) > MOST_OF_GIF:
+        raise RequestError(
+            f"{path}: pages of {width:,} x {height:,} pixels, and a GIF has at most "
+            f"{MOST_OF_GIF:,} along each side: show fewer samples"
+        )
     first, *others = map(_picture, pages)
     durations = [round(1000 * time) for time in seconds]
     buffer = io.BytesIO()

@@ -53,6 +53,7 @@ class Images:
 
     samples_per_page = 64
     suffixes = (".png", "")
+    needs_examples = False
 
     def __post_init__(self):
         check_types(self)

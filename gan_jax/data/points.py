@@ -61,6 +61,7 @@ class Mixture:
     stored = Stored((2,), "float32")
     samples_per_page = 1024
     suffixes = (".png",)
+    needs_examples = False
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int32, Integer, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types
 from gan_jax.data import text_files
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
@@ -72,6 +73,7 @@ class Text:
     class_names = ()
     samples_per_page = 32
     suffixes = (".png", ".txt", ".jsonl")
+    needs_examples = True
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -218,6 +220,7 @@ class Text:
                 shorter than a window; names it.
         """
         names, windows, cut = [], [], 0
+        one_hot = 4 * self.length * self.vocabulary  # bytes of a sample
         for path in paths:
             for number, line in enumerate(
                 text_files.read_lines(path, largest or MOST_CHARACTERS), 1
@@ -230,6 +233,7 @@ class Text:
                     )
                 cut += len(tokens) > self.length
                 names.append(f"{path}:{number}")
+                check_fits(f"{path}: so many lines", len(names) * one_hot)
                 windows.append(tokens[: self.length])
         if cut:
             message = "longer than %d %s, of which the first are taken: %d of %d lines"

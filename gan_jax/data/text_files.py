@@ -47,10 +47,14 @@ def read_lines(path: Path, largest: int) -> list[str]:
     lines = content.removesuffix("\n").split("\n") if content else []
     if suffix == ".txt":
         return [_unescaped(line) for line in lines]
+    wrong = f'{path}: each line must be {{"text": ...}}, with a text'
     try:
-        return [str(json.loads(line)["text"]) for line in lines]
+        texts = [json.loads(line)["text"] for line in lines]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RequestError(f'{path}: each line must be {{"text": ...}}') from error
+        raise RequestError(wrong) from error
+    if not all(isinstance(text, str) for text in texts):
+        raise RequestError(wrong)
+    return texts
 
 
 def _escaped(line: str) -> str:

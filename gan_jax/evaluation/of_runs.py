@@ -187,10 +187,7 @@ def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
             f"{path} at step {run.state.step}" for path, run in zip(paths, opened, strict=True)
         )
         raise RequestError(f"{reached}: give a step that all of them have saved with --step")
-    data = opened[0].experiment.data
-    now, then = data.fingerprint(), records[0].get("data")
-    if now != then:
-        raise RequestError(f"the examples of the data have changed since training: {then} -> {now}")
+    runs.check_data(opened[0])
     return opened
 
 

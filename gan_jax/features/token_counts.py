@@ -9,13 +9,17 @@ from jaxtyping import Int32, Integer
 
 from gan_jax.features.network import Extracted, check_samples
 
+MOST_FEATURES = 1000  # as the time for a Frechet distance grows with the cube of their number
 LEAST = 2  # letters of a word: any letter stands alone somewhere in a long text
+APOSTROPHES = "'\u2019"
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
 @dataclass(frozen=True)
 class TokenCounts:
     """Takes the frequency of each symbol as features, and keeps the tokens for their n-grams.
+
+    Of more than MOST_FEATURES symbols, each MOST_FEATURES-th shares a feature.
 
     Attributes:
         symbols: what each token stands for.
@@ -44,8 +48,9 @@ class TokenCounts:
         kind = "uint8" if len(self.symbols) <= 2**8 else "uint16"
         check_samples(self.name, tokens, kind, shape=("length",))
         count, length = tokens.shape
-        places = np.arange(count)[:, None] * len(self.symbols) + tokens
-        sums = np.bincount(places.ravel(), minlength=count * len(self.symbols))
+        features = min(len(self.symbols), MOST_FEATURES)
+        places = np.arange(count)[:, None] * features + tokens.astype(np.int64) % features
+        sums = np.bincount(places.ravel(), minlength=count * features)
         frequencies = (sums / length).astype(np.float32).reshape(count, -1)
         known = self._known(tokens) if self.words else None
         return Extracted(frequencies, None, tokens=tokens, known_words=known)
@@ -66,6 +71,12 @@ def words_of(text: str, cut: bool = False) -> list[str]:
         cut: whether the text is a window, whose first and last words may lack letters: words that
             reach its ends are then left out.
     """
-    found = WORD.finditer(text)
-    inner = (word for word in found if not cut or (word.start() > 0 and word.end() < len(text)))
+    first, last = 0, len(text)
+    if cut:  # an apostrophe at an end may be within a word
+        first, last = (len(text) - len(text.lstrip(APOSTROPHES)), len(text.rstrip(APOSTROPHES)))
+    inner = (
+        word
+        for word in WORD.finditer(text)
+        if not cut or (word.start() > first and word.end() < last)
+    )
     return [word.group() for word in inner if len(word.group()) >= LEAST]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Integer
 
 from gan_jax.common.errors import RequestError
-from gan_jax.metrics.estimate import CONFIDENCE, Estimate, from_standard_error
+from gan_jax.metrics.estimate import Estimate, from_standard_error
 from gan_jax.metrics.names import MOST_TOKENS
 
 RESAMPLES = 100
@@ -18,11 +18,11 @@ def divergences(
     """Jensen-Shannon divergences between the distributions of 1- to 6-grams, in bits, in [0, 1].
 
     Lin (1991), equation 4.1, with equal weights and logarithms to base 2; for the n-grams of GANs
-    Gulrajani et al. (2017), section 5.4. An n-gram counts wherever it begins in a window. The value
+    Gulrajani et al. (2017). An n-gram counts wherever it begins in a window. The value
     is biased upwards, and the more the longer the n-grams and the fewer the samples: it can be
-    compared only with values for equally many samples, of real text for example. The interval
-    corrects for that as far as a bootstrap of the samples shows it: a resample lies as far above
-    the value as the value lies above the truth.
+    compared only with values for equally many samples, of real text for example. The interval does
+    not correct for that: it says how far the values of equally many other samples would lie, with
+    the spread of a bootstrap of the samples.
 
     Args:
         generated: tokens of windows that a generator made.
@@ -50,13 +50,14 @@ def divergences(
         ids = np.unique(grams, return_inverse=True)[1].reshape(grams.shape)
         own, others = ids[: len(generated)], ids[len(generated) :]
         real_counts = np.bincount(others.ravel(), minlength=int(ids.max()) + 1)
-        repeated = np.repeat(weights, own.shape[1], axis=1)
-        counts = (np.bincount(own.ravel(), row, len(real_counts)) for row in repeated)
-        resampled = [_divergence(row, real_counts) for row in counts]
+        resampled = []
+        for row in weights:
+            repeated = np.repeat(row, own.shape[1])
+            counts = np.bincount(own.ravel(), repeated, len(real_counts))
+            resampled.append(_divergence(counts, real_counts))
         value = _divergence(np.bincount(own.ravel(), minlength=len(real_counts)), real_counts)
-        ends = np.quantile(resampled, [(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2])
-        low, high = 2 * value - ends
-        found.append(Estimate(value, min(low, value), max(high, value)).clipped(0.0, 1.0))
+        spread = float(np.std(resampled, ddof=1))
+        found.append(from_standard_error(value, spread).clipped(0.0, 1.0))
         grams = ids
     return tuple(found)
 

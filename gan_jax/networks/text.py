@@ -1,4 +1,4 @@
-"""The residual networks of Gulrajani et al. (2017) for sequences of tokens, their section 5.4.
+"""The residual networks of Gulrajani et al. (2017) for sequences of tokens.
 
 Both players are five residual blocks of one-dimensional convolutions. The generator ends in a
 softmax over the symbols at each position, and the critic takes these probabilities as they are: no

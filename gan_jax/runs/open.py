@@ -97,6 +97,17 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     return RunDirectory(Path(path)), experiment_of(require_record(path), Path(path))
 
 
+def check_data(run: Run) -> None:
+    """Checks that the examples of a run's data are those that it was trained on.
+
+    Raises:
+        RequestError: they have changed, or are missing.
+    """
+    now, then = run.experiment.data.fingerprint(), require_record(run.directory.path).get("data")
+    if now != then:
+        raise RequestError(f"the examples of the data have changed since training: {then} -> {now}")
+
+
 def require_record(path: Path | str) -> dict[str, Any]:
     """Returns what `config.json` holds, without building the experiment.
 

@@ -3,13 +3,14 @@
 import math
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
 from gan_jax.common.arrays_file import add_array
+from gan_jax.common.errors import RequestError
 from gan_jax.common.files import followed, open_atomically
 from gan_jax.common.memory import check_fits
 from gan_jax.data.dataset import check_path
@@ -91,22 +92,26 @@ def save_parts(
             the labels: of images, what the evaluator of Dhariwal and Nichol (2021) reads.
 
     Raises:
-        RequestError: the path ends otherwise, its folder is missing, or it holds files already.
+        RequestError: the path ends otherwise, its folder is missing, or it holds files already;
+            samples are not finite, which only 'samples' may be; or they do not fill the frames.
     """
     check_file(experiment, Path(path), count, as_stored=as_stored)
+    if count % frames:
+        raise RequestError(f"{count} samples cannot be divided into {frames} pages of equal size")
     path, data = followed(Path(path)), experiment.data
+    shown = _finite(parts)
     if path.suffix.lower() == ANIMATION:
-        samples = np.concatenate(list(parts))
+        samples = np.concatenate(list(shown))
         pages = [data.page(of_page, columns) for of_page in np.split(samples, frames)]
         save_gif(pages, path, [FRAME_SECONDS] * frames)
         return
     if path.suffix.lower() != ARRAYS:
-        data.write(parts, path, columns)
+        data.write(shown, path, columns)
         return
     with open_atomically(path) as file, zipfile.ZipFile(file, "w") as archive:
         if as_stored:
             shape, dtype = data.stored
-            add_array(archive, "arr_0", (count, *shape), dtype, map(data.to_stored, parts))
+            add_array(archive, "arr_0", (count, *shape), dtype, map(data.to_stored, shown))
             beside = {"arr_1": labels}
         else:
             add_array(archive, "samples", (count, *data.sample_shape), "float32", parts)
@@ -115,3 +120,16 @@ def save_parts(
             if array is not None:
                 array = np.asarray(array)
                 add_array(archive, name, array.shape, array.dtype.str, [array])
+
+
+def _finite(
+    parts: Iterable[Float32[np.ndarray, "_part ..."]],
+) -> Iterator[Float32[np.ndarray, "_part ..."]]:
+    """Yields samples that can be shown and stored; those that are not finite have diverged."""
+    for part in parts:
+        if not np.isfinite(part).all():
+            raise RequestError(
+                "the samples are not finite: the run has diverged; sample an earlier checkpoint, "
+                "with --step"
+            )
+        yield part

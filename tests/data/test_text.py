@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from gan_jax import gan, runs, sampling
+from gan_jax.common import memory
 from gan_jax.common.errors import RequestError
 from gan_jax.data import grids, text
+from gan_jax.data.sources import text_file
 from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Wasserstein
@@ -125,6 +127,7 @@ def test_words_are_separated_by_spaces(path):
         ("", "x.txt", r"there is no line in .*x\.txt"),
         ("more and", "x.csv", r"x\.csv: must be a \.txt file"),
         ('{"line": 3}', "x.jsonl", 'each line must be {"text": ...}'),
+        ('{"text": null}', "x.jsonl", 'each line must be {"text": ...}, with a text'),
         (b"caf\xe9", "x.txt", "is not in UTF-8 at byte 3"),
     ],
 )
@@ -133,6 +136,13 @@ def test_files_that_hold_no_windows_are_refused(tmp_path, data, content, name, m
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RequestError, match=message):
         data.read([tmp_path / name])
+
+
+def test_more_lines_than_memory_holds_are_refused(tmp_path, data, monkeypatch):
+    (tmp_path / "x.txt").write_text("more and\n" * 50)
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 10_000)
+    with pytest.raises(RequestError, match=r"x\.txt: so many lines needs at least"):
+        data.read([tmp_path / "x.txt"])
 
 
 def test_longer_lines_are_cut_with_a_warning(tmp_path, data, caplog):
@@ -213,6 +223,21 @@ def test_its_samples_are_probabilities_and_files_of_text(run, data, capsys, tmp_
     ]
     page = grids.read_png(run.directory.step_picture(6))
     assert page.shape[0] == data.samples_per_page * text.LINE + 2 * text.MARGIN
+
+
+def test_a_run_whose_text_has_changed_is_not_sampled_or_scored(data, capsys, tmp_path):
+    copy = tmp_path / "sonnet.txt"
+    copy.write_text(SENTENCES * 4, encoding="utf-8")
+    moved = dataclasses.replace(data, path=str(copy))
+    train(experiment(moved, steps=1, evaluate_every=None), tmp_path / "run")
+    lines = tmp_path / "x.txt"
+    words = ("sample", tmp_path / "run", "--count", 3, "--out", lines)
+    assert gan_jax(capsys, *words)[0] == 0
+    copy.write_text(SENTENCES.replace("S", "Z") * 4, encoding="utf-8")
+    text_file.read.cache_clear()
+    for changed in (words, ("score", tmp_path / "run", lines)):
+        code, _, err = gan_jax(capsys, *changed)
+        assert code == 2 and "the examples of the data have changed since training" in err
 
 
 def test_it_is_evaluated_by_its_ngrams_and_words(run):

@@ -41,6 +41,14 @@ def test_words_have_letters_of_any_script_and_apostrophes():
         "κόσμος",
     ]
     assert words_of("more and mo", cut=True) == ["and"]
+    assert words_of("'ll go don'", cut=True) == ["go"]
+
+
+def test_of_very_many_symbols_some_share_a_feature():
+    symbols = tuple(map(str, range(2500)))
+    found = TokenCounts(symbols, frozenset()).extract(np.array([[3, 1003, 2003, 4]], np.uint16))
+    assert found.features.shape == (1, 1000)
+    assert (found.features[0, 3], found.features[0, 4]) == (0.75, 0.25)
 
 
 def test_the_hash_is_of_symbols_and_words():

@@ -111,6 +111,25 @@ def test_an_animation_shows_one_page_after_another(tmp_path, channels):
             assert np.abs(found.reshape(expected.shape) - expected).max() <= 4  # of its palette
 
 
+def test_samples_that_do_not_fill_the_pages_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="6 samples cannot be divided into 4 pages"):
+        sampling.save(EXPERIMENT, DRAWN, tmp_path / "x.gif", frames=4)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.gif", "folder"])
+def test_samples_that_are_not_finite_are_shown_nowhere(tmp_path, name):
+    with pytest.raises(RequestError, match="the samples are not finite: the run has diverged"):
+        sampling.save(EXPERIMENT, DRAWN * np.float32("nan"), tmp_path / name)
+    sampling.save(EXPERIMENT, DRAWN * np.float32("nan"), tmp_path / "x.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_a_page_too_large_for_a_gif_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(grids, "MOST_OF_GIF", 20)
+    with pytest.raises(RequestError, match=r"pages of 18 x 28 pixels, and a GIF has at most 20"):
+        sampling.save(EXPERIMENT, DRAWN, tmp_path / "x.gif", columns=2)
+
+
 def test_a_fifo_is_refused_before_anything_is_drawn(tmp_path):
     os.mkfifo(tmp_path / "x.png")
     with pytest.raises(RequestError, match=r"x\.png is a FIFO, not a regular file$"):

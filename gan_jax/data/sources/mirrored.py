@@ -16,7 +16,8 @@ class Mirrored(Source):
     """The images of a source, followed by their mirror images in the same order.
 
     For data whose mirror images might belong to them, as photographs' do and digits' do not; Karras
-    et al. (2020a, section 4) call it data augmentation by x-flips.
+    et al. (2020a, section 4) call it data augmentation by x-flips. Scores of samples are against
+    both, too.
 
     Attributes:
         source: where the images come from.

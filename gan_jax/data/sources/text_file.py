@@ -84,8 +84,9 @@ def dtype_of(vocabulary: int) -> str:
 def _text(path: str) -> str:
     try:
         content = read_bytes(path)
-    except OSError as error:
-        raise RequestError(f"path: {path!r} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # the latter for names that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"path: {path!r} cannot be read: {reason}") from error
     if b"\0" in content:
         where = content.index(b"\0")
         raise RequestError(f"path: {path!r} is not a text: byte {where:,} is zero")
