@@ -7,14 +7,14 @@ import pytest
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
-from gan_jax.data import images
+from gan_jax.data import grids, images
 from gan_jax.health import rules
 from gan_jax.health.remedies import REMEDIES
 from gan_jax.health.rules import History
 from gan_jax.losses import Wasserstein
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
-from gan_jax.sampling import sheets
+
 from gan_jax.training.train import train
 from tests.tiny import tiny
 
@@ -261,7 +261,7 @@ def few_digits(tmp_path_factory):
     for split, chosen in (("train", pixels[:32]), ("test", pixels[1000:1256])):
         (folder / split).mkdir()
         for number, image in enumerate(chosen):
-            sheets.save_png(image, folder / split / f"{number}.png")
+            grids.save_png(image, folder / split / f"{number}.png")
     return images.folder(str(folder / "train"), size=8, channels=1)
 
 
