@@ -14,7 +14,6 @@ from gan_jax.health.rules import History
 from gan_jax.losses import Wasserstein
 from gan_jax.networks import dcgan
 from gan_jax.optimizers import Adam
-
 from gan_jax.training.train import train
 from tests.tiny import tiny
 
