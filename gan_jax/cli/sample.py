@@ -87,7 +87,7 @@ class Sample(OpensRuns):
         experiment = run.experiment
         if experiment.data.needs_examples:
             runs.check_data(run)
-        in_memory = self.out.suffix.lower() in (".png", ".gif")
+        in_memory = self._is_animation or self.out.suffix.lower() == ".png"
         name = f"--count {self.count}" + (f", --frames {frames}" if keys else "")
         sampling.check_memory(experiment, count, name, kept=in_memory)
         sampling.check_file(experiment, self.out, count, as_stored=self.as_stored)
@@ -118,9 +118,13 @@ class Sample(OpensRuns):
         print(f"{pages}{drawn} samples of step {run.state.step}{of_class} in {self.out}")
         return FINISHED
 
+    @property
+    def _is_animation(self) -> bool:
+        return self.out.suffix.lower() == ".gif"
+
     def _walk(self) -> tuple[tuple[int, ...], int]:
         """The keys and the number of pages of an animation; (), 1 for anything else."""
-        if self.out.suffix.lower() != ".gif":
+        if not self._is_animation:
             for option, value in (("--keys", self.keys), ("--frames", self.frames)):
                 if value is not None:
                     raise RequestError(f"{option} {value}: is for animations, --out walk.gif")
@@ -137,11 +141,10 @@ class Sample(OpensRuns):
 
     def _check_together(self) -> None:
         """Refuses options that contradict each other."""
-        moving = self.out.suffix.lower() == ".gif"
-        if moving and self.interpolate:
+        if self._is_animation and self.interpolate:
             raise RequestError("--interpolate makes a page: leave it out for an animation")
-        if (moving or self.interpolate) and self.truncation is not None:
-            which = "an animation" if moving else "--interpolate"
+        if (self._is_animation or self.interpolate) and self.truncation is not None:
+            which = "an animation" if self._is_animation else "--interpolate"
             raise RequestError(f"{which} uses untruncated latents: leave --truncation out")
         if self.as_stored and self.out.suffix.lower() != ".npz":
             raise RequestError(f"--as-stored: is for .npz files, not for --out {self.out}")

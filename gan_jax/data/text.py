@@ -207,9 +207,7 @@ class Text:
             text_files.write_lines(lines, path)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
-        """Returns the lines of files that `write` has made as one-hot samples.
-
-        Of lines that are longer than a window its length is taken, with a warning.
+        """Returns the lines of text files, one-hot; those that are longer than a window are cut.
 
         Args:
             paths: .txt or .jsonl files.

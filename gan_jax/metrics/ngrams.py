@@ -18,11 +18,11 @@ def divergences(
     """Jensen-Shannon divergences between the distributions of 1- to 6-grams, in bits, in [0, 1].
 
     Lin (1991), equation 4.1, with equal weights and logarithms to base 2; for the n-grams of GANs
-    Gulrajani et al. (2017). An n-gram counts wherever it begins in a window. The value
-    is biased upwards, and the more the longer the n-grams and the fewer the samples: it can be
-    compared only with values for equally many samples, of real text for example. The interval does
-    not correct for that: it says how far the values of equally many other samples would lie, with
-    the spread of a bootstrap of the samples.
+    Gulrajani et al. (2017). An n-gram counts wherever it begins in a window. The value is biased
+    upwards, and the more the longer the n-grams and the fewer the samples: it can be compared only
+    with values for equally many samples, of real text for example. The interval does not correct
+    for that: it says where the values of equally many other samples would lie, by the spread of a
+    bootstrap of the samples.
 
     Args:
         generated: tokens of windows that a generator made.

@@ -11,8 +11,8 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
+from gan_jax.networks.conditions import check_condition
 from gan_jax.networks.layers import Conv, before_relu
 
 BLOCKS, KERNEL, RESIDUAL = 5, 5, 0.3  # as published
@@ -45,7 +45,7 @@ class Generator(nn.Module):
         Raises:
             RequestError: there are labels; this generator is unconditional.
         """
-        _refuse(condition)
+        check_condition(condition, classes=0)
         x = _dense(self.length * self.width)(latent).reshape(-1, self.length, self.width)
         for _ in range(BLOCKS):
             x = _block(x)
@@ -79,7 +79,7 @@ class Discriminator(nn.Module):
         Raises:
             RequestError: there are labels; this discriminator is unconditional.
         """
-        _refuse(condition)
+        check_condition(condition, classes=0)
         x = _dense(self.width)(sample)
         for _ in range(BLOCKS):
             x = _block(x)
@@ -97,8 +97,3 @@ def _block(x: Float[Array, "batch length width"]) -> Float[Array, "batch length 
 def _dense(features: int) -> nn.Dense:
     """A layer at each position, which is a convolution of kernel 1."""
     return nn.Dense(features, kernel_init=nn.initializers.glorot_uniform())
-
-
-def _refuse(condition: Any) -> None:
-    if condition is not None:
-        raise RequestError("the text networks take no condition: give the data labels=False")

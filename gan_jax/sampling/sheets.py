@@ -38,6 +38,8 @@ def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[s
     strip, and `say` is told.
     """
     steps = list(directory.step_pictures())
+    if not steps:  # somebody has removed them
+        return
     chosen = np.linspace(0, len(steps) - 1, grids.STRIP_COLUMNS).round().astype(int)
     pages = _read(directory, [steps[i] for i in np.unique(chosen)], say)
     if not pages:
@@ -59,7 +61,7 @@ def save_film(directory: RunDirectory, path: Path, say: Callable[[str], None]) -
             last one.
 
     Raises:
-        RequestError: there is no page, or the path ends otherwise or is in no folder.
+        RequestError: there is no page, the path ends otherwise, or its folder is missing.
     """
     path = followed(path)
     check_path(path, (ANIMATION,))

@@ -67,7 +67,7 @@ def test_kernels_start_as_large_as_in_the_authors_code():
 
 @pytest.mark.parametrize(("network", "inputs"), [(GENERATOR, LATENTS), (DISCRIMINATOR, SAMPLES)])
 def test_labels_are_refused(network, inputs):
-    with pytest.raises(RequestError, match="the text networks take no condition"):
+    with pytest.raises(RequestError, match="networks take no condition"):
         network.init(jax.random.key(0), inputs, np.zeros(3, np.int32), training=True)
 
 

@@ -43,6 +43,13 @@ def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
     assert grids.read_png(directory.film_strip).shape[1] == 2 * 8 + grids.GAP
 
 
+def test_without_any_picture_there_is_no_film_strip(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.samples.mkdir()
+    sheets.save_final(tiny(), directory, print)
+    assert not list(directory.samples.iterdir())
+
+
 def test_a_film_shows_all_pages_with_their_steps(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.samples.mkdir()
