@@ -23,7 +23,7 @@ from gan_jax import runs
 from gan_jax.evaluation.during_training import own_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
-from gan_jax.metrics.names import POSSIBLE
+from gan_jax.metrics.names import METRICS as KNOWN
 from gan_jax.runtime import devices
 
 METRICS = {"frechet_distance": "Frechet distance", "score_ratio": "classifier score ratio"}
@@ -101,7 +101,7 @@ def _curve(paths: list[Path], metric: str) -> Curve:
 def _shown(metric: str, values: list[float]) -> str:
     if len(values) < 2:
         return f"{values[0]:.3g}"
-    mean = of_mean(np.array(values)).clipped(*POSSIBLE[metric])
+    mean = of_mean(np.array(values)).clipped(*KNOWN[metric].possible)
     return f"{mean.value:.3g} ({mean.low:.3g} to {mean.high:.3g})"
 
 

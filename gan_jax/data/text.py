@@ -299,10 +299,12 @@ def _features(text: Text) -> "FeatureNetwork":
     from gan_jax.features import TokenCounts
     from gan_jax.features.token_counts import words_of
 
-    if text.unit == "words":
-        return TokenCounts(text.symbols, frozenset())
-    (whole,) = text.lines(text._tokens().training[None])
-    return TokenCounts(text.symbols, frozenset(words_of(whole)))
+    symbols, training, _ = text._tokens()
+    words = frozenset()
+    if text.unit == "characters":
+        (whole,) = text.lines(training[None])
+        words = frozenset(words_of(whole))
+    return TokenCounts(symbols, training.tobytes(), words)
 
 
 def _shown(character: str) -> str:

@@ -16,7 +16,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import CHOOSING_KEY
 from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
-from gan_jax.metrics.names import BETTER, CHOOSING, POSSIBLE
+from gan_jax.metrics.names import CHOOSING, METRICS
 
 _logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Comparison:
         """Mean over seeds with its 95 % interval; None for fewer than two seeds."""
         if len(self.values) < 2:
             return None
-        return of_mean(self.values).clipped(*POSSIBLE[self.metric])
+        return of_mean(self.values).clipped(*METRICS[self.metric].possible)
 
     @property
     def standard_deviation(self) -> float | None:
@@ -138,7 +138,7 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     configurations = _evaluated([read(path) for path in paths])
     basis = _common_basis(configurations)
     found = []
-    for metric in BETTER:
+    for metric in METRICS:
         if len(set().union(*(each.held_out(metric, basis) for each in configurations))) > 1:
             _logger.warning("%s is left out: measured with different held-out examples", metric)
             continue
@@ -220,7 +220,7 @@ def _with_conclusions(metric: str, comparisons: list[Comparison]) -> list[Compar
     several = [each for each in comparisons if len(each.values) > 1]
     if len(several) < 2 or metric not in CHOOSING:
         return comparisons
-    choose = max if BETTER[metric] == "higher" else min
+    choose = max if METRICS[metric].better == "higher" else min
     best = choose(several, key=lambda each: each.values.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
         table = stats.tukey_hsd(*(each.values for each in several), equal_var=False).pvalue

@@ -14,31 +14,13 @@ from gan_jax.evaluation.evaluator import Evaluator, how_drawn, network_of
 from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows, record_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
-from gan_jax.metrics.names import BETTER, POSSIBLE
+from gan_jax.metrics.names import METRICS
 from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
 
-# Metrics that take a second or two; `Experiment.best_metric` is measured besides.
-MEASURED = (
-    "frechet_distance",
-    "classifier_score",
-    "score_ratio",
-    "mode_count",
-    "good_share",
-    "class_divergence",
-    "ngram_divergence_4",
-    "known_words",
-)
-
-# Metrics that are printed at the end of training.
-PRINTED = (
-    "frechet_distance",
-    "score_ratio",
-    "mode_count",
-    "good_share",
-    "ngram_divergence_4",
-    "known_words",
-)
+# `Experiment.best_metric` is measured besides.
+MEASURED = tuple(name for name, metric in METRICS.items() if metric.while_training)
+PRINTED = tuple(name for name, metric in METRICS.items() if metric.printed)
 
 # Of the samples by which the best checkpoint is chosen: far from the small keys that users give to
 # `gan-jax evaluate`, so that a checkpoint is not evaluated on the samples that chose it.
@@ -108,7 +90,7 @@ def keep_best(directory: runs.RunDirectory, experiment: Experiment) -> None:
     scores = {step: value for step, value in scores.items() if step in there}
     if not scores:
         return
-    sign = 1 if BETTER[experiment.best_metric] == "lower" else -1
+    sign = 1 if METRICS[experiment.best_metric].better == "lower" else -1
     best = min(scores, key=lambda step: (sign * scores[step], step))
     target = directory.best / str(best)
     directory.best.mkdir(exist_ok=True)
@@ -186,7 +168,7 @@ def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> s
     printed = []
     for metric, found in values.items():
         if len(found) > 1:
-            mean = of_mean(np.array(found)).clipped(*POSSIBLE[metric])
+            mean = of_mean(np.array(found)).clipped(*METRICS[metric].possible)
             printed.append(f"{_name(metric)} {_interval(mean.value, mean.low, mean.high)}")
     if not printed:
         return None

@@ -18,7 +18,7 @@ from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import OF_HELD_OUT, Row, make_rows
 from gan_jax.experiment import Experiment
 from gan_jax.features.network import Extracted, FeatureNetwork
-from gan_jax.metrics.names import NGRAM_DIVERGENCES
+from gan_jax.metrics.names import OF_TEXT_HELD_OUT
 from gan_jax.sampling import samples
 
 # How the samples' classes are drawn; earlier versions drew equally many of each, and said nothing.
@@ -105,7 +105,7 @@ class Evaluator:
         sides = Sides(gather([self.held_out.first(count)]), self.training)
         # What samples are compared with held-out examples in, training examples are.
         other = Sides(gather([self.training.first(count)]), self.training, self.held_out)
-        return measure.measure(sides) | measure.measure(other, NGRAM_DIVERGENCES)
+        return measure.measure(sides) | measure.measure(other, OF_TEXT_HELD_OUT)
 
     def rows(
         self, measured: dict[str, Measured], parameters: str, **source: str | int

@@ -9,16 +9,20 @@ from jaxtyping import Int
 
 from gan_jax.evaluation.feature_sets import FeatureSet
 from gan_jax.features.network import Extracted
-from gan_jax.metrics import classes, frechet, kernel, neighbours, ngrams
+from gan_jax.metrics import bleu, classes, copying, frechet, kernel, neighbours, ngrams
 from gan_jax.metrics.estimate import Estimate, of_proportion
-from gan_jax.metrics.names import MOST_TOKENS, NGRAM_DIVERGENCES
+from gan_jax.metrics.names import MOST_TOKENS, NGRAM_DIVERGENCES, OF_TEXT_HELD_OUT
 
 # The fewest samples, and real examples, that a metric can be measured on; two for all others.
 FEWEST = {
     "kernel_distance": kernel.FEWEST,
     **dict.fromkeys(("precision", "recall"), neighbours.fewest(neighbours.PRECISION_K)),
     **dict.fromkeys(("density", "coverage"), neighbours.fewest(neighbours.DENSITY_K)),
+    **dict.fromkeys(("bleu", "self_bleu"), 4),  # as they take half of the samples
 }
+
+# What metrics lack that nobody expects of data of another kind.
+MODES, TEXTS, WORDS = "data whose modes are known", "texts", "texts of characters"
 
 REAL_TEXTS = 10_000  # held-out windows whose n-grams those of samples are compared with
 
@@ -99,14 +103,22 @@ def unavailable(sides: Sides) -> dict[str, str]:
         classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
     if sides.generated.kept.good is None:
-        lacking["good_share"] = "data whose modes are known"
+        lacking["good_share"] = MODES
     tokens = sides.generated.kept.tokens
-    if tokens is None or tokens.shape[1] < MOST_TOKENS:
-        lacking |= dict.fromkeys(NGRAM_DIVERGENCES, f"texts of at least {MOST_TOKENS} tokens")
-    elif sides.held_out is None:
-        lacking |= dict.fromkeys(NGRAM_DIVERGENCES, "held-out real examples")
+    of_ngrams = (*OF_TEXT_HELD_OUT, "self_bleu", "distinct_ngrams")
+    if tokens is None:
+        lacking |= dict.fromkeys((*of_ngrams, "longest_copy", "copied_whole"), TEXTS)
+    elif tokens.shape[1] < MOST_TOKENS:
+        lacking |= dict.fromkeys(of_ngrams, f"texts of at least {MOST_TOKENS} tokens")
+    else:
+        if sides.held_out is None:
+            lacking |= dict.fromkeys(OF_TEXT_HELD_OUT, "held-out real examples")
+        if not bleu.installed():
+            lacking |= dict.fromkeys(
+                ("bleu", "self_bleu"), "sacrebleu: pip install 'gan_jax[text]'"
+            )
     if sides.generated.kept.known_words is None:
-        lacking["known_words"] = "texts of characters"
+        lacking["known_words"] = WORDS
     return lacking
 
 
@@ -188,6 +200,29 @@ def _known_words(sides: Sides) -> tuple[Measured, ...]:
     return (Measured(ngrams.known_words(counts), len(counts), 0),)
 
 
+def _bleu(sides: Sides) -> tuple[Measured, ...]:
+    generated, real = sides.generated.kept.tokens, sides.held_out.kept.tokens
+    count = min(len(generated) // 2, len(real))
+    return _same_size(count, bleu.mean_bleu(generated[:count], real[:count]))
+
+
+def _self_bleu(sides: Sides) -> tuple[Measured, ...]:
+    tokens = sides.generated.kept.tokens
+    half = len(tokens) // 2
+    return (Measured(bleu.mean_bleu(tokens[:half], tokens[half : 2 * half]), 2 * half, 0),)
+
+
+def _distinct(sides: Sides) -> tuple[Measured, ...]:
+    tokens = sides.generated.kept.tokens
+    return (Measured(ngrams.distinct(tokens), len(tokens), 0),)
+
+
+def _copies(sides: Sides) -> tuple[Measured, ...]:
+    kept = sides.generated.kept
+    estimates = copying.longest_and_whole(kept.longest_copies, kept.tokens.shape[1])
+    return tuple(Measured(estimate, len(kept.tokens), 0) for estimate in estimates)
+
+
 # Metrics by the function that computes them; some are computed together, to share work.
 _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("frechet_distance",): _frechet,
@@ -203,6 +238,10 @@ _METRICS: dict[tuple[str, ...], Callable[[Sides], tuple[Measured, ...]]] = {
     ("memorisation",): _memorisation,
     NGRAM_DIVERGENCES: _ngram_divergences,
     ("known_words",): _known_words,
+    ("bleu",): _bleu,
+    ("self_bleu",): _self_bleu,
+    ("distinct_ngrams",): _distinct,
+    ("longest_copy", "copied_whole"): _copies,
 }
 
 

@@ -12,11 +12,11 @@ from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.evaluation import image_sets
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
-from gan_jax.evaluation.measure import Sides, measure, unavailable
+from gan_jax.evaluation.measure import MODES, TEXTS, WORDS, Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.metrics.names import BETTER, OF_ONE_KIND
+from gan_jax.metrics.names import METRICS, OF_ONE_KIND
 from gan_jax.runs import serialisation
 from gan_jax.sampling import samples
 
@@ -71,9 +71,8 @@ def evaluate_runs(
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    for name in OF_ONE_KIND:  # which nobody expects of data of another kind
-        lacking.pop(name, None)
-    _announce(lacking, announce)
+    of_another_kind = (MODES, TEXTS, WORDS)
+    _announce({n: need for n, need in lacking.items() if need not in of_another_kind}, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
     elif (there := len(evaluator.held_out.kept.features)) < count:
@@ -142,7 +141,7 @@ def evaluate_data(
     # Nothing tells which images of the second set the first was made from, or which classes the
     # first was meant to show.
     unknown = ("memorisation", "intended_accuracy", *OF_ONE_KIND)
-    names = [name for name in BETTER if name not in unknown]
+    names = [name for name in METRICS if name not in unknown]
     lacking = {name: need for name, need in unavailable(sides).items() if name in names}
     _announce(lacking, announce)
     size, _, channels = sets[0].described.sample_shape

@@ -11,7 +11,7 @@ from gan_jax.common import locks
 from gan_jax.common.files import read_json_lines, write_atomically
 from gan_jax.evaluation.measure import Measured
 from gan_jax.features.network import FeatureNetwork
-from gan_jax.metrics.names import NGRAM_DIVERGENCES
+from gan_jax.metrics.names import METRICS
 
 NUMBERS = ("step", "seed", "samples", "key", "drawn", "size", "channels")
 
@@ -37,7 +37,7 @@ IDENTIFYING = (
 )
 
 # Metrics that compare samples with held-out examples, and not only with those trained on.
-OF_HELD_OUT = ("score_ratio", "memorisation", *NGRAM_DIVERGENCES)
+OF_HELD_OUT = tuple(name for name, metric in METRICS.items() if metric.of_held_out)
 
 Row = dict[str, Any]
 

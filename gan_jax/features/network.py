@@ -36,6 +36,8 @@ class Extracted(NamedTuple):
             cannot tell.
         tokens: the samples themselves, uint8 or uint16 [count, length], where they are sequences of
             tokens; else None.
+        longest_copies: length of the longest run of each sample that the training data have, in
+            tokens; None where samples are no tokens.
         known_words: how many words of each sample the training text has, and how many words there
             are, int32 [count, 2]; None where samples have no words, or all are known.
     """
@@ -44,6 +46,7 @@ class Extracted(NamedTuple):
     probabilities: Float32[np.ndarray, "count classes"] | None
     good: Bool[np.ndarray, " count"] | None = None
     tokens: Integer[np.ndarray, "count length"] | None = None
+    longest_copies: Int32[np.ndarray, " count"] | None = None
     known_words: Int32[np.ndarray, "count 2"] | None = None
 
 

@@ -1,5 +1,6 @@
 """Texts as sequences of tokens: a feature network for data that are made of symbols."""
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Int32, Integer
 
 from gan_jax.features.network import Extracted, check_samples
+from gan_jax.metrics import copying
 
 MOST_FEATURES = 1000  # as the time for a Frechet distance grows with the cube of their number
 LEAST = 2  # letters of a word: any letter stands alone somewhere in a long text
@@ -23,11 +25,13 @@ class TokenCounts:
 
     Attributes:
         symbols: what each token stands for.
+        training: the tokens of the training text, one after another, as they are stored.
         words: those that the training text has, for texts of characters; empty for texts of words,
             which are all known.
     """
 
     symbols: tuple[str, ...]
+    training: bytes = field(repr=False)
     words: frozenset[str] = field(repr=False)
 
     @property
@@ -36,11 +40,11 @@ class TokenCounts:
         return "token-counts"
 
     def sha256(self) -> str:
-        """Returns the hash of symbols and words."""
-        return hashlib.sha256(repr((self.symbols, sorted(self.words))).encode()).hexdigest()
+        """Returns the hash of the symbols and the training text."""
+        return hashlib.sha256(repr(self.symbols).encode() + self.training).hexdigest()
 
     def extract(self, tokens: Integer[np.ndarray, "count length"]) -> Extracted:
-        """Returns the frequencies of all symbols, the tokens, and how many words are known.
+        """Returns the frequencies of all symbols, the tokens, and what is known or copied of them.
 
         Raises:
             RequestError: these are not sequences of tokens.
@@ -53,7 +57,8 @@ class TokenCounts:
         sums = np.bincount(places.ravel(), minlength=count * features)
         frequencies = (sums / length).astype(np.float32).reshape(count, -1)
         known = self._known(tokens) if self.words else None
-        return Extracted(frequencies, None, tokens=tokens, known_words=known)
+        copies = copying.longest(tokens, _sorted(self.training, kind, length))
+        return Extracted(frequencies, None, tokens=tokens, longest_copies=copies, known_words=known)
 
     def _known(self, tokens: Integer[np.ndarray, "count length"]) -> Int32[np.ndarray, "count 2"]:
         symbols = np.array(self.symbols)
@@ -61,6 +66,11 @@ class TokenCounts:
         whole = (words_of(text, cut=True) for text in texts)
         counts = [(sum(word in self.words for word in words), len(words)) for words in whole]
         return np.array(counts, np.int32)
+
+
+@functools.lru_cache(maxsize=2)
+def _sorted(training: bytes, kind: str, length: int) -> np.ndarray:
+    return copying.sorted_windows(np.frombuffer(training, kind), length)
 
 
 def words_of(text: str, cut: bool = False) -> list[str]:

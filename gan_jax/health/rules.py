@@ -19,7 +19,7 @@ from gan_jax.evaluation.rows import Row
 from gan_jax.experiment import Experiment
 from gan_jax.health.remedies import advice
 from gan_jax.losses import NonSaturating, allows_any_offset, gives_log_odds
-from gan_jax.metrics.names import BETTER
+from gan_jax.metrics.names import METRICS
 from gan_jax.runs import checkpoints
 from gan_jax.training.diagnostics import COUNT
 from gan_jax.training.logs import lost_lines
@@ -226,7 +226,7 @@ def diverging(history: History) -> Finding | None:
         if grown or (gives_log_odds(history.loss) and name in LOSSES_AND_LOGITS and now > HUGE):
             seen.append(f"{name} is {now:.3g}, after {usual:.3g} ({_span(series.recent)})")
     scores = [row for row in history.scores if row["metric"] == history.best_metric]
-    if scores and (worse := _worse(scores, BETTER[history.best_metric] == "lower")):
+    if scores and (worse := _worse(scores, METRICS[history.best_metric].better == "lower")):
         seen.append(worse)
     return Finding("diverging", "; ".join(seen)) if seen else None
 

@@ -1,51 +1,77 @@
-"""The metrics by name: which way is better, what is possible, and what can select checkpoints."""
+"""The table of metrics: which way is better, what is possible, and what each is used for."""
 
+import functools
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 MOST_TOKENS = 6  # of an n-gram
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is known of a metric by its name.
+
+    Attributes:
+        better: which values are.
+        lowest: possible value, to which intervals are clipped.
+        highest: likewise.
+        chooses: whether it can select the best checkpoint.
+        while_training: whether it is measured then, as it takes only a second or two.
+        printed: whether it is printed at the end of training.
+        of_held_out: whether samples are compared with held-out examples, and not only with those
+            trained on.
+        general: whether most data can have it, and not only data of one kind, as only they have
+            modes that are known, or tokens.
+    """
+
+    better: Literal["lower", "higher"]
+    lowest: float = 0.0
+    highest: float = math.inf
+    chooses: bool = True
+    while_training: bool = False
+    printed: bool = False
+    of_held_out: bool = False
+    general: bool = True
+
+    @property
+    def possible(self) -> tuple[float, float]:
+        """The possible range."""
+        return (self.lowest, self.highest)
+
+
 NGRAM_DIVERGENCES = tuple(f"ngram_divergence_{n}" for n in range(1, MOST_TOKENS + 1))
+OF_TEXT_HELD_OUT = (*NGRAM_DIVERGENCES, "bleu")  # compare texts with held-out text
 
-BETTER: dict[str, Literal["lower", "higher"]] = {
-    "frechet_distance": "lower",
-    "kernel_distance": "lower",
-    "precision": "higher",
-    "recall": "higher",
-    "density": "higher",
-    "coverage": "higher",
-    "classifier_score": "higher",
-    "score_ratio": "higher",
-    "mode_count": "higher",
-    "good_share": "higher",
-    "class_divergence": "lower",
-    "intended_accuracy": "higher",
-    "memorisation": "lower",
-    **dict.fromkeys(NGRAM_DIVERGENCES, "lower"),
-    "known_words": "higher",
+_lower, _higher = functools.partial(Metric, "lower"), functools.partial(Metric, "higher")
+_of_text = functools.partial(Metric, general=False)
+_divergence = functools.partial(_of_text, "lower", highest=1, of_held_out=True)
+
+METRICS: dict[str, Metric] = {
+    "frechet_distance": _lower(while_training=True, printed=True),
+    "kernel_distance": _lower(lowest=-math.inf),  # an unbiased estimate, which may fall below 0
+    "precision": _higher(highest=1),
+    "recall": _higher(highest=1),
+    "density": _higher(),
+    "coverage": _higher(highest=1),
+    "classifier_score": _higher(lowest=1, while_training=True),
+    "score_ratio": _higher(of_held_out=True, while_training=True, printed=True),
+    "mode_count": _higher(while_training=True, printed=True),
+    "good_share": _higher(highest=1, general=False, while_training=True, printed=True),
+    "class_divergence": _lower(while_training=True),
+    "intended_accuracy": _higher(highest=1),
+    # Memorisation cannot choose: 0.5 is best, since noise is far from every training example, too.
+    "memorisation": _lower(highest=1, of_held_out=True, chooses=False),
+    **dict.fromkeys(NGRAM_DIVERGENCES, _divergence()),
+    "ngram_divergence_4": _divergence(while_training=True, printed=True),
+    "known_words": _of_text("higher", highest=1, while_training=True, printed=True),
+    "bleu": _of_text("higher", highest=1, of_held_out=True),
+    # What follows is better near the value of real text than beyond it, so it cannot choose.
+    "self_bleu": _of_text("lower", highest=1, chooses=False),
+    "distinct_ngrams": _of_text("higher", highest=1, chooses=False),
+    "longest_copy": _of_text("lower", chooses=False),
+    "copied_whole": _of_text("lower", highest=1, chooses=False),
 }
 
-# The possible range (lowest, highest) of each metric, to which its intervals are clipped.
-POSSIBLE: dict[str, tuple[float, float]] = {
-    "frechet_distance": (0, math.inf),
-    "kernel_distance": (-math.inf, math.inf),  # an unbiased estimate, which may fall below 0
-    "precision": (0, 1),
-    "recall": (0, 1),
-    "density": (0, math.inf),
-    "coverage": (0, 1),
-    "classifier_score": (1, math.inf),
-    "score_ratio": (0, math.inf),
-    "mode_count": (0, math.inf),
-    "good_share": (0, 1),
-    "class_divergence": (0, math.inf),
-    "intended_accuracy": (0, 1),
-    "memorisation": (0, 1),
-    **dict.fromkeys(NGRAM_DIVERGENCES, (0, 1)),
-    "known_words": (0, 1),
-}
-
-# Metrics that only data of one kind have, as only they have modes that are known, or tokens.
-OF_ONE_KIND = ("good_share", *NGRAM_DIVERGENCES, "known_words")
-
-# The metrics that can select the best checkpoint. Memorisation cannot: 0.5 is best, since noise is
-# far from every training example, too.
-CHOOSING = tuple(name for name in BETTER if name != "memorisation")
+CHOOSING = tuple(name for name, metric in METRICS.items() if metric.chooses)
+OF_ONE_KIND = tuple(name for name, metric in METRICS.items() if not metric.general)

@@ -1,4 +1,4 @@
-"""Metrics of texts: how their n-grams are distributed, and how many of their words are known."""
+"""Metrics of texts that count their n-grams and their words."""
 
 import math
 
@@ -60,6 +60,36 @@ def divergences(
         found.append(from_standard_error(value, spread).clipped(0.0, 1.0))
         grams = ids
     return tuple(found)
+
+
+def distinct(tokens: Integer[np.ndarray, "n length"], order: int = 4) -> Estimate:
+    """Fraction of all n-grams that are different from each other, in (0, 1].
+
+    Distinct-n of Li et al. (2016), over all samples together. The value falls with the number of
+    samples: compare it for equal numbers. The interval is that of the jackknife over samples (Efron
+    and Stein, 1981).
+
+    Args:
+        tokens: of windows.
+        order: n.
+
+    Raises:
+        RequestError: there are fewer than two windows, or they are shorter than an n-gram.
+    """
+    tokens = _tokens("tokens", tokens)
+    count, length = tokens.shape
+    if count < 2 or length < order:
+        raise RequestError(f"tokens: give at least two windows of {order} or more, not {count}")
+    windows = np.lib.stride_tricks.sliding_window_view(tokens, order, axis=1)
+    grams, ids = np.unique(windows.reshape(-1, order), axis=0, return_inverse=True)
+    ids = ids.reshape(count, -1)
+    # What each window has and no other: so many fewer are different without it.
+    of_window = np.unique(np.arange(count)[:, None] * len(grams) + ids)
+    alone = np.bincount(of_window % len(grams))[of_window % len(grams)] == 1
+    own = np.bincount(of_window[alone] // len(grams), minlength=count)
+    without = (len(grams) - own) / (ids.size - ids.shape[1])
+    deviation = math.sqrt((count - 1) * float(np.var(without)))
+    return from_standard_error(len(grams) / ids.size, deviation).clipped(0.0, 1.0)
 
 
 def known_words(counts: Int[np.ndarray, "n 2"]) -> Estimate:

@@ -16,7 +16,7 @@ from gan_jax.evaluation.compare import Basis, Comparison, Configuration
 from gan_jax.evaluation.of_runs import Evaluation
 from gan_jax.evaluation.rows import Row
 from gan_jax.metrics.estimate import of_mean
-from gan_jax.metrics.names import POSSIBLE
+from gan_jax.metrics.names import METRICS
 
 NARROWEST = 20  # width in characters of a column whose cells may take several lines
 PLAIN_WIDTH = 500  # characters of a line if stdout is not a terminal, where no line may be wrapped
@@ -183,6 +183,6 @@ def _cells(rows: Sequence[Row], several: bool, single_seeds: bool) -> list[str]:
         elif None in values:
             cells.append("" if single_seeds else "infinite")
         else:
-            mean = of_mean(np.array(values)).clipped(*POSSIBLE[row["metric"]])
+            mean = of_mean(np.array(values)).clipped(*METRICS[row["metric"]].possible)
             cells.append(shown(mean.value, mean.low, mean.high))
     return cells + each if single_seeds else cells

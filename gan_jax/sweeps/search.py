@@ -10,7 +10,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.reading import check_regular
 from gan_jax.evaluation.during_training import final_score
 from gan_jax.experiment import Experiment
-from gan_jax.metrics.names import BETTER
+from gan_jax.metrics.names import METRICS
 from gan_jax.sweeps import plan, train
 from gan_jax.sweeps.grid import Choice, Range, configuration
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
@@ -105,7 +105,7 @@ def search(
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
             study_name="search",
-            direction="maximize" if BETTER[metric] == "higher" else "minimize",
+            direction="maximize" if METRICS[metric].better == "higher" else "minimize",
             load_if_exists=True,
         )
         begun = [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]

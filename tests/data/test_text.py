@@ -16,6 +16,7 @@ from gan_jax.data.sources import text_file
 from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Wasserstein
+from gan_jax.metrics import bleu
 from gan_jax.networks import text as networks
 from gan_jax.penalties import GradientPenalty
 from gan_jax.training.outcome import Outcome
@@ -248,9 +249,22 @@ def test_it_is_evaluated_by_its_ngrams_and_words(run):
         name = f"ngram_divergence_{order}"
         assert 0 <= values["real", name] < values["ema", name] <= 1
     assert values["real", "known_words"] == 1
+    assert values["ema", "bleu"] < values["real", "bleu"] <= 1
+    # The text repeats itself, so that held-out windows are in the training part as well.
+    assert (values["real", "longest_copy"], values["real", "copied_whole"]) == (LENGTH, 1)
+    assert values["ema", "longest_copy"] < LENGTH
+    assert {("real", "self_bleu"), ("raw", "distinct_ngrams")} <= set(values)
     assert {"classifier_score", "good_share"} & {name for _, name in values} == set()
     assert not any("good_share" in line for line in said)
     assert run.directory.best.is_dir()
+
+
+def test_without_sacrebleu_its_metrics_are_left_out(run, monkeypatch):
+    monkeypatch.setattr(bleu, "installed", lambda: False)
+    said = []
+    found = evaluate_runs([run.directory.path], 40, announce=said.append)
+    assert not {"bleu", "self_bleu"} & {row["metric"] for row in found.rows}
+    assert "left out: bleu, self_bleu: needs sacrebleu: pip install 'gan_jax[text]'" in said
 
 
 def test_the_networks_of_the_data_must_fit(data, capsys, tmp_path):

@@ -6,7 +6,7 @@ from gan_jax.evaluation.feature_sets import gather
 from gan_jax.evaluation.measure import Sides, measure, unavailable
 from gan_jax.features.network import Extracted
 from gan_jax.metrics import frechet, neighbours
-from gan_jax.metrics.names import BETTER, OF_ONE_KIND
+from gan_jax.metrics.names import METRICS, OF_ONE_KIND
 
 
 def extracted(count, seed, classes=4):
@@ -26,7 +26,7 @@ INTENDED = np.arange(300) % 4
 
 def test_everything_is_measured_where_everything_is_there():
     measured = measure(Sides(GENERATED, TRAINING, HELD_OUT, INTENDED))
-    assert set(measured) == set(BETTER) - set(OF_ONE_KIND)
+    assert set(measured) == set(METRICS) - set(OF_ONE_KIND)
     estimate = frechet.estimate(GENERATED.kept.features, TRAINING.moments)
     assert measured["frechet_distance"] == (estimate, 300, 200)
     labels = GENERATED.kept.probabilities.argmax(1)
@@ -72,7 +72,7 @@ def test_samples_that_copy_a_training_example_are_memorised():
 )
 def test_metrics_that_lack_something_are_left_out_and_named(sides, missing):
     assert set(unavailable(sides)) == missing | set(OF_ONE_KIND)
-    assert set(measure(sides)) == set(BETTER) - missing - set(OF_ONE_KIND)
+    assert set(measure(sides)) == set(METRICS) - missing - set(OF_ONE_KIND)
 
 
 @pytest.mark.parametrize("few", ["samples", "real examples"])
@@ -92,7 +92,7 @@ def test_metrics_of_too_few_examples_are_left_out_and_named(few, count, missing)
         sides = Sides(feature_set(count, 0), enough, enough)
     found = unavailable(sides)
     assert set(found) == missing | {"intended_accuracy", *OF_ONE_KIND}
-    assert set(measure(sides)) == set(BETTER) - missing - {"intended_accuracy", *OF_ONE_KIND}
+    assert set(measure(sides)) == set(METRICS) - missing - {"intended_accuracy", *OF_ONE_KIND}
 
 
 def test_only_what_is_asked_for_is_measured():

@@ -17,7 +17,7 @@ from gan_jax.evaluation import references, rows
 from gan_jax.evaluation.of_runs import evaluate_data, evaluate_runs
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.metrics import frechet
-from gan_jax.metrics.names import BETTER, OF_ONE_KIND
+from gan_jax.metrics.names import METRICS, OF_ONE_KIND
 from gan_jax.runs import checkpoints
 from gan_jax.sampling import samples
 from gan_jax.training.train import train
@@ -100,7 +100,7 @@ def test_rows_of_runs_with_the_same_seed_fit_in_one_file(run, tmp_path):
 def test_rows_name_what_the_values_hold_for_and_go_to_the_run(run):
     found, said = evaluated(run)
     assert read_rows(run / "evaluation.jsonl") == list(found.rows)
-    wanted = set(BETTER) - {"intended_accuracy", *OF_ONE_KIND}
+    wanted = set(METRICS) - {"intended_accuracy", *OF_ONE_KIND}
     measured = {(row["parameters"], row["metric"]) for row in found.rows}
     of_real = {("real", name) for name in wanted - {"score_ratio", "memorisation"}}
     assert measured == {(of, name) for of in ("ema", "raw") for name in wanted} | of_real

@@ -8,7 +8,8 @@ from gan_jax.features import TokenCounts
 from gan_jax.features.token_counts import words_of
 
 SYMBOLS = (*"abcd e", "\ufffd")
-NETWORK = TokenCounts(SYMBOLS, frozenset({"ab", "cad"}))
+TRAINING = bytes(SYMBOLS.index(letter) for letter in "ab cad e dadada")
+NETWORK = TokenCounts(SYMBOLS, TRAINING, frozenset({"ab", "cad"}))
 
 
 def tokens(*lines):
@@ -29,7 +30,7 @@ def test_words_that_the_window_cuts_and_single_letters_do_not_count():
 
 
 def test_where_all_words_are_known_none_are_counted():
-    assert TokenCounts(SYMBOLS, frozenset()).extract(tokens("ab c")).known_words is None
+    assert TokenCounts(SYMBOLS, TRAINING, frozenset()).extract(tokens("ab c")).known_words is None
 
 
 def test_words_have_letters_of_any_script_and_apostrophes():
@@ -46,18 +47,24 @@ def test_words_have_letters_of_any_script_and_apostrophes():
 
 def test_of_very_many_symbols_some_share_a_feature():
     symbols = tuple(map(str, range(2500)))
-    found = TokenCounts(symbols, frozenset()).extract(np.array([[3, 1003, 2003, 4]], np.uint16))
+    network = TokenCounts(symbols, np.arange(9, dtype=np.uint16).tobytes(), frozenset())
+    found = network.extract(np.array([[3, 1003, 2003, 4]], np.uint16))
     assert found.features.shape == (1, 1000)
     assert (found.features[0, 3], found.features[0, 4]) == (0.75, 0.25)
 
 
-def test_the_hash_is_of_symbols_and_words():
+def test_the_longest_copies_are_counted():
+    found = NETWORK.extract(tokens("ab c", "bbbb", "dcad"))
+    np.testing.assert_array_equal(found.longest_copies, [4, 1, 3])
+
+
+def test_the_hash_is_of_symbols_and_training_text():
     others = [
-        TokenCounts(SYMBOLS[::-1], NETWORK.words),
-        TokenCounts(SYMBOLS, frozenset({"ab"})),
+        TokenCounts(SYMBOLS[::-1], TRAINING, NETWORK.words),
+        TokenCounts(SYMBOLS, TRAINING[1:], NETWORK.words),
     ]
     assert len({network.sha256() for network in (NETWORK, *others)}) == 3
-    assert NETWORK.sha256() == TokenCounts(SYMBOLS, frozenset({"cad", "ab"})).sha256()
+    assert NETWORK.sha256() == TokenCounts(SYMBOLS, TRAINING, NETWORK.words).sha256()
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((3, 4), np.float32), np.zeros((3, 4, 7), np.uint8)])

@@ -98,6 +98,32 @@ def test_what_are_no_windows_is_refused(generated, real, message):
         ngrams.divergences(generated, real)
 
 
+def test_distinct_ngrams_are_counted_over_all_samples():
+    windows = np.array([[0, 1, 0, 1], [0, 1, 2, 3], [0, 1, 0, 1]])
+    assert ngrams.distinct(windows, 1).value == 4 / 12
+    assert ngrams.distinct(windows, 2).value == 4 / 9
+    assert ngrams.distinct(windows, 4).value == 2 / 3
+    with pytest.raises(RequestError, match="at least two windows"):
+        ngrams.distinct(windows[:1])
+
+
+def test_the_interval_of_distinct_ngrams_is_that_of_the_jackknife():
+    windows = chain(np.random.default_rng(5), 60, 8, stay=0.6)
+    found = ngrams.distinct(windows, 4)
+    without = [ngrams.distinct(np.delete(windows, i, axis=0), 4).value for i in range(60)]
+    deviation = np.sqrt(59 / 60 * np.sum((without - np.mean(without)) ** 2))
+    assert found.high - found.value == pytest.approx(1.96 * deviation, rel=1e-3)
+
+
+def test_the_interval_holds_the_mean_of_distinct_ngrams():
+    def estimate(random):
+        return ngrams.distinct(chain(random, 200, 8, stay=0.6), 6)
+
+    random = np.random.default_rng(6)
+    mean = np.mean([estimate(random).value for _ in range(300)])
+    assert share_covering(mean, estimate) > 0.9
+
+
 def test_known_words_are_counted_over_all_samples():
     found = ngrams.known_words(np.array([[1, 1], [0, 3], [2, 4]]))
     assert found.value == 3 / 8
