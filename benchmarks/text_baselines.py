@@ -10,10 +10,10 @@ smoothed.
 The network is a gated recurrent unit (Cho et al., 2014) that learns to predict each character of a
 window from those before it, with fewer parameters than the generator of
 experiments/shakespeare_wgan_gp.py, whose data these are. Scores are those of `gan-jax evaluate`;
-the last row is of windows from the training part.
+the last rows are of training and held-out text.
 """
 
-import argparse
+import csv
 import functools
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -23,12 +23,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tyro
 
 from gan_jax.data import text
-from gan_jax.metrics import ngrams
+from gan_jax.evaluation.feature_sets import gather
+from gan_jax.evaluation.measure import Sides, measure
+from gan_jax.evaluation.references import reference
+from gan_jax.metrics.names import NGRAM_DIVERGENCES
+from gan_jax.runs import load
+from gan_jax.sampling import draw as draw_samples
 
 ORDERS, TEMPERATURES = (0, 1, 2, 3, 4, 5, 6), (0.5, 0.7, 0.85, 1.0, 1.2)
-VOCABULARY, LENGTH, REAL = 66, 32, 10_000
+VOCABULARY, LENGTH = 66, 32
+METRICS = (
+    *NGRAM_DIVERGENCES,
+    "known_words",
+    "bleu",
+    "self_bleu",
+    "distinct_ngrams",
+    "longest_copy",
+    "copied_whole",
+)
 START = VOCABULARY  # the token before the first of a window
 
 
@@ -122,36 +137,87 @@ def draw(params: dict, key: jax.Array, count: int, temperature: float) -> jax.Ar
     return jax.lax.scan(step, start, jax.random.split(key, LENGTH))[1].T
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=4000, help="of training the network")
-    given = parser.parse_args()
-    data = text.characters(given.file, VOCABULARY, LENGTH)
+def main(
+    file: Path,
+    *,
+    runs: tuple[Path, ...] = (),
+    samples: int = 2000,
+    steps: int = 4000,
+    out: Path | None = None,
+    plot: Path | None = None,
+) -> None:
+    """Prints a table, and writes it to a file or draws it.
+
+    Args:
+        file: the text.
+        runs: directories of trained runs on the same text, for rows of their own, in groups of
+            equal names but for the last part.
+        samples: windows from each model.
+        steps: of training the network.
+        out: .csv file for the table.
+        plot: .png file for a plot of quality and diversity.
+    """
+    data = text.characters(file, VOCABULARY, LENGTH)
     random = np.random.default_rng(0)
-    training, apart = data.load().sample, data.held_out().load().sample
-    real = apart[random.permutation(len(apart))[:REAL]]
     network = data.features()
+    training, held_out = (reference(of.load().sample, network) for of in (data, data.held_out()))
+    rows: list[dict[str, str | float]] = []
 
     def show(name: str, windows: np.ndarray) -> None:
-        found = [estimate.value for estimate in ngrams.divergences(windows, real)]
-        known = ngrams.known_words(network.extract(windows).known_words)
-        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in found)} | {known.value:.1%} |")
+        sides = Sides(gather([network.extract(windows)]), training, held_out)
+        values = {key: found.estimate.value for key, found in measure(sides, METRICS).items()}
+        rows.append({"model": name} | values)
+        cells = " | ".join(f"{values[metric]:.3g}" for metric in METRICS)
+        print(f"| {name} | {cells} |", flush=True)
 
-    header = ["model", *(f"{order}-grams" for order in range(1, 7)), "known words"]
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    tokens = training[:: LENGTH // data.stride].ravel()
+    print(f"| model | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 1)}")
+    tokens = data.load().sample[:: LENGTH // data.stride].ravel()
     for order in ORDERS:
         for temperature in TEMPERATURES:
-            drawn = Model(tokens, order, temperature).draw(random, given.samples)
+            drawn = Model(tokens, order, temperature).draw(random, samples)
             show(f"order {order}, temperature {temperature:g}", drawn)
-    params = train(training, given.steps)
+    params = train(data.load().sample, steps)
     for temperature in TEMPERATURES:
-        drawn = draw(params, jax.random.key(1), given.samples, temperature)
+        drawn = draw(params, jax.random.key(1), samples, temperature)
         show(f"network, temperature {temperature:g}", np.asarray(drawn, tokens.dtype))
-    show("training text", training[random.permutation(len(training))[: given.samples]])
+    for path in runs:
+        run = load(path)
+        drawn = data.to_stored(draw_samples(run.experiment, run.state, samples))
+        show(f"{path.parent.name}, {path.name}", drawn)
+    for name, each in (("training text", training), ("held-out text", held_out)):
+        show(name, each.first(samples).tokens)
+    if out:
+        with out.open("w", encoding="utf-8", newline="") as opened:
+            writer = csv.DictWriter(opened, ["model", *METRICS], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    if plot:
+        draw_plot(rows, plot)
+
+
+def draw_plot(rows: list[dict[str, str | float]], path: Path) -> None:
+    """Draws each family of models as a line over its temperatures, and each run as a point."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 5))
+    families: dict[str, list] = {}
+    for row in rows:
+        families.setdefault(str(row["model"]).partition(",")[0], []).append(row)
+    for name, members in families.items():
+        if name == "order 0":
+            continue
+        points = [[row[metric] for row in members] for metric in ("self_bleu", "bleu")]
+        axes.plot(*points, marker="o", markersize=4, label=name)
+        for row in members:
+            if "temperature" in str(row["model"]) and name == "network":
+                label = str(row["model"]).rpartition(" ")[2]
+                axes.annotate(label, (row["self_bleu"], row["bleu"]), fontsize=7)
+    axes.set_xlabel("self-BLEU-5: lower is more diverse")
+    axes.set_ylabel("BLEU-5 beside held-out text: higher is better")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

@@ -1,0 +1,39 @@
+"""Shakespeare, character by character, by a generator that draws each of them.
+
+    gan-jax train experiments/shakespeare_gumbel.py --data.path input.txt
+
+The data are those of `shakespeare_wgan_gp.py`. A recurrent network writes one character after the
+other, and its draws have the gradient of the Gumbel-softmax, whose temperature falls over the run.
+Samples are one-hot as examples are, so the loss and its penalties are those of images: the
+relativistic pairing loss with R1 and R2 (Huang et al., 2024).
+
+Not measured yet.
+"""
+
+import dataclasses
+
+from shakespeare_wgan_gp import LENGTH, VOCABULARY
+from shakespeare_wgan_gp import experiment as base
+
+from gan_jax.losses import RelativisticPairing
+from gan_jax.networks import recurrent_text
+from gan_jax.optimizers import Adam, Schedule
+from gan_jax.penalties import R1, R2
+
+STEPS = 10_000
+adam = Adam(2e-4, b1=0.0, b2=0.99)
+
+experiment = dataclasses.replace(
+    base,
+    generator=recurrent_text.Generator(
+        VOCABULARY, LENGTH, temperature=Schedule("linear", STEPS, end=0.2)
+    ),
+    latent_size=128 + LENGTH * VOCABULARY,
+    loss=RelativisticPairing(),
+    penalties=(R1(1.0), R2(1.0)),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    discriminator_steps=1,
+    ema_decay=0.999,
+    steps=STEPS,
+)
