@@ -139,6 +139,7 @@ def draw(params: dict, key: jax.Array, count: int, temperature: float) -> jax.Ar
 
 def main(
     file: Path,
+    /,
     *,
     runs: tuple[Path, ...] = (),
     samples: int = 2000,

@@ -13,8 +13,9 @@ kernel must vary over the same mesh axes (`jax.lax.pcast`).
 
 On GPU and TPU these are XLA's own convolutions. On CPU, each contraction takes the form with the
 least estimated cost, which depends on shapes alone: in the Fourier domain (`gan_jax.ops.fourier`),
-as a product with patches (`gan_jax.ops.patches`), or as XLA's convolution with its operands in the
-one layout that is fast in loops too. `benchmarks/pieces.py` measures what this rule loses.
+as products of small tiles (`gan_jax.ops.winograd`), as a product with patches
+(`gan_jax.ops.patches`), or as XLA's convolution with its operands in the one layout that is fast in
+loops too. `benchmarks/pieces.py` measures what this rule loses.
 """
 
 import math
@@ -28,7 +29,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gan_jax.common.errors import RequestError
-from gan_jax.ops import fourier, patches
+from gan_jax.ops import fourier, patches, winograd
 from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
 
 Convolve = Callable[..., Array]
@@ -170,10 +171,13 @@ def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -
 
 
 def _down_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
+    batch, _, coarse_channels = sizes
     direct = _direct_cost(geometry, *sizes, geometry.fine)
+    coarse = batch * math.prod(geometry.coarse) * coarse_channels
     return {
-        _native_down: direct + 50 * patches.size(geometry, *sizes[:2]),
+        _native_down: 1.3 * direct + 14 * patches.size(geometry, *sizes[:2]) + 60 * coarse,
         fourier.down: fourier.cost(geometry, *sizes),
+        winograd.down: winograd.cost(geometry, *sizes),
     }
 
 
@@ -182,8 +186,9 @@ def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     direct = _direct_cost(geometry, *sizes, geometry.coarse)
     dilated = batch * math.prod(geometry.fine) * coarse_channels
     return {
-        _native_up: direct + 50 * dilated,
+        _native_up: 0.6 * direct + 330 * dilated,
         fourier.up: fourier.cost(geometry, *sizes),
+        winograd.up: winograd.cost_up(geometry, *sizes),
         patches.up: patches.cost(geometry, *sizes),
     }
 
@@ -191,9 +196,10 @@ def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
 def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     direct = _direct_cost(geometry, *sizes, geometry.fine)
     return {
-        # With the coarse map as its kernel, XLA's convolution strides through all patches per tap.
-        _native_filter: direct + 500 * patches.size(geometry, *sizes[:2]),
+        # XLA convolves with the coarse map as the kernel, and the channels as the batch.
+        _native_filter: 2 * direct * (1 + 5 / sizes[1]),
         fourier.filter_gradient: fourier.cost(geometry, *sizes),
+        winograd.filter_gradient: winograd.cost(geometry, *sizes),
         patches.filter_gradient: patches.cost(geometry, *sizes),
     }
 

@@ -1,0 +1,79 @@
+"""Every contraction of tiles against the definition, in one part and in several."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_jax.ops import winograd
+from gan_jax.ops.geometry import convolution, transposed_convolution
+from tests.ops.trilinear import operands, trilinear
+
+GEOMETRIES = st.builds(
+    lambda family, size, kernel: family(size, kernel, 1),
+    st.sampled_from([convolution, transposed_convolution]),
+    st.tuples(st.integers(1, 11), st.integers(1, 11)),
+    st.tuples(st.integers(1, winograd.MOST_TAPS), st.integers(1, winograd.MOST_TAPS)),
+)
+SOME = [
+    convolution((9, 6), (3, 3), 1),
+    convolution((12, 1), (5, 1), 1),
+    transposed_convolution((5, 3), (4, 2), 1),
+]
+
+
+def assert_equals_the_definition(geometry):
+    fine, filters, coarse = operands(geometry)
+    expected = trilinear(geometry, fine, filters, coarse)
+    with jax.enable_x64(True):
+        measured = (
+            winograd.down(geometry, fine, filters),
+            winograd.up(geometry, coarse, filters),
+            winograd.filter_gradient(geometry, fine, coarse),
+        )
+        for one, two in zip(measured, expected, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("part_bytes", [0, winograd.PART_BYTES], ids=["in parts", "whole"])
+@pytest.mark.parametrize("geometry", SOME, ids=str)
+def test_contractions_equal_their_definition(geometry, part_bytes, monkeypatch):
+    monkeypatch.setattr(winograd, "PART_BYTES", part_bytes)
+    assert_equals_the_definition(geometry)
+
+
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
+@given(GEOMETRIES)
+def test_contractions_of_any_shape_equal_their_definition(geometry):
+    assert_equals_the_definition(geometry)
+
+
+@pytest.mark.parametrize("taps", range(1, winograd.MOST_TAPS + 1))
+@pytest.mark.parametrize("tile", range(1, winograd.TILE + 1))
+def test_single_precision_is_kept(tile, taps):
+    """The most by which rounding can grow along an axis."""
+    axis = winograd._axis(tile, taps)
+    assert len(axis.fine) == tile + taps - 1  # products
+    grown = np.einsum("rp,ra,ri->pai", *map(np.abs, axis)).max()
+    assert grown < 60
+
+
+def test_parts_are_as_few_as_fit():
+    geometry = convolution((32, 32), (3, 3), 1)
+    size = 4 * 36 * 64 * 64  # bytes of the spectrum of one map of 64 channels, in 8 x 8 tiles
+    for batch in (1, 6, 64):
+        parts = winograd._parts(geometry, batch, 64)
+        assert batch % parts == 0
+        assert size * batch / parts <= winograd.PART_BYTES
+    assert winograd._parts(geometry, 6, 64) == 1
+    assert winograd._parts(geometry, 64, 64) == 16
+
+
+def test_other_geometries_are_left_to_others():
+    for size, kernel, stride in (((8, 8), 3, 2), ((8, 8), 6, 1), ((8, 8), 1, 1)):
+        geometry = convolution(size, (kernel, kernel), stride)
+        assert winograd.cost(geometry, 4, 3, 2) == winograd.cost_up(geometry, 4, 3, 2) == math.inf
