@@ -46,6 +46,7 @@ PEERS = {  # name: the distribution it needs
 }
 NO_SECOND_DERIVATIVES = "compiled"  # torch.compile refuses to differentiate twice
 NO_PENALTY_WRITTEN = "Keras, JAX"
+WITH_ALL_NETWORKS = (OURS, "PyTorch, eager", "PyTorch, eager, channels last")
 SAMPLES = 10_000
 STEPS_PER_TURN = 5  # about as many as `gan-jax train` has in one call
 
@@ -124,22 +125,32 @@ def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> 
     """Measures one case and prints its table; `pythons` gives the interpreter of each peer."""
     shape = CASES[case]
     names = list(pythons)
+    if shape.networks != "dcgan":
+        names = [n for n in names if n in WITH_ALL_NETWORKS]
     if shape.r1_weight:
         names = [n for n in names if NO_SECOND_DERIVATIVES not in n and n != NO_PENALTY_WRITTEN]
     with tempfile.TemporaryDirectory() as folder:
         batch = Path(folder) / "batch.npy"
-        data = images.mnist_sample(size=shape.size, channels=shape.channels)
-        np.save(batch, data.batch(0, 0, shape.batch)["sample"])
+        if shape.networks == "dcgan":
+            data = images.mnist_sample(size=shape.size, channels=shape.channels)
+            np.save(batch, data.batch(0, 0, shape.batch)["sample"])
+        else:
+            np.save(batch, shape.stored())
         workers: dict[str, Worker] = {}
         try:
             for name in names:
                 print(f"building {name}", file=sys.stderr)
                 workers[name] = Worker(name, case, batch, pythons[name])
+            parameters = {name: int(worker.ask("parameters")) for name, worker in workers.items()}
+            if len(set(parameters.values())) > 1:
+                sys.exit(f"{case}: the networks are not the same: {parameters} parameters")
             seconds = take_turns(workers, f"train {STEPS_PER_TURN}", rounds)
             seconds = {n: [s / STEPS_PER_TURN for s in times] for n, times in seconds.items()}
             memory = {name: worker.ask("memory") for name, worker in workers.items()}
-            print(f"{case}: {step_operations(shape) / 1e9:.1f} GFLOP a step by hand count\n")
-            show(seconds, step_operations(shape), memory, {n: w.built for n, w in workers.items()})
+            operations = step_operations(shape)
+            counted = f", {operations / 1e9:.1f} GFLOP a step by hand count" if operations else ""
+            print(f"{case}: {parameters[OURS]:,} parameters{counted}\n")
+            show(seconds, memory, {n: w.built for n, w in workers.items()}, operations)
             if sampling:
                 print(f"{SAMPLES} samples\n")
                 take_turns(workers, f"sample {SAMPLES}", 1)  # compiles
@@ -161,23 +172,25 @@ def take_turns(workers: dict[str, Worker], question: str, rounds: int) -> dict[s
 
 def show(
     seconds: dict[str, list[float]],
-    operations: float | None = None,
     memory: dict[str, float] | None = None,
     built: dict[str, float] | None = None,
+    operations: float | None = None,
 ) -> None:
     """Prints a table in Markdown, the fastest first."""
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     header = ["", "median ms", "min to max", "gan_jax's time / this"]
-    header += ["GFLOP/s", "peak MiB", "built in s"] if operations else []
+    header += ["peak MiB", "built in s"] if memory else []
+    header += ["GFLOP/s"] if operations else []
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
     for name in sorted(medians, key=medians.get):
         times = seconds[name]
         ratio = statistics.median(o / t for o, t in zip(seconds[OURS], times, strict=True))
         cells = [name, f"{1e3 * medians[name]:.0f}"]
         cells += [f"{1e3 * min(times):.0f} to {1e3 * max(times):.0f}", f"{ratio:.2f}"]
+        if memory:
+            cells += [f"{memory[name]:.0f}", f"{built[name]:.1f}"]
         if operations:
-            rate = operations / medians[name] / 1e9
-            cells += [f"{rate:.0f}", f"{memory[name]:.0f}", f"{built[name]:.1f}"]
+            cells += [f"{operations / medians[name] / 1e9:.0f}"]
         print("| " + " | ".join(cells) + " |")
     print(flush=True)
 

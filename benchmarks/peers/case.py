@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 LATENT = 100
 WIDTH = 64
 KERNEL = 5 * 5
+VOCABULARY, LENGTH = 66, 32  # of the character GAN
 
 
 @dataclass(frozen=True)
 class Case:
-    """The reference recipe at one batch size and image shape.
+    """The reference recipe at one batch size and image shape, or one step with other networks.
 
     Attributes:
-        batch: images in a batch.
+        batch: examples in a batch.
         size: height and width of an image.
         channels: of an image.
         r1_weight: gamma of the R1 penalty; 0 is none.
@@ -24,6 +27,15 @@ class Case:
     size: int = 28
     channels: int = 1
     r1_weight: float = 0.0
+    networks: Literal["dcgan", "resnet", "r3gan", "text"] = "dcgan"
+    discriminator_steps: int = 1
+
+    def stored(self) -> np.ndarray:
+        """Random examples of one step as data sets store them, where networks are not the DCGAN."""
+        random, count = np.random.default_rng(0), self.batch * self.discriminator_steps
+        if self.networks == "text":
+            return random.integers(VOCABULARY, size=(count, LENGTH), dtype=np.uint8)
+        return random.integers(256, size=(count, self.size, self.size, 3), dtype=np.uint8)
 
 
 CASES = {
@@ -32,6 +44,9 @@ CASES = {
     "3 channels": Case(channels=3),
     "32 x 32 RGB, batch 128": Case(batch=128, size=32, channels=3),
     "with R1": Case(r1_weight=10.0),
+    "SNGAN, width 64": Case(batch=64, size=32, channels=3, networks="resnet"),
+    "R3GAN": Case(batch=64, size=32, channels=3, networks="r3gan"),
+    "character GAN": Case(batch=64, networks="text", discriminator_steps=5),
 }
 
 
@@ -40,15 +55,19 @@ class Peer(NamedTuple):
 
     Attributes:
         train: trains for the given number of steps on the batch it was built with.
-        sample: draws the given number of images in inference mode.
+        sample: draws the given number of samples in inference mode.
+        parameters: how many numbers both networks have to learn.
     """
 
     train: Callable[[int], object]
     sample: Callable[[int], object]
+    parameters: int
 
 
-def step_operations(case: Case) -> float:
+def step_operations(case: Case) -> float | None:
     """Returns the floating-point operations of one step's matrix products and convolutions.
+
+    None where networks are not the DCGAN's.
 
     For each layer, the forward pass, the gradient with respect to its input and that with respect
     to its weights cost the same. The generator needs all three, except that its first layer needs
@@ -57,6 +76,8 @@ def step_operations(case: Case) -> float:
     the generator's loss, the gradients of the inputs once more. R1 adds for each layer the gradient
     of the input and the two gradients of that.
     """
+    if case.networks != "dcgan":
+        return None
     quarter, half = (case.size // 4) ** 2, (case.size // 2) ** 2
     generator = (
         2 * LATENT * quarter * 4 * WIDTH

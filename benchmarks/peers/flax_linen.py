@@ -119,4 +119,5 @@ def build(case: Case, batch: np.ndarray) -> Peer:
             parts.append(np.asarray(infer(state[0], state[1], z)))
         return np.concatenate(parts)[:count]
 
-    return Peer(train, sample)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves((g_params, d_params)))
+    return Peer(train, sample, parameters)

@@ -92,7 +92,11 @@ def build_tensorflow(case: Case, batch: np.ndarray) -> Peer:
             step(real)
 
     infer = tf.function(lambda z: generator(z, training=False))
-    return Peer(train, lambda count: _sample(count, lambda z: infer(tf.constant(z)).numpy()))
+
+    def sample(count: int) -> np.ndarray:
+        return _sample(count, lambda z: infer(tf.constant(z)).numpy())
+
+    return Peer(train, sample, _parameters(generator, discriminator))
 
 
 def build_jax(case: Case, batch: np.ndarray) -> Peer:
@@ -161,7 +165,11 @@ def build_jax(case: Case, batch: np.ndarray) -> Peer:
     def sample(count: int) -> np.ndarray:
         return _sample(count, lambda z: np.asarray(infer(weights[0], others[0], z)))
 
-    return Peer(train, sample)
+    return Peer(train, sample, _parameters(*players))
+
+
+def _parameters(*players: keras.Model) -> int:
+    return sum(int(np.prod(v.shape)) for player in players for v in player.trainable_variables)
 
 
 def _sample(count, infer):

@@ -5,31 +5,72 @@ import numpy as np
 
 from gan_jax import gan
 from gan_jax.data import images
+from gan_jax.data import text as text_data
 from gan_jax.experiment import Experiment
-from gan_jax.networks import dcgan
-from gan_jax.penalties import R1
+from gan_jax.losses import Hinge, RelativisticPairing, Wasserstein
+from gan_jax.networks import dcgan, r3gan, resnet, text
+from gan_jax.optimizers import Adam
+from gan_jax.penalties import R1, R2, GradientPenalty
 from gan_jax.runtime import devices
 from gan_jax.sampling import samples
 from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
-from peers.case import Case, Peer
+from peers.case import LENGTH, VOCABULARY, WIDTH, Case, Peer
 
 
-def build(case: Case, batch: np.ndarray) -> Peer:
-    experiment = Experiment(
-        generator=dcgan.Generator(image_size=case.size, image_channels=case.channels),
-        discriminator=dcgan.Discriminator(),
-        data=images.mnist_sample(size=case.size, channels=case.channels),
-        penalties=(R1(case.r1_weight),) if case.r1_weight else (),
+def experiment_of(case: Case) -> Experiment:
+    """Returns what the case trains."""
+    if case.networks == "dcgan":
+        return Experiment(
+            generator=dcgan.Generator(image_size=case.size, image_channels=case.channels),
+            discriminator=dcgan.Discriminator(),
+            data=images.mnist_sample(size=case.size, channels=case.channels),
+            penalties=(R1(case.r1_weight),) if case.r1_weight else (),
+            batch_size=case.batch,
+            steps=1,
+        )
+    if case.networks == "resnet":
+        parts = {
+            "generator": resnet.Generator(WIDTH),
+            "discriminator": resnet.Discriminator(WIDTH),
+            "loss": Hinge(),
+        }
+    elif case.networks == "r3gan":
+        parts = {
+            "generator": r3gan.Generator(),
+            "discriminator": r3gan.Discriminator(),
+            "loss": RelativisticPairing(),
+            "penalties": (R1(1.0), R2(1.0)),
+        }
+    else:
+        parts = {
+            "generator": text.Generator(VOCABULARY, LENGTH, WIDTH),
+            "discriminator": text.Discriminator(WIDTH),
+            "loss": Wasserstein(),
+            "penalties": (GradientPenalty(10.0),),
+            "data": text_data.characters("never read", VOCABULARY, LENGTH),
+        }
+    adam = Adam(1e-4, b1=0.0, b2=0.9)
+    return Experiment(
+        **{"data": images.mnist_sample(size=case.size, channels=case.channels)} | parts,
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
+        update_order="alternating",
+        discriminator_steps=case.discriminator_steps,
         batch_size=case.batch,
         steps=1,
     )
+
+
+def build(case: Case, batch: np.ndarray) -> Peer:
+    experiment = experiment_of(case)
     devices.configure()
     plan = make_plan("map", 1, case.batch)
     states = plan.stack([jax.jit(gan.init, static_argnums=(0, 1))(experiment, 0)])
-    pixels = np.round((batch + 1) * 127.5).astype(np.uint8)
-    pool = jax.device_put({"sample": pixels, "label": None}, devices.replicated(plan.mesh))
-    positions = np.tile(np.arange(case.batch, dtype=np.int32), (1, 8, 1))
+    if case.networks == "dcgan":
+        batch = np.round((batch + 1) * 127.5).astype(np.uint8)
+    pool = jax.device_put({"sample": batch, "label": None}, devices.replicated(plan.mesh))
+    positions = np.tile(np.arange(len(batch), dtype=np.int32), (1, 8, 1))
 
     def train(steps: int) -> None:
         nonlocal states
@@ -47,4 +88,5 @@ def build(case: Case, batch: np.ndarray) -> Peer:
     def sample(count: int) -> np.ndarray:
         return samples.draw(experiment, jax.tree.map(lambda leaf: leaf[0], states), count)
 
-    return Peer(train, sample)
+    players = states.generator.params, states.discriminator.params
+    return Peer(train, sample, sum(leaf.size for leaf in jax.tree.leaves(players)))

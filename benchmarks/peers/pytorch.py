@@ -4,6 +4,8 @@ Both gradients come from one forward pass, each with respect to its own player's
 when compiled, the backward passes compute the others too.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch._functorch.config
@@ -83,14 +85,17 @@ def build(case: Case, batch: np.ndarray, *, compiled: bool, channels_last: bool)
         for _ in range(steps):
             step()
 
-    def sample(count: int) -> np.ndarray:
-        generator.eval()
-        with torch.inference_mode():
-            parts = [
-                generate(torch.randn(SAMPLED_TOGETHER, LATENT)).permute(0, 2, 3, 1).numpy()
-                for _ in range(0, count, SAMPLED_TOGETHER)
-            ]
-        generator.train()
-        return np.concatenate(parts)[:count]
+    parameters = sum(p.numel() for player in players for p in player.parameters())
+    return Peer(train, lambda count: sampled(count, generator, generate), parameters)
 
-    return Peer(train, sample)
+
+def sampled(count: int, generator: nn.Module, generate: Callable | None = None) -> np.ndarray:
+    """Draws samples in inference mode, by the compiled form of the generator if there is one."""
+    generator.eval()
+    with torch.inference_mode():
+        parts = [
+            (generate or generator)(torch.randn(SAMPLED_TOGETHER, LATENT)).movedim(1, -1).numpy()
+            for _ in range(0, count, SAMPLED_TOGETHER)
+        ]
+    generator.train()
+    return np.concatenate(parts)[:count]

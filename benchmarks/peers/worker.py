@@ -2,8 +2,8 @@
 
     python benchmarks/peers/worker.py PEER CASE BATCH.npy
 
-Reads lines "train STEPS", "sample COUNT" and "memory" and writes a line for each: seconds, or the
-peak of resident memory in MiB since the process was ready.
+Reads lines "train STEPS", "sample COUNT", "memory" and "parameters" and writes a line for each:
+seconds, the peak of resident memory in MiB since the process was ready, or how many there are.
 """
 
 import os
@@ -35,6 +35,10 @@ def build(name: str, case: Case, batch: np.ndarray) -> Peer:
 
         make = keras_models.build_jax if name.endswith("JAX") else keras_models.build_tensorflow
         return make(case, batch)
+    if case.networks != "dcgan":
+        from peers import pytorch_steps
+
+        return pytorch_steps.build(case, batch, channels_last="last" in name)
     from peers import pytorch
 
     compiled, last = "compiled" in name, "last" in name
@@ -59,6 +63,9 @@ def main() -> None:
             status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
             (peak,) = [int(row.split()[1]) for row in status if row.startswith("VmHWM")]
             print(peak / 1024, file=answers, flush=True)
+            continue
+        if command == "parameters":
+            print(peer.parameters, file=answers, flush=True)
             continue
         act = peer.train if command == "train" else peer.sample
         start = time.perf_counter()

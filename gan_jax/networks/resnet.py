@@ -71,7 +71,7 @@ class Generator(nn.Module):
             y = _convolved(_doubled(y), self.width, self.spectral, training)
             y = nn.relu(normalise(self.classes)(y, condition, training=training))
             y = _convolved(y, self.width, self.spectral, training)
-            x = y + _projected(_doubled(x), self.width, self.spectral, training)
+            x = y + _doubled(_projected(x, self.width, self.spectral, training))
         x = nn.relu(normalise()(x, training=training))
         last = functools.partial(Conv, self.image_channels, 3)
         return nn.tanh(Spectral(last, self.spectral)(x, training=training))
@@ -136,7 +136,7 @@ class Discriminator(nn.Module):
         for halving in (True, False, False):
             y = convolved(nn.relu(normalised(x)))
             y = convolved(nn.relu(normalised(y)))
-            x = _halved(y) + _halved(projected(x)) if halving else x + y
+            x = _halved(y) + projected(_halved(x)) if halving else x + y
         features = nn.relu(x).sum(axis=(1, 2))
         dense = functools.partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform())
         one = functools.partial(dense, 1)
@@ -181,7 +181,10 @@ def _convolved(x: Array, features: int, spectral: bool, training: bool) -> Array
 
 
 def _projected(x: Array, features: int, spectral: bool, training: bool) -> Array:
-    """The skip connection of a block: a 1 x 1 convolution, as a dense layer over channels."""
+    """The skip connection of a block: a 1 x 1 convolution, as a dense layer over channels.
+
+    It commutes with doubling and halving, so it is applied to the smaller map.
+    """
     dense = functools.partial(nn.Dense, features, kernel_init=nn.initializers.glorot_uniform())
     return Spectral(dense, spectral)(x, training=training)
 
