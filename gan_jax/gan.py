@@ -15,7 +15,9 @@ from gan_jax import logit_averages
 from gan_jax.common.nesting import nested
 from gan_jax.experiment import Experiment
 
-Batch = dict[str, Any]  # {"sample": [batch, ...], "condition": [batch, ...] or None}
+# {"sample": [batch, ...], "condition": [batch, ...] or None}, and with a loss that needs them
+# "label": int32 [batch], negative where it is not known
+Batch = dict[str, Any]
 Metrics = dict[str, Float[Array, ""]]
 DiscriminatorOutput = Any  # logits [batch], or an object that has them as its attribute `logits`
 Index = Int[Array, ""] | int
@@ -242,7 +244,8 @@ def update_discriminator(
     experiment: Experiment, state: GANState, batch: Batch, pass_index: Index, forward: ForwardPass
 ) -> tuple[Player, Metrics]:
     """Takes one optimizer step of the discriminator on the sum of its mean loss and penalties."""
-    loss, cotangents = _mean_loss(experiment.loss.discriminator, forward.outputs)
+    labels = (batch["label"],) if getattr(experiment.loss, "needs_labels", False) else ()
+    loss, cotangents = _mean_loss(experiment.loss.discriminator, forward.outputs, *labels)
     gradient = forward.discriminator_gradient(cotangents)
     real_logits, fake_logits = map(logits_of, forward.outputs)
     metrics = {
@@ -405,9 +408,9 @@ def _cast(tree, dtype):
     return jax.tree.map(lambda array: array.astype(dtype), tree)
 
 
-def _mean_loss(loss, outputs):
+def _mean_loss(loss, outputs, *labels):
     """The mean of a loss, and its gradient with respect to the discriminator's outputs."""
-    return jax.value_and_grad(lambda outputs: loss(*outputs).mean())(outputs)
+    return jax.value_and_grad(lambda outputs: loss(*outputs, *labels).mean())(outputs)
 
 
 def _descend(experiment, state, player, optimizer, gradient):

@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int32
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.nesting import nested
@@ -266,6 +266,46 @@ class AuxiliaryClassifier:
         """Returns the loss of the logits plus the weighted cross-entropies of the fakes."""
         label_losses = _label_losses(fake)
         return self.loss.generator(real.logits, fake.logits) + self.weight * label_losses
+
+
+@dataclasses.dataclass(frozen=True)
+class SemiSupervised:
+    """Classes for the discriminator from few labels, and matched features for the generator.
+
+    Salimans et al. (2016), sections 5 and 3.1. The discriminator is a classifier, which returns a
+    `networks.semi_supervised.Output`; the log-sum-exp of its class logits is the logit of being
+    real. The data must give labels as targets, as `images.few_labels` does.
+
+    Attributes:
+        weight: of the cross-entropy of real and fake, beside that of the classes, at least 0.
+    """
+
+    weight: float = 1.0
+
+    log_odds = True
+    needs_labels = True  # of the discriminator's loss
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "weight", at_least=0)
+
+    def discriminator(self, real: Any, fake: Any, label: Int32[Array, " batch"]) -> Logits:
+        """Returns the cross-entropies of real and fake, and of the class where it is known.
+
+        The latter is scaled so that its mean over the batch is the mean over known labels. As in
+        the authors' code, the weight is halved between real and fake.
+        """
+        known = label >= 0
+        log_probabilities = jax.nn.log_softmax(real.class_logits)
+        chosen = jnp.take_along_axis(log_probabilities, jnp.maximum(label, 0)[:, None], axis=1)
+        share = jnp.maximum(known.mean(dtype=chosen.dtype), 1 / len(label))
+        of_class = jnp.where(known, -chosen[:, 0], 0) / share
+        return of_class + 0.5 * self.weight * (softplus(-real.logits) + softplus(fake.logits))
+
+    def generator(self, real: Any, fake: Any) -> Logits:
+        """Returns the mean squared difference of the mean features, the same for each fake."""
+        difference = real.features.mean(axis=0) - fake.features.mean(axis=0)
+        return jnp.full(len(fake.features), jnp.square(difference).mean())
 
 
 def gives_log_odds(loss: Any) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from gan_jax import gan, runs
 from gan_jax.data import images
+from gan_jax.data.few_labels import FewLabels
 from gan_jax.runs.serialisation import load_experiment, load_file
 from gan_jax.training import dry_run
 from gan_jax.training.outcome import Outcome
@@ -33,7 +34,8 @@ def few_examples(data, folder):
     size, channels = data.size, data.channels
     noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
     np.savez(folder / "noise.npz", images=noise, labels=np.arange(40) % 10)
-    return images.arrays(folder / "noise.npz", size, channels, data.labels)
+    whole = images.arrays(folder / "noise.npz", size, channels, data.labels)
+    return images.few_labels(whole, 1) if isinstance(data, FewLabels) else whole
 
 
 def narrow(network):
@@ -42,7 +44,8 @@ def narrow(network):
     if "inner" in fields:
         return network.clone(inner=narrow(network.inner))
     if "widths" in fields:
-        return network.clone(widths=(8,) * len(network.widths), blocks=1, group=8)
+        grouped = {"blocks": 1, "group": 8} if "group" in fields else {}
+        return network.clone(widths=(8,) * len(network.widths), **grouped)
     return network.clone(width=2) if "width" in fields else network
 
 

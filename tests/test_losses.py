@@ -5,6 +5,7 @@ import pytest
 
 from gan_jax import losses
 from gan_jax.common.errors import RequestError
+from gan_jax.networks import semi_supervised
 from gan_jax.networks.conditions import AuxiliaryClassifierOutput
 
 REAL = np.array([-3.0, -0.5, 0.0, 2.0])
@@ -148,6 +149,46 @@ def test_the_auxiliary_classifier_adds_the_cross_entropy_of_labels():
     close(loss.discriminator(real, fake), expected)
     expected = plain.generator(real.logits, fake.logits) + np.array([0.5, 1.0, 1.5, 2.0])
     close(loss.generator(real, fake), expected)
+
+
+def semi_supervised_outputs():
+    random = np.random.default_rng(0)
+
+    def output(shift):
+        class_logits = random.normal(size=(6, 3)) + shift
+        features = jnp.asarray(random.normal(size=(6, 5)))
+        logits = jax.nn.logsumexp(jnp.asarray(class_logits), axis=1)
+        return semi_supervised.Output(logits, jnp.asarray(class_logits), features)
+
+    return output(1.0), output(-1.0)
+
+
+def test_the_semi_supervised_loss_is_that_of_a_classifier_with_a_class_for_fakes():
+    real, fake = semi_supervised_outputs()
+    label = np.array([0, -1, 2, -1, -1, 1])
+    known = label >= 0
+
+    def probabilities(output):  # Salimans et al. (2016), section 5: a further logit of 0 is "fake"
+        logits = np.concatenate([output.class_logits, np.zeros((6, 1))], axis=1)
+        return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+    of_real, of_fake = probabilities(real), probabilities(fake)
+    given_real = of_real[:, :3] / of_real[:, :3].sum(1, keepdims=True)
+    supervised = -np.log(given_real[known, label[known]]).mean()
+    unsupervised = -np.log(1 - of_real[:, 3]).mean() - np.log(of_fake[:, 3]).mean()
+    found = losses.SemiSupervised(0.7).discriminator(real, fake, jnp.asarray(label))
+    assert found.shape == (6,)
+    close(found.mean(), supervised + 0.7 * unsupervised / 2)
+    without = losses.SemiSupervised().discriminator(real, fake, jnp.full(6, -1))
+    close(without.mean(), unsupervised / 2)
+
+
+def test_the_generator_matches_mean_features():
+    real, fake = semi_supervised_outputs()
+    found = losses.SemiSupervised().generator(real, fake)
+    assert found.shape == (6,)
+    difference = np.mean(real.features, 0) - np.mean(fake.features, 0)
+    close(found.mean(), np.mean(difference**2))
 
 
 def test_top_k_and_the_auxiliary_classifier_combine_in_either_order():

@@ -43,6 +43,10 @@ class Files(NamedTuple):
 class Dataset(Protocol):
     """A frozen, hashable description of data, which loads when it is first used.
 
+    Data whose batches carry labels as targets of the loss say so by a further attribute,
+    `targets = True`: `prepare` then returns "label" as well, int32 [batch], negative where a label
+    is not known.
+
     Attributes:
         labels: whether batches carry the class of each example as their condition.
         samples_per_page: how many samples the pages that a run makes while it trains show.
@@ -171,7 +175,11 @@ def in_words(data: Dataset) -> str:
     names = data.class_names
     if not names:
         return f"{examples} without classes"
-    empty = len(names) - len(np.unique(data.load().label))
+    label = data.load().label
+    known = label[label >= 0]
+    if len(known) < len(label):
+        examples += f", {len(known):,} of them with a label,"
+    empty = len(names) - len(np.unique(known))
     lacking = f" ({empty:,} of them without an example)" if empty else ""
     classes = "1 class" if len(names) == 1 else f"{len(names):,} classes"
     return f"{examples} of {classes}{lacking}: {in_short(names)}"

@@ -11,7 +11,7 @@ from gan_jax import gan
 from gan_jax.common.errors import RequestError
 from gan_jax.common.progress import announced
 from gan_jax.data.dataset import Dataset
-from gan_jax.evaluation import measure
+from gan_jax.evaluation import classification, measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.evaluation.measure import Measured, Sides
 from gan_jax.evaluation.references import reference
@@ -92,7 +92,10 @@ class Evaluator:
         """
         labels = samples.draw_labels(self.experiment, key, count)
         generated = gather(self._extracted(state, count, key, raw, labels))
-        return measure.measure(self._sides(generated, labels), names)
+        measured = measure.measure(self._sides(generated, labels), names)
+        if names is None or "test_error" in names:
+            measured |= classification.test_error(self.experiment, state)
+        return measured
 
     def floor(self, count: int) -> dict[str, Measured]:
         """Measures at most `count` held-out real examples as if they were samples.

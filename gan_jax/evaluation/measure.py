@@ -23,6 +23,7 @@ FEWEST = {
 
 # What metrics lack that nobody expects of data of another kind.
 MODES, TEXTS, WORDS = "data whose modes are known", "texts", "texts of characters"
+CLASSIFIER = "a discriminator that is a classifier, and held-out examples with labels"
 
 REAL_TEXTS = 10_000  # held-out windows whose n-grams those of samples are compared with
 
@@ -84,7 +85,7 @@ def measure(sides: Sides, names: Collection[str] | None = None) -> dict[str, Mea
 
 
 def unavailable(sides: Sides) -> dict[str, str]:
-    """Returns the metrics that cannot be measured, with what they lack."""
+    """Returns the metrics that cannot be measured by `measure`, with what they lack."""
     probabilities = sides.generated.kept.probabilities
     count = min(len(sides.generated.kept.features), len(sides.training.kept.features))
     lacking = {
@@ -102,6 +103,7 @@ def unavailable(sides: Sides) -> dict[str, str]:
     if probabilities is None:
         classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")
+    lacking["test_error"] = CLASSIFIER
     if sides.generated.kept.good is None:
         lacking["good_share"] = MODES
     tokens = sides.generated.kept.tokens

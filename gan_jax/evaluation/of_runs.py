@@ -12,7 +12,7 @@ from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.evaluation import image_sets
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
-from gan_jax.evaluation.measure import MODES, TEXTS, WORDS, Sides, measure, unavailable
+from gan_jax.evaluation.measure import CLASSIFIER, MODES, TEXTS, WORDS, Sides, measure, unavailable
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
 from gan_jax.features.network import FeatureNetwork
@@ -71,7 +71,7 @@ def evaluate_runs(
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    of_another_kind = (MODES, TEXTS, WORDS)
+    of_another_kind = (MODES, TEXTS, WORDS, CLASSIFIER)
     _announce({n: need for n, need in lacking.items() if need not in of_another_kind}, announce)
     if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")

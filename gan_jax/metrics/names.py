@@ -21,8 +21,8 @@ class Metric:
         printed: whether it is printed at the end of training.
         of_held_out: whether samples are compared with held-out examples, and not only with those
             trained on.
-        general: whether most data can have it, and not only data of one kind, as only they have
-            modes that are known, or tokens.
+        general: whether most runs can have it, and not only those on data of one kind, as only
+            they have modes that are known, or tokens, or with networks of one kind.
     """
 
     better: Literal["lower", "higher"]
@@ -60,6 +60,15 @@ METRICS: dict[str, Metric] = {
     "good_share": _higher(highest=1, general=False, while_training=True, printed=True),
     "class_divergence": _lower(while_training=True),
     "intended_accuracy": _higher(highest=1),
+    # Of the discriminator, where it is a classifier. It cannot choose, or it would see the test.
+    "test_error": _lower(
+        highest=1,
+        of_held_out=True,
+        chooses=False,
+        general=False,
+        while_training=True,
+        printed=True,
+    ),
     # Memorisation cannot choose: 0.5 is best, since noise is far from every training example, too.
     "memorisation": _lower(highest=1, of_held_out=True, chooses=False),
     **dict.fromkeys(NGRAM_DIVERGENCES, _divergence()),

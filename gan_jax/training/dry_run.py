@@ -81,7 +81,8 @@ def _memory(experiment: Experiment) -> list[str]:
     plan = make_plan("map", 1, experiment.batch_size)
     state = runs.abstract_state(experiment, devices.split_seeds(plan.mesh), seeds=1)
     size = experiment.examples_per_step
-    label = jax.ShapeDtypeStruct((size,), jnp.int32) if experiment.data.labels else None
+    labelled = experiment.data.labels or getattr(experiment.data, "targets", False)
+    label = jax.ShapeDtypeStruct((size,), jnp.int32) if labelled else None
     stored = experiment.data.stored
     sample = jax.ShapeDtypeStruct((size, *stored.shape), stored.dtype)
     pool = {"sample": sample, "label": label}

@@ -155,6 +155,18 @@ def _blank_inputs(experiment: Experiment, count: int) -> PyTree:
     return jax.eval_shape(lambda: gan.blank_inputs(experiment, count))
 
 
+def _blank_labels(experiment: Experiment, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """The labels that the discriminator's loss needs, if it does."""
+    if not getattr(experiment.loss, "needs_labels", False):
+        return {}
+    if not getattr(experiment.data, "targets", False):
+        raise RequestError(
+            f"loss = {experiment.loss!r}: needs data with labels as its targets: "
+            "images.few_labels(...) makes such"
+        )
+    return {"label": jax.ShapeDtypeStruct((count,), np.int32)}
+
+
 def mixes_examples(state: gan.GANState) -> bool:
     """Whether a logit depends on the whole batch, through the discriminator's BatchNorm."""
     return "batch_stats" in state.discriminator.variables
@@ -197,8 +209,11 @@ def _check_networks(experiment: Experiment) -> None:
             "or a loss that is neither Wasserstein nor relativistic"
         )
     for player in ("discriminator", "generator"):
+        labels = _blank_labels(experiment, batch) if player == "discriminator" else {}
         try:
-            losses = jax.eval_shape(getattr(experiment.loss, player), output, output)
+            losses = jax.eval_shape(
+                getattr(experiment.loss, player), output, output, *labels.values()
+            )
         except TypeError as error:
             if logits is output:
                 raise
@@ -217,7 +232,8 @@ def _check_networks(experiment: Experiment) -> None:
 
 def _check_update(experiment: Experiment) -> None:
     _, sample, condition = _blank_inputs(experiment, experiment.examples_per_step)
-    batch = {"sample": sample, "condition": condition}
+    labels = _blank_labels(experiment, experiment.examples_per_step)
+    batch = {"sample": sample, "condition": condition} | labels
     before = _state(experiment)
     after, _ = jax.eval_shape(lambda s, real: gan.update(experiment, s, real), before, batch)
     for (path, old), new in zip(

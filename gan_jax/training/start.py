@@ -71,7 +71,8 @@ def schedules_in_words(experiment: Experiment) -> list[str]:
 def data_in_words(experiment: Experiment) -> str:
     """Says what was found to train on; loads the data."""
     data = experiment.data
-    unused = "; their labels are not used" if data.class_names and not data.labels else ""
+    used = data.labels or getattr(data, "targets", False)
+    unused = "; their labels are not used" if data.class_names and not used else ""
     return f"data: {dataset.in_words(data)}{unused}"
 
 

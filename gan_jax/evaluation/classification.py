@@ -1,0 +1,46 @@
+"""How often a discriminator that is a classifier is wrong."""
+
+import functools
+
+import jax
+import numpy as np
+
+from gan_jax import gan
+from gan_jax.evaluation.measure import Measured
+from gan_jax.experiment import Experiment
+from gan_jax.metrics.estimate import of_proportion
+
+BATCH = 500
+
+
+def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measured]:
+    """Returns the fraction of all held-out examples that the discriminator puts into a wrong class.
+
+    In inference mode. Empty where the discriminator's output has no `class_logits`, or there are no
+    held-out examples with labels.
+    """
+    apart = experiment.data.held_out()
+    label = None if apart is None else apart.load().label
+    if label is None or not _is_classifier(experiment, state):
+        return {}
+    found = []
+    for start in range(0, len(label), BATCH):
+        positions = np.minimum(np.arange(start, start + BATCH), len(label) - 1)
+        sample = apart.prepare(apart.gather(positions))["sample"]
+        found.append(np.asarray(_classes(experiment.static, state, sample)))
+    wrong = np.concatenate(found)[: len(label)] != label
+    estimate = of_proportion(int(np.count_nonzero(wrong)), len(label))
+    return {"test_error": Measured(estimate, len(label), 0)}
+
+
+def _is_classifier(experiment: Experiment, state: gan.GANState) -> bool:
+    def output(state):
+        _, sample, condition = gan.blank_inputs(experiment, 1)
+        return gan.discriminator_output(experiment, state, sample, condition)
+
+    return hasattr(jax.eval_shape(output, state), "class_logits")
+
+
+@functools.partial(jax.jit, static_argnames="experiment")
+def _classes(experiment, state, sample):
+    return gan.discriminator_output(experiment, state, sample, None).class_logits.argmax(axis=-1)

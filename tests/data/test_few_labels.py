@@ -1,0 +1,150 @@
+"""Images of which few have a label: which they are, their batches, and a run on them."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import gan, runs
+from gan_jax.common.errors import RequestError
+from gan_jax.data import dataset, images
+from gan_jax.data.few_labels import FewLabels
+from gan_jax.evaluation import classification
+from gan_jax.experiment import Experiment
+from gan_jax.losses import NonSaturating, SemiSupervised
+from gan_jax.networks import dcgan, semi_supervised
+from gan_jax.training.outcome import Outcome
+from gan_jax.training.train import train
+from tests.states import assert_same_bits
+
+PER_CLASS = 3
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    file = tmp_path_factory.mktemp("few") / "images.npz"
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    np.savez(file, images=pixels, labels=np.arange(60) % 4)
+    return images.arrays(file, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def few(arrays):
+    return images.few_labels(arrays, PER_CLASS)
+
+
+def test_so_many_of_each_class_keep_their_label(arrays, few):
+    label, whole = few.load().label, arrays.load().label
+    known = label >= 0
+    np.testing.assert_array_equal(label[known], whole[known])
+    np.testing.assert_array_equal(np.bincount(label[known]), [PER_CLASS] * 4)
+    np.testing.assert_array_equal(few.load().sample, arrays.load().sample)
+    other = images.few_labels(arrays, PER_CLASS, choice=1).load().label
+    assert (other != label).any()
+    assert few.fingerprint() != images.few_labels(arrays, PER_CLASS, choice=1).fingerprint()
+    assert dataset.in_words(few).startswith("60 examples, 12 of them with a label, of 4 classes")
+
+
+@pytest.mark.parametrize("size", [1, 5, 40])
+def test_every_second_example_of_a_batch_has_a_label(few, size):
+    label = few.load().label
+    seen, labelled = [], []
+    for step in range(12):
+        batch = few.batch(7, step, size)
+        assert batch["condition"] is None
+        indices = few.indices(7, step, size)
+        np.testing.assert_array_equal(batch["label"], label[indices])
+        assert (batch["label"][1::2] >= 0).all()
+        seen += indices[::2].tolist()
+        labelled += indices[1::2].tolist()
+        np.testing.assert_array_equal(indices, few.indices(7, step, size))
+    # Both go through all of theirs before any comes again.
+    assert len(set(seen[:60])) == min(len(seen), 60)
+    assert len(set(labelled[:12])) == min(len(labelled), 12)
+
+
+def experiment(few, **changes):
+    parts = {
+        "generator": semi_supervised.Generator((8, 8, 1), width=8),
+        "discriminator": semi_supervised.Discriminator(4, (16, 8)),
+        "data": few,
+        "loss": SemiSupervised(),
+        "latent_size": 5,
+        "batch_size": 8,
+        "steps": 4,
+        "save_every": 2,
+    }
+    return Experiment(**parts | changes)
+
+
+def test_a_run_resumes_to_the_bit(few, tmp_path):
+    assert train(experiment(few), tmp_path / "whole") is Outcome.FINISHED
+    train(experiment(few, steps=2), tmp_path / "run")
+    train(experiment(few), tmp_path / "run")
+    whole, resumed = (runs.load(tmp_path / name) for name in ("whole", "run"))
+    assert_same_bits(whole.state, resumed.state)
+
+
+def test_streamed_batches_are_the_same(few, tmp_path):
+    for name, fraction in (("resident", 0.25), ("streamed", 0.0)):
+        train(experiment(few, device_memory_fraction=fraction), tmp_path / name)
+    resident, streamed = (runs.load(tmp_path / name) for name in ("resident", "streamed"))
+    assert_same_bits(resident.state, streamed.state)
+
+
+class WithHeldOut(FewLabels):
+    """Few labels, tested on all images."""
+
+    def held_out(self):
+        return images.Images(self.source, self.size, self.channels)
+
+
+def test_it_learns_the_classes_of_two_patterns(tmp_path):
+    """Two classes that differ in brightness, with one label each."""
+    random = np.random.default_rng(0)
+    label = np.arange(200) % 2
+    pixels = np.clip(random.normal(70 + 100 * label, 20, (8, 8, 200)), 0, 255).astype(np.uint8)
+    np.savez(tmp_path / "two.npz", images=pixels.transpose(2, 0, 1), labels=label)
+    whole = images.arrays(tmp_path / "two.npz", 8, 1)
+    tried = experiment(
+        images.few_labels(whole, 1),
+        discriminator=semi_supervised.Discriminator(2, (16, 8)),
+        batch_size=32,
+        steps=None,
+        epochs=40,
+    )
+    state = gan.init(tried, 0)
+    update = jax.jit(gan.update, static_argnums=0)
+    for step in range(200):
+        state, _ = update(tried.static, state, tried.data.batch(0, step, 32))
+    samples = whole.batch(0, 0, 200)["sample"]
+    output = gan.discriminator_output(tried, state, jnp.asarray(samples), None)
+    found = np.asarray(output.class_logits).argmax(-1)
+    expected = whole.load().label[whole.indices(0, 0, 200)]
+    assert (found == expected).mean() > 0.95
+    assert not classification.test_error(tried, state)  # as nothing is held out
+    apart = dataclasses.replace(tried, data=WithHeldOut(**vars(tried.data)))
+    (measured,) = classification.test_error(apart, state).values()
+    assert measured.samples == 200
+    assert measured.estimate.value == pytest.approx((found != expected).mean())
+    assert not classification.test_error(
+        dataclasses.replace(apart, discriminator=dcgan.Discriminator()),
+        gan.init(dataclasses.replace(apart, discriminator=dcgan.Discriminator()), 0),
+    )
+
+
+def test_what_does_not_fit_is_refused(arrays, few, tmp_path):
+    with pytest.raises(RequestError, match=r"per_class = 16: the class '0' has only 15 images"):
+        images.few_labels(arrays, 16).load()
+    with pytest.raises(RequestError, match=r"FewLabels\.per_class = 0: must be at least 1"):
+        images.few_labels(arrays, 0)
+    with pytest.raises(RequestError, match=r"FewLabels\.labels = True: networks are not"):
+        dataclasses.replace(few, labels=True)
+    with pytest.raises(RequestError, match=r"needs data with labels as its targets"):
+        train(experiment(arrays), tmp_path / "run")
+    with pytest.raises(RequestError, match="must take the Output"):
+        train(experiment(few, discriminator_steps=1, loss=NonSaturating()), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
