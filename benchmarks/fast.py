@@ -23,10 +23,10 @@ from gan_jax import runs
 from gan_jax.evaluation.during_training import own_rows
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
-from gan_jax.metrics.names import METRICS as KNOWN
+from gan_jax.metrics.names import METRICS
 from gan_jax.runtime import devices
 
-METRICS = {"frechet_distance": "Frechet distance", "score_ratio": "classifier score ratio"}
+SHOWN = {"frechet_distance": "Frechet distance", "score_ratio": "classifier score ratio"}
 STEPS = {"reference": 16, "fast": 200}  # of a turn
 
 Curve = dict[int, list[float]]  # step -> values of the seeds
@@ -49,7 +49,7 @@ def main(
     """
     paths = {"reference": _going(reference), "fast": _going(fast)}
     curves = {
-        name: {metric: _curve(found, metric) for metric in METRICS} for name, found in paths.items()
+        name: {metric: _curve(found, metric) for metric in SHOWN} for name, found in paths.items()
     }
     experiments = {name: runs.open_directory(found[0])[1] for name, found in paths.items()}
     times = _seconds_of_a_step(experiments, rounds)
@@ -68,7 +68,7 @@ def main(
     print("|---|---|---|---|---|---|")
     for name, of_metrics in curves.items():
         for step in of_metrics["frechet_distance"]:
-            scores = [_shown(metric, of_metrics[metric][step]) for metric in METRICS]
+            scores = [_shown(metric, of_metrics[metric][step]) for metric in SHOWN]
             minutes = f"{step * seconds[name] / 60:.1f}"
             row = [name, f"{step:,}", f"{1000 * seconds[name]:.1f}", minutes, *scores]
             print(f"| {' | '.join(row)} |")
@@ -101,13 +101,13 @@ def _curve(paths: list[Path], metric: str) -> Curve:
 def _shown(metric: str, values: list[float]) -> str:
     if len(values) < 2:
         return f"{values[0]:.3g}"
-    mean = of_mean(np.array(values)).clipped(*KNOWN[metric].possible)
+    mean = of_mean(np.array(values)).clipped(*METRICS[metric].possible)
     return f"{mean.value:.3g} ({mean.low:.3g} to {mean.high:.3g})"
 
 
 def _draw(curves: dict[str, dict[str, Curve]], seconds: dict[str, float], picture: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2))
-    for axes, (metric, title) in zip(panels, METRICS.items(), strict=True):
+    for axes, (metric, title) in zip(panels, SHOWN.items(), strict=True):
         for name, color in (("reference", "tab:gray"), ("fast", "tab:green")):
             curve = curves[name][metric]
             minutes = [step * seconds[name] / 60 for step in curve]

@@ -7,15 +7,17 @@ before, to the power of 1 / temperature. It begins with k characters from a rand
 not belong to the sample. Every context that it comes to stands in the training part, so nothing is
 smoothed.
 
-The network is a gated recurrent unit (Cho et al., 2014) that learns to predict each character of a
-window from those before it, with fewer parameters than the generator of
+The network is a gated recurrent unit (Cho et al., 2014, first version) that learns to predict each
+character of a window from those before it, with fewer parameters than the generator of
 experiments/shakespeare_wgan_gp.py, whose data these are. Scores are those of `gan-jax evaluate`;
 the last rows are of training and held-out text.
 """
 
 import csv
 import functools
+import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import flax.linen as nn
@@ -29,13 +31,14 @@ from gan_jax.data import text
 from gan_jax.evaluation.feature_sets import gather
 from gan_jax.evaluation.measure import Sides, measure
 from gan_jax.evaluation.references import reference
-from gan_jax.metrics.names import NGRAM_DIVERGENCES
+from gan_jax.metrics import bleu
+from gan_jax.metrics.names import NGRAM_DIVERGENCES, OF_TEXT_HELD_OUT
 from gan_jax.runs import load
 from gan_jax.sampling import draw as draw_samples
 
 ORDERS, TEMPERATURES = (0, 1, 2, 3, 4, 5, 6), (0.5, 0.7, 0.85, 1.0, 1.2)
 VOCABULARY, LENGTH = 66, 32
-METRICS = (
+SHOWN = (
     *NGRAM_DIVERGENCES,
     "known_words",
     "bleu",
@@ -151,68 +154,69 @@ def main(
 
     Args:
         file: the text.
-        runs: directories of trained runs on the same text, for rows of their own, in groups of
-            equal names but for the last part.
+        runs: directories of trained runs on the same text, for rows of their own; those in one
+            folder, such as the seeds of a run, are a family.
         samples: windows from each model.
         steps: of training the network.
         out: .csv file for the table.
         plot: .png file for a plot of quality and diversity.
     """
+    if not bleu.installed():
+        sys.exit("this needs sacrebleu: pip install 'gan_jax[text]'")
     data = text.characters(file, VOCABULARY, LENGTH)
+    loaded = [load(path) for path in runs]
+    for path, run in zip(runs, loaded, strict=True):
+        if run.experiment.data.fingerprint() != data.fingerprint():
+            sys.exit(f"--runs {path}: was not trained on windows of {LENGTH} of {file}")
     random = np.random.default_rng(0)
     network = data.features()
     training, held_out = (reference(of.load().sample, network) for of in (data, data.held_out()))
     rows: list[dict[str, str | float]] = []
 
-    def show(name: str, windows: np.ndarray) -> None:
+    def show(family: str, member: str, windows: np.ndarray, metrics: Sequence = SHOWN) -> None:
         sides = Sides(gather([network.extract(windows)]), training, held_out)
-        values = {key: found.estimate.value for key, found in measure(sides, METRICS).items()}
-        rows.append({"model": name} | values)
-        cells = " | ".join(f"{values[metric]:.3g}" for metric in METRICS)
-        print(f"| {name} | {cells} |", flush=True)
+        values = {key: found.estimate.value for key, found in measure(sides, metrics).items()}
+        rows.append({"family": family, "member": member} | values)
+        cells = (f"{values[metric]:.3g}" if metric in values else "" for metric in SHOWN)
+        print(f"| {family} | {member} | {' | '.join(cells)} |", flush=True)
 
-    print(f"| model | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 1)}")
+    print(f"| model | | {' | '.join(SHOWN)} |\n|{'---|' * (len(SHOWN) + 2)}")
     tokens = data.load().sample[:: LENGTH // data.stride].ravel()
     for order in ORDERS:
         for temperature in TEMPERATURES:
             drawn = Model(tokens, order, temperature).draw(random, samples)
-            show(f"order {order}, temperature {temperature:g}", drawn)
+            show(f"order {order}", f"temperature {temperature:g}", drawn)
     params = train(data.load().sample, steps)
     for temperature in TEMPERATURES:
         drawn = draw(params, jax.random.key(1), samples, temperature)
-        show(f"network, temperature {temperature:g}", np.asarray(drawn, tokens.dtype))
-    for path in runs:
-        run = load(path)
+        show("network", f"temperature {temperature:g}", np.asarray(drawn, tokens.dtype))
+    for path, run in zip(runs, loaded, strict=True):
         drawn = data.to_stored(draw_samples(run.experiment, run.state, samples))
-        show(f"{path.parent.name}, {path.name}", drawn)
-    for name, each in (("training text", training), ("held-out text", held_out)):
-        show(name, each.first(samples).tokens)
+        show(path.parent.name, path.name, drawn)
+    # As samples are: windows that do not overlap, and held-out ones are not put beside themselves.
+    show("text", "training", random.permutation(tokens.reshape(-1, LENGTH))[:samples])
+    alone = [metric for metric in SHOWN if metric not in OF_TEXT_HELD_OUT]
+    show("text", "held out", held_out.first(samples).tokens, alone)
     if out:
         with out.open("w", encoding="utf-8", newline="") as opened:
-            writer = csv.DictWriter(opened, ["model", *METRICS], lineterminator="\n")
+            writer = csv.DictWriter(opened, ["family", "member", *SHOWN], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     if plot:
-        draw_plot(rows, plot)
+        draw_plot(rows, {path.parent.name for path in runs}, plot)
 
 
-def draw_plot(rows: list[dict[str, str | float]], path: Path) -> None:
+def draw_plot(rows: list[dict[str, str | float]], runs: set[str], path: Path) -> None:
     """Draws each family of models as a line over its temperatures, and each run as a point."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 5))
-    families: dict[str, list] = {}
-    for row in rows:
-        families.setdefault(str(row["model"]).partition(",")[0], []).append(row)
-    for name, members in families.items():
-        if name == "order 0":
-            continue
+    drawn = [row for row in rows if "bleu" in row and row["family"] != "order 0"]
+    for family in dict.fromkeys(row["family"] for row in drawn):
+        members = [row for row in drawn if row["family"] == family]
         points = [[row[metric] for row in members] for metric in ("self_bleu", "bleu")]
-        axes.plot(*points, marker="o", markersize=4, label=name)
-        for row in members:
-            if "temperature" in str(row["model"]) and name == "network":
-                label = str(row["model"]).rpartition(" ")[2]
-                axes.annotate(label, (row["self_bleu"], row["bleu"]), fontsize=7)
+        line = "none" if family in runs else "-"
+        axes.plot(*points, marker="o", markersize=4, linestyle=line, label=family)
     axes.set_xlabel("self-BLEU-5: lower is more diverse")
     axes.set_ylabel("BLEU-5 beside held-out text: higher is better")
     axes.legend(fontsize=8)

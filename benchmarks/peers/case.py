@@ -21,6 +21,9 @@ class Case:
         size: height and width of an image.
         channels: of an image.
         r1_weight: gamma of the R1 penalty; 0 is none.
+        networks: which pair; size, channels and r1_weight are the DCGAN's, and the first two those
+            of other images.
+        discriminator_steps: for each step of the generator.
     """
 
     batch: int = 256

@@ -4,6 +4,8 @@ Each pair is written after the paper: `gan_jax.networks.resnet` (Miyato et al., 
 (Huang et al., 2024) and `text` (Gulrajani et al., 2017).
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -155,9 +157,10 @@ def _changes(before: tuple[int, ...], after: tuple[int, ...]) -> nn.ModuleList:
     )
 
 
+@functools.cache
 def _filter(channels: int) -> Tensor:
     taps = torch.tensor(TAPS)
-    return torch.outer(taps, taps).expand(channels, 1, -1, -1)
+    return torch.outer(taps, taps).expand(channels, 1, -1, -1).contiguous()
 
 
 def _down(x: Tensor) -> Tensor:

@@ -131,10 +131,13 @@ class Text:
         return f"{self.count} windows of {self.length} tokens, checksum {checksum:08x}"
 
     def held_out(self) -> Self | None:
-        """Describes the windows of the held-out part; None for these themselves, or without one."""
+        """Describes windows of the held-out part; None for these themselves, or without one.
+
+        They do not overlap, as samples do not, or they would be more alike than samples can be.
+        """
         if self.part != "train" or not self.held_out_fraction:
             return None
-        return replace(self, part="held-out")
+        return replace(self, part="held-out", stride=max(self.stride, self.length))
 
     def features(self) -> "FeatureNetwork | None":
         """Returns what counts symbols and known words, and lets n-grams be compared."""

@@ -25,6 +25,7 @@ FEWEST = {
 MODES, TEXTS, WORDS = "data whose modes are known", "texts", "texts of characters"
 CLASSIFIER = "a discriminator that is a classifier, and held-out examples with labels"
 
+MOST_REFERENCES = 5000  # of BLEU, whose time grows with the square of their number
 REAL_TEXTS = 10_000  # held-out windows whose n-grams those of samples are compared with
 
 
@@ -106,21 +107,29 @@ def unavailable(sides: Sides) -> dict[str, str]:
     lacking["test_error"] = CLASSIFIER
     if sides.generated.kept.good is None:
         lacking["good_share"] = MODES
-    tokens = sides.generated.kept.tokens
-    of_ngrams = (*OF_TEXT_HELD_OUT, "self_bleu", "distinct_ngrams")
-    if tokens is None:
-        lacking |= dict.fromkeys((*of_ngrams, "longest_copy", "copied_whole"), TEXTS)
-    elif tokens.shape[1] < MOST_TOKENS:
-        lacking |= dict.fromkeys(of_ngrams, f"texts of at least {MOST_TOKENS} tokens")
-    else:
-        if sides.held_out is None:
-            lacking |= dict.fromkeys(OF_TEXT_HELD_OUT, "held-out real examples")
-        if not bleu.installed():
-            lacking |= dict.fromkeys(
-                ("bleu", "self_bleu"), "sacrebleu: pip install 'gan_jax[text]'"
-            )
+    lacking |= _lacking_of_text(sides)
     if sides.generated.kept.known_words is None:
         lacking["known_words"] = WORDS
+    return lacking
+
+
+def _lacking_of_text(sides: Sides) -> dict[str, str]:
+    tokens, copies = sides.generated.kept.tokens, sides.generated.kept.longest_copies
+    of_ngrams = (*OF_TEXT_HELD_OUT, "self_bleu", "distinct_ngrams")
+    of_copies = ("longest_copy", "copied_whole")
+    if tokens is None:
+        return dict.fromkeys((*of_ngrams, *of_copies), TEXTS)
+    lacking = {}
+    if copies is None:
+        much = "memory for all windows of the training text at once"
+        lacking |= dict.fromkeys(of_copies, much)
+    if tokens.shape[1] < MOST_TOKENS:
+        return lacking | dict.fromkeys(of_ngrams, f"texts of at least {MOST_TOKENS} tokens")
+    if not bleu.installed():
+        need = "sacrebleu: pip install 'gan_jax[text]'"
+        lacking |= dict.fromkeys(("bleu", "self_bleu"), need)
+    if sides.held_out is None:
+        lacking |= dict.fromkeys(OF_TEXT_HELD_OUT, "held-out real examples")
     return lacking
 
 
@@ -204,13 +213,13 @@ def _known_words(sides: Sides) -> tuple[Measured, ...]:
 
 def _bleu(sides: Sides) -> tuple[Measured, ...]:
     generated, real = sides.generated.kept.tokens, sides.held_out.kept.tokens
-    count = min(len(generated) // 2, len(real))
+    count = min(len(generated) // 2, len(real), MOST_REFERENCES)
     return _same_size(count, bleu.mean_bleu(generated[:count], real[:count]))
 
 
 def _self_bleu(sides: Sides) -> tuple[Measured, ...]:
     tokens = sides.generated.kept.tokens
-    half = len(tokens) // 2
+    half = min(len(tokens) // 2, MOST_REFERENCES)
     return (Measured(bleu.mean_bleu(tokens[:half], tokens[half : 2 * half]), 2 * half, 0),)
 
 

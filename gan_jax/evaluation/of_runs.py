@@ -77,8 +77,8 @@ def evaluate_runs(
         announce("left out: the floor, real against real: there are no held-out real examples")
     elif (there := len(evaluator.held_out.kept.features)) < count:
         announce(
-            f"only {there:,} held-out examples: as a floor their Frechet distance is larger than "
-            f"that of {count:,} would be; --samples {there} compares equally many"
+            f"only {there:,} held-out examples: as a floor, scores such as Frechet distances are "
+            f"of so many, and not of {count:,}; --samples {there} compares equally many"
         )
     try:
         floor = evaluator.floor(count)

@@ -57,7 +57,9 @@ class TokenCounts:
         sums = np.bincount(places.ravel(), minlength=count * features)
         frequencies = (sums / length).astype(np.float32).reshape(count, -1)
         known = self._known(tokens) if self.words else None
-        copies = copying.longest(tokens, _sorted(self.training, kind, length))
+        copies = None
+        if copying.fits(len(self.training), length):
+            copies = copying.longest(tokens, _sorted(self.training, kind, length))
         return Extracted(frequencies, None, tokens=tokens, longest_copies=copies, known_words=known)
 
     def _known(self, tokens: Integer[np.ndarray, "count length"]) -> Int32[np.ndarray, "count 2"]:

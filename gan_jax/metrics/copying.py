@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int32, Integer, Shaped
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.memory import check_fits
+from gan_jax.common.memory import machine_bytes
 from gan_jax.metrics.estimate import Estimate, of_mean, of_proportion
 
 
@@ -20,15 +20,19 @@ def sorted_windows(
         length: of the windows.
 
     Raises:
-        RequestError: the text is shorter, or its windows do not fit into memory.
+        RequestError: the text is shorter.
     """
     if len(text) < length:
         raise RequestError(f"a text of {len(text)} tokens has no window of {length}")
     size = length * text.itemsize
-    check_fits(f"all windows of {length} of {len(text):,} tokens", 2 * size * len(text))
     ring = np.concatenate([text, text[: length - 1]])
     windows = np.lib.stride_tricks.sliding_window_view(ring, length)
     return np.sort(np.ascontiguousarray(windows).view(f"S{size}").ravel())
+
+
+def fits(bytes_of_text: int, length: int) -> bool:
+    """Whether the sorted windows of a text take at most a quarter of the memory."""
+    return 2 * bytes_of_text * length <= machine_bytes() // 4
 
 
 def longest(

@@ -21,8 +21,8 @@ class Metric:
         printed: whether it is printed at the end of training.
         of_held_out: whether samples are compared with held-out examples, and not only with those
             trained on.
-        general: whether most runs can have it, and not only those on data of one kind, as only
-            they have modes that are known, or tokens, or with networks of one kind.
+        general: False if only data of one kind have it, points with known modes or texts, or only
+            discriminators that are classifiers.
     """
 
     better: Literal["lower", "higher"]

@@ -79,7 +79,8 @@ def distinct(tokens: Integer[np.ndarray, "n length"], order: int = 4) -> Estimat
     tokens = _tokens("tokens", tokens)
     count, length = tokens.shape
     if count < 2 or length < order:
-        raise RequestError(f"tokens: give at least two windows of {order} or more, not {count}")
+        given = f"{count} of {length}"
+        raise RequestError(f"tokens: give at least two windows of {order} or more, not {given}")
     windows = np.lib.stride_tricks.sliding_window_view(tokens, order, axis=1)
     grams, ids = np.unique(windows.reshape(-1, order), axis=0, return_inverse=True)
     ids = ids.reshape(count, -1)

@@ -22,11 +22,12 @@ from gan_jax.optimizers import Schedule
 class Generator(nn.Module):
     """Latent -> gated recurrent unit that reads the symbols it has drawn -> one-hot vectors.
 
-    The unit is that of Cho et al. (2014). Symbols are drawn by the Gumbel-softmax (Jang, Gu and
+    The unit is that of Cho et al. (2014) in their first version, with the reset gate after the
+    product. Symbols are drawn by the Gumbel-softmax (Jang, Gu and
     Poole, 2017; Maddison, Mnih and Teh, 2017), which Kusner and Hernandez-Lobato (2016) have used
     for GANs, straight-through: the gradient of a draw is that of a softmax with a temperature. The
     noise of the draws is part of the latent, of which it takes length * vocabulary normal numbers,
-    so that a sample is a function of its latent.
+    so that a sample is a function of its latent. Latents from another distribution are refused.
 
     Attributes:
         vocabulary: number of symbols, that of the data.
@@ -40,6 +41,8 @@ class Generator(nn.Module):
     length: int = 32
     width: int = 256
     temperature: Any = Schedule()
+
+    normal_latents = True  # it needs
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -100,5 +103,6 @@ class _Writer(nn.Module):
         gumbel = -jnp.log(-jax.scipy.special.log_ndtr(noise.astype(jnp.float32)))
         soft = nn.softmax((logits + gumbel) / temperature)
         hard = jax.nn.one_hot(soft.argmax(axis=-1), self.vocabulary)
-        symbol = (hard + soft - jax.lax.stop_gradient(soft)).astype(noise.dtype)
+        # The difference first: it is exactly 0, so that the symbol is exactly one-hot.
+        symbol = (hard + (soft - jax.lax.stop_gradient(soft))).astype(noise.dtype)
         return (hidden, symbol), symbol

@@ -24,7 +24,8 @@ from jaxtyping import Array, Float, Float64
 from gan_jax.ops.geometry import Geometry, Pair
 
 TILE = 4  # coarse positions along an axis
-# Rounding errors grow with their number and size; with these float32 is as accurate as elsewhere.
+# Rounding errors grow with their number and size. With these, results in float32 are within 1e-5 of
+# exact ones, relative to the largest, where XLA's and those of the Fourier domain are within 1e-6.
 POINTS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
 MOST_TAPS = len(POINTS) + 2 - TILE
 

@@ -64,7 +64,7 @@ def draw_latents(
             are better and vary less (Brock et al., 2019, section 3.1).
 
     Raises:
-        RequestError: the truncation is not above 0, or the latents are not normal.
+        RequestError: the truncation is not above 0, or the latents are not normal, or have to be.
     """
     if truncation is None:
         return gan.draw_latent(experiment, _key(key), count)
@@ -74,6 +74,11 @@ def draw_latents(
         raise RequestError(
             f"truncation = {truncation}: the run's latents are {experiment.latent_distribution}, "
             "and only normal ones have tails to cut"
+        )
+    if getattr(experiment.generator, "normal_latents", False):
+        raise RequestError(
+            f"truncation = {truncation}: the generator needs the tails of its latents, by which it "
+            "draws"
         )
     shape = (count, experiment.latent_size)
     return jax.random.truncated_normal(_key(key), -truncation, truncation, shape, jnp.float32)

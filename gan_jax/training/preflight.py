@@ -174,6 +174,11 @@ def mixes_examples(state: gan.GANState) -> bool:
 
 def _check_networks(experiment: Experiment) -> None:
     batch, shape = 2, experiment.data.sample_shape
+    distribution = experiment.latent_distribution
+    if distribution != "normal" and getattr(experiment.generator, "normal_latents", False):
+        raise RequestError(
+            f"Experiment.latent_distribution = {distribution!r}: the generator needs 'normal'"
+        )
     latent, _, condition = _blank_inputs(experiment, batch)
     state = _state(experiment)
     fake = jax.eval_shape(

@@ -51,7 +51,7 @@ def test_windows_follow_the_text_and_no_two_parts_share_a_character(data):
     lines = data.lines(data.load().sample)
     assert lines == [whole[i : i + LENGTH] for i in range(0, cut - LENGTH + 1, 3)]
     apart = data.held_out()
-    starts = range(cut, len(whole) - LENGTH + 1, 3)
+    starts = range(cut, len(whole) - LENGTH + 1, LENGTH)
     assert apart.lines(apart.load().sample) == [whole[i : i + LENGTH] for i in starts]
     assert (data.split, apart.split, apart.held_out()) == ("train", "held-out", None)
     assert dataclasses.replace(data, held_out_fraction=0).held_out() is None

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gan_jax.common import memory
 from gan_jax.common.errors import RequestError
 from gan_jax.metrics import copying
 
@@ -40,10 +39,10 @@ def test_mean_and_fraction():
         copying.longest_and_whole(np.array([8], np.int32), 8)
 
 
-def test_what_has_no_windows_or_too_many_is_refused(monkeypatch):
+def test_a_text_without_a_window_is_refused_and_many_windows_are_known_not_to_fit(monkeypatch):
     text = np.zeros(10, np.uint8)
     with pytest.raises(RequestError, match="a text of 10 tokens has no window of 11"):
         copying.sorted_windows(text, 11)
-    monkeypatch.setattr(memory, "machine_bytes", lambda: 50)
-    with pytest.raises(RequestError, match="all windows of 4 of 10 tokens needs at least"):
-        copying.sorted_windows(text, 4)
+    assert copying.fits(10, 4)
+    monkeypatch.setattr(copying, "machine_bytes", lambda: 4 * 79)
+    assert not copying.fits(10, 4)

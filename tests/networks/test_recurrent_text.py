@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from gan_jax import gan
+from gan_jax import gan, sampling
 from gan_jax.common.errors import RequestError
 from gan_jax.data import text as text_data
 from gan_jax.experiment import Experiment
@@ -16,6 +16,7 @@ from gan_jax.losses import RelativisticPairing
 from gan_jax.networks import recurrent_text, text
 from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import R1
+from gan_jax.training.train import train
 
 VOCABULARY, LENGTH, WIDTH = 5, 4, 3
 GENERATOR = recurrent_text.Generator(VOCABULARY, LENGTH, WIDTH)
@@ -39,7 +40,7 @@ def dense(of, x):
 
 
 def written(params, latents):
-    """Cho et al. (2014), with the reset gate after the product, as in Chung et al. (2014)."""
+    """Cho et al. (2014), first version: the reset gate comes after the product."""
     code, noise = latents[:, :2], latents[:, 2:].reshape(-1, LENGTH, VOCABULARY)
     hidden = np.tanh(dense(params["Dense_0"], code))
     symbol, symbols = np.zeros((len(latents), VOCABULARY)), []
@@ -61,7 +62,7 @@ def written(params, latents):
 def test_it_writes_what_numpy_writes(training):
     variables = drawn()
     found, _ = GENERATOR.apply(variables, LATENTS, training=training, mutable=["temperature"])
-    np.testing.assert_allclose(found, written(variables["params"], np.float64(LATENTS)), atol=1e-6)
+    np.testing.assert_array_equal(found, written(variables["params"], np.float64(LATENTS)))
 
 
 def test_symbols_are_drawn_as_often_as_the_softmax_says():
@@ -122,6 +123,25 @@ def test_the_temperature_follows_the_steps_of_the_generator(order, tmp_path):
         state, metrics = update(experiment.static, state, batch)
     assert state.generator.variables["temperature"]["steps"] == 3
     assert np.isfinite(metrics["gradient_norm_generator"])
+
+
+def test_latents_that_are_not_normal_are_refused(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("to be or not to be " * 9, encoding="utf-8")
+    experiment = Experiment(
+        generator=recurrent_text.Generator(7, LENGTH, WIDTH),
+        discriminator=text.Discriminator(width=4),
+        data=text_data.characters(file, 7, LENGTH),
+        latent_size=2 + LENGTH * 7,
+        latent_distribution="uniform",
+        batch_size=4,
+        steps=1,
+    )
+    with pytest.raises(RequestError, match="latent_distribution = 'uniform': the generator needs"):
+        train(experiment, tmp_path / "run")
+    normal = dataclasses.replace(experiment, latent_distribution="normal")
+    with pytest.raises(RequestError, match=r"truncation = 1\.0: the generator needs the tails"):
+        sampling.draw_latents(normal, 0, 4, truncation=1.0)
 
 
 def test_what_is_wrong_is_refused():
