@@ -1,6 +1,6 @@
 """What maximum likelihood reaches: models beside which a GAN for text has to stand.
 
-    python benchmarks/text_baselines.py ../shared/data/tiny_shakespeare/input.txt
+    python benchmarks/text_baselines.py input.txt
 
 A model of order k draws each character by how often the training part has it after the k characters
 before, to the power of 1 / temperature. It begins with k characters from a random place, which do
