@@ -18,6 +18,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.losses import Wasserstein
 from gan_jax.metrics import bleu
 from gan_jax.networks import text as networks
+from gan_jax.optimizers import Adam
 from gan_jax.penalties import GradientPenalty
 from gan_jax.training.outcome import Outcome
 from gan_jax.training.train import train
@@ -257,6 +258,22 @@ def test_it_is_evaluated_by_its_ngrams_and_words(run):
     assert {"classifier_score", "good_share"} & {name for _, name in values} == set()
     assert not any("good_share" in line for line in said)
     assert run.directory.best.is_dir()
+
+
+def test_a_generator_that_repeats_a_line_has_collapsed(data, capsys, tmp_path):
+    still = Adam(0.0)  # the first generator's windows are all alike
+    tried = experiment(
+        data,
+        steps=8,
+        log_every=1,
+        sample_every=1,
+        evaluate_every=None,
+        generator_optimizer=still,
+        discriminator_optimizer=still,
+    )
+    train(tried, tmp_path / "run")
+    code, printed, _ = gan_jax(capsys, "health", tmp_path / "run")
+    assert code == 0 and "collapse: samples are 0." in printed
 
 
 def test_without_sacrebleu_its_metrics_are_left_out(run, monkeypatch):
