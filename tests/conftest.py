@@ -13,6 +13,7 @@ import tests.typecheck
 
 # Modules whose array shapes are checked at every call in the tests.
 SHAPED = ["data.grids", "gan", "losses", "networks", "penalties", "recognition", "sampling"]
+MOST_MAPPINGS = 20_000
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 
@@ -23,6 +24,20 @@ def one_device() -> None:
     import jax
 
     jax.devices()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_mappings() -> Iterator[None]:
+    """Lets compiled programs go before they take all mappings that Linux gives a process, 65,530.
+
+    Compilation then ends in a segmentation fault.
+    """
+    import jax
+
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session", autouse=True)
