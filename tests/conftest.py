@@ -13,7 +13,7 @@ import tests.typecheck
 
 # Modules whose array shapes are checked at every call in the tests.
 SHAPED = ["data.grids", "gan", "losses", "networks", "penalties", "recognition", "sampling"]
-MOST_MAPPINGS = 20_000
+MOST_MAPPINGS = 35_000
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
 

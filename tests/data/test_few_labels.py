@@ -88,6 +88,7 @@ def test_a_run_resumes_to_the_bit(few, tmp_path):
     assert_same_bits(whole.state, resumed.state)
 
 
+@pytest.mark.slow
 def test_streamed_batches_are_the_same(few, tmp_path):
     for name, fraction in (("resident", 0.25), ("streamed", 0.0)):
         train(experiment(few, device_memory_fraction=fraction), tmp_path / name)

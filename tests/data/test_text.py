@@ -206,6 +206,7 @@ def run(data, tmp_path_factory):
     return runs.load(workdir)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_same_bits(data, run, tmp_path):
     for steps in (4, 6):
         train(experiment(data, steps=steps), tmp_path / "run")
@@ -227,6 +228,7 @@ def test_its_samples_are_probabilities_and_files_of_text(run, data, capsys, tmp_
     assert page.shape[0] == data.samples_per_page * text.LINE + 2 * text.MARGIN
 
 
+@pytest.mark.slow
 def test_a_run_whose_text_has_changed_is_not_sampled_or_scored(data, capsys, tmp_path):
     copy = tmp_path / "sonnet.txt"
     copy.write_text(SENTENCES * 4, encoding="utf-8")
@@ -260,6 +262,7 @@ def test_it_is_evaluated_by_its_ngrams_and_words(run):
     assert run.directory.best.is_dir()
 
 
+@pytest.mark.slow
 def test_a_generator_that_repeats_a_line_has_collapsed(data, capsys, tmp_path):
     still = Adam(0.0)  # the first generator's windows are all alike
     tried = experiment(

@@ -38,7 +38,7 @@ def assert_equals_the_definition(geometry):
             np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("part_bytes", [0, winograd.PART_BYTES], ids=["in parts", "whole"])
+@pytest.mark.parametrize("part_bytes", [0, pytest.param(4e6, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("geometry", SOME, ids=str)
 def test_contractions_equal_their_definition(geometry, part_bytes, monkeypatch):
     monkeypatch.setattr(winograd, "PART_BYTES", part_bytes)
