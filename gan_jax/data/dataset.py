@@ -43,7 +43,7 @@ class Files(NamedTuple):
 class Dataset(Protocol):
     """A frozen, hashable description of data, which loads when it is first used.
 
-    Data whose batches carry labels as targets of the loss say so by a further attribute,
+    Data whose batches carry labels as targets of the loss have a further attribute,
     `targets = True`: `prepare` then returns "label" as well, int32 [batch], negative where a label
     is not known.
 

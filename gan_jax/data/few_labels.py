@@ -64,7 +64,7 @@ class FewLabels(Images):
         return f"{super().fingerprint()}, {len(known)} labels, sum of positions {known.sum()}"
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
-        """Returns which images form a batch: in turns, one of all images and one with a label."""
+        """Returns which images form a batch: every second one has a label."""
         every_second = batch_size // 2
         found = np.empty(batch_size, np.int32)
         found[::2] = batch_indices(self.count, seed, step, batch_size - every_second)

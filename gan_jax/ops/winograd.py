@@ -45,7 +45,7 @@ def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: in
 
     It is that of the products, whose cost falls no further for fewer than 150 tiles, in which 0.55
     stands for a multiply-add, plus 140 for making each number of the spectra of the maps, and 28
-    for those of the kernel. Infinite where there is no such form.
+    for those of the kernel. Infinite where this form does not apply.
     """
     if geometry.stride > 1 or max(geometry.kernel) > MOST_TAPS or max(geometry.kernel) == 1:
         return math.inf
