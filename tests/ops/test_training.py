@@ -72,6 +72,6 @@ def test_200_steps_agree_at_first_and_are_as_good_at_the_end(native):
     native_losses, native_samples = trained(1, EXPERIMENT.steps, np.float32)
     assert not np.array_equal(losses, native_losses)  # these were other kernels
     np.testing.assert_allclose(losses[:6], native_losses[:6], rtol=1e-3)
-    np.testing.assert_allclose(losses[-50:].mean(0), native_losses[-50:].mean(0), rtol=0.05)
+    np.testing.assert_allclose(losses[-50:].mean(0), native_losses[-50:].mean(0), rtol=0.1)
     assert samples.mean() == pytest.approx(native_samples.mean(), abs=0.1)
     assert samples.std(1).mean() == pytest.approx(native_samples.std(1).mean(), abs=0.05)
