@@ -37,7 +37,7 @@ class Extracted(NamedTuple):
         tokens: the samples themselves, uint8 or uint16 [count, length], where they are sequences of
             tokens; else None.
         longest_copies: length of the longest run of each sample that the training data have, in
-            tokens, int32 [count]; None where samples are no tokens, or it takes too much memory.
+            tokens, int32 [count]; None for samples without tokens, and where memory is too small.
         known_words: how many words of each sample the training text has, and how many words there
             are, int32 [count, 2]; None where samples have no words, or all are known.
     """

@@ -5,6 +5,7 @@ softplus and BatchNorm, and a discriminator with noise and weight normalisation 
 Kingma, 2016). Meant for `losses.SemiSupervised`.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -61,10 +62,8 @@ class Generator(nn.Module):
             x = nn.Dense(self.width, use_bias=False)(x)
             norm = nn.BatchNorm(use_running_average=not training, momentum=0.9, use_scale=False)
             x = nn.softplus(norm(x))
-        size = 1
-        for length in self.shape:
-            size *= length
-        return nn.tanh(nn.WeightNorm(nn.Dense(size))(x)).reshape(-1, *self.shape)
+        pixels = nn.tanh(nn.WeightNorm(nn.Dense(math.prod(self.shape)))(x))
+        return pixels.reshape(-1, *self.shape)
 
 
 class Discriminator(nn.Module):
