@@ -106,7 +106,7 @@ def _copy_r3gan(peer: nn.Module, params: Params) -> None:
 
 def _copy_text(peer: nn.Module, params: Params) -> None:
     for number, conv in enumerate(conv for block in peer.blocks for conv in block.convs):
-        _set(conv, params, f"Conv_{number}")
+        _set(conv, params, f"Conv1d_{number}")
     long = "Dense_0" if isinstance(peer.first, nn.Linear) else "Dense_1"  # over all positions
     for part in ("kernel", "bias"):
         axis = -1 if long == "Dense_0" else 0

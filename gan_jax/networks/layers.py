@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.ops.conv import conv, conv_transpose
+from gan_jax.ops.conv1d import conv1d, conv1d_transpose
 
 # Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
 before_relu = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
@@ -88,6 +89,66 @@ class ConvTranspose(nn.Module):
     ) -> Float[Array, "batch height*{self.stride} width*{self.stride} {self.features}"]:
         """Returns maps of (height * stride) x (width * stride)."""
         return _apply(self, conv_transpose, x, x.shape[-1])
+
+
+class Conv1d(nn.Module):
+    """Convolution of sequences, equal to `flax.linen.Conv` with padding "SAME"; see `Conv`.
+
+    Attributes:
+        features: channels of the result, at least 1.
+        kernel_size: taps of the kernel, at least 1.
+        stride: at least 1.
+        use_bias: whether to add a bias.
+        kernel_init: initialiser of the kernel, [kernel_size, inputs, features].
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "features kernel_size stride", at_least=1)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch time inputs"]
+    ) -> Float[Array, "batch coarse_time {self.features}"]:
+        """Returns sequences of ceil(time / stride) positions."""
+        return _apply(self, conv1d, x, x.shape[-1])
+
+
+class ConvTranspose1d(nn.Module):
+    """Transposed convolution of sequences, equal to `flax.linen.ConvTranspose` with "SAME".
+
+    Attributes:
+        features: channels of the result, at least 1.
+        kernel_size: taps of the kernel, at least 1.
+        stride: factor by which the sequence is lengthened, at least 1.
+        use_bias: whether to add a bias.
+        kernel_init: initialiser of the kernel, [kernel_size, inputs, features].
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: Callable[..., Array] = nn.initializers.glorot_uniform()
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "features kernel_size stride", at_least=1)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch time inputs"]
+    ) -> Float[Array, "batch time*{self.stride} {self.features}"]:
+        """Returns sequences of time * stride positions."""
+        return _apply(self, conv1d_transpose, x, x.shape[-1])
 
 
 class Dropout(nn.Module):
@@ -239,21 +300,17 @@ def _check(layer: Conv | ConvTranspose) -> None:
 
 
 def _apply(
-    layer: Conv | ConvTranspose,
+    layer: Conv | ConvTranspose | Conv1d | ConvTranspose1d,
     operation: Callable[[Array, Array, int], Array],
     x: Array,
     inputs: int,
 ) -> Array:
     size = layer.kernel_size
-    height, width = (size, size) if isinstance(size, int) else size
-    kernel = layer.param(
-        "kernel",
-        layer.kernel_init,
-        (height, width, inputs, layer.features),
-        jnp.float32,
-    )
+    sides = (size,) * (x.ndim - 2) if isinstance(size, int) else size
+    shape = (*sides, inputs, layer.features)
+    kernel = layer.param("kernel", layer.kernel_init, shape, jnp.float32)
     y = operation(x, kernel.astype(x.dtype), layer.stride)
     if not layer.use_bias:
         return y
     bias = layer.param("bias", nn.initializers.zeros_init(), (layer.features,), jnp.float32)
-    return y + bias.astype(x.dtype).reshape(1, 1, 1, -1)
+    return y + bias.astype(x.dtype).reshape(*[1] * (x.ndim - 1), -1)

@@ -51,15 +51,15 @@ def conv(
     Raises:
         RequestError: the shapes or dtypes do not fit, or the stride is not an integer from 1 on.
     """
-    _check("conv", x, kernel, stride, groups)
+    check("conv", x, kernel, stride, groups)
     geometry = convolution(x.shape[1:3], kernel.shape[:2], stride)
     if groups == 1:
-        return _down(geometry, x, kernel)
+        return down(geometry, x, kernel)
 
     # On CPU, gradients of XLA's grouped convolution take ten times as long as those of the product
     # with all the zeros that it leaves out.
     def on_cpu(x: Array, kernel: Array) -> Array:
-        return _down(geometry, x, _with_zeros(kernel, groups))
+        return down(geometry, x, _with_zeros(kernel, groups))
 
     grouped = partial(lax.conv_general_dilated, feature_group_count=groups)
     default = partial(_native_down, geometry, convolve=grouped)
@@ -89,12 +89,17 @@ def conv_transpose(
     Raises:
         RequestError: the shapes or dtypes do not fit, or the stride is not an integer from 1 on.
     """
-    _check("conv_transpose", x, kernel, stride)
+    check("conv_transpose", x, kernel, stride)
     geometry = transposed_convolution(x.shape[1:3], kernel.shape[:2], stride)
-    return _up(geometry, x, kernel[::-1, ::-1].swapaxes(2, 3))
+    return up(geometry, x, kernel[::-1, ::-1].swapaxes(2, 3))
 
 
-def _check(operation: str, x: Array, kernel: Array, stride: int, groups: int = 1) -> None:
+def check(operation: str, x: Array, kernel: Array, stride: int, groups: int = 1) -> None:
+    """Checks what a convolution called `operation` is given.
+
+    Raises:
+        RequestError: the shapes or dtypes do not fit, or stride or groups are out of range.
+    """
     if not isinstance(stride, int | np.integer) or isinstance(stride, bool) or stride < 1:
         right = "must be an integer of at least 1, the same along both axes"
         raise RequestError(f"{operation}: stride = {stride!r}: {right}")
@@ -119,12 +124,22 @@ def _check(operation: str, x: Array, kernel: Array, stride: int, groups: int = 1
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _down(geometry: Geometry, fine: Array, kernel: Array) -> Array:
+def down(
+    geometry: Geometry,
+    fine: Float[Array, "batch fine_height fine_width inputs"],
+    kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
+) -> Float[Array, "batch coarse_height coarse_width outputs"]:
+    """Contracts a fine map and a kernel: a convolution with any padding."""
     return _lower(_down_forms(geometry, len(fine), *kernel.shape[2:]), geometry, fine, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _up(geometry: Geometry, coarse: Array, kernel: Array) -> Array:
+def up(
+    geometry: Geometry,
+    coarse: Float[Array, "batch coarse_height coarse_width outputs"],
+    kernel: Float[Array, "kernel_height kernel_width inputs outputs"],
+) -> Float[Array, "batch fine_height fine_width inputs"]:
+    """Contracts a coarse map and a kernel: a transposed convolution with any padding."""
     return _lower(_up_forms(geometry, len(coarse), *kernel.shape[2:]), geometry, coarse, kernel)
 
 
@@ -134,17 +149,17 @@ def _filter(geometry: Geometry, fine: Array, coarse: Array) -> Array:
     return _lower(forms, geometry, fine, coarse)
 
 
-_down.defvjp(
-    lambda geometry, fine, kernel: (_down(geometry, fine, kernel), (fine, kernel)),
-    lambda geometry, saved, g: (_up(geometry, g, saved[1]), _filter(geometry, saved[0], g)),
+down.defvjp(
+    lambda geometry, fine, kernel: (down(geometry, fine, kernel), (fine, kernel)),
+    lambda geometry, saved, g: (up(geometry, g, saved[1]), _filter(geometry, saved[0], g)),
 )
-_up.defvjp(
-    lambda geometry, coarse, kernel: (_up(geometry, coarse, kernel), (coarse, kernel)),
-    lambda geometry, saved, g: (_down(geometry, g, saved[1]), _filter(geometry, g, saved[0])),
+up.defvjp(
+    lambda geometry, coarse, kernel: (up(geometry, coarse, kernel), (coarse, kernel)),
+    lambda geometry, saved, g: (down(geometry, g, saved[1]), _filter(geometry, g, saved[0])),
 )
 _filter.defvjp(
     lambda geometry, fine, coarse: (_filter(geometry, fine, coarse), (fine, coarse)),
-    lambda geometry, saved, g: (_up(geometry, saved[1], g), _down(geometry, saved[0], g)),
+    lambda geometry, saved, g: (up(geometry, saved[1], g), down(geometry, saved[0], g)),
 )
 
 

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from gan_jax.common.errors import RequestError
-from gan_jax.networks.layers import Conv, ConvTranspose, Dropout, Normalise, SelfAttention, Spectral
+from gan_jax.networks.layers import (
+    Conv,
+    Conv1d,
+    ConvTranspose,
+    ConvTranspose1d,
+    Dropout,
+    Normalise,
+    SelfAttention,
+    Spectral,
+)
 
 PAIRS = [(Conv, nn.Conv), (ConvTranspose, nn.ConvTranspose)]
 
@@ -45,6 +54,23 @@ def test_groups_equal_flax_with_the_same_parameters():
     np.testing.assert_allclose(ours.apply(parameters, x), theirs.apply(parameters, x), atol=1e-5)
     with pytest.raises(RequestError, match=r"Conv\.groups = 0: must be at least 1"):
         Conv(8, 3, groups=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "flax_layer"), [(Conv1d, nn.Conv), (ConvTranspose1d, nn.ConvTranspose)]
+)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_layers_of_sequences_equal_flax_with_the_same_parameters(layer, flax_layer, use_bias):
+    x = jax.random.normal(jax.random.key(0), (4, 9, 3))
+    theirs = flax_layer(8, (5,), (2,), use_bias=use_bias, bias_init=nn.initializers.normal(1.0))
+    parameters = theirs.init(jax.random.key(1), x)
+    ours = layer(8, 5, 2, use_bias)
+    assert jax.tree.map(jnp.shape, ours.init(jax.random.key(2), x)) == jax.tree.map(
+        jnp.shape, parameters
+    )
+    np.testing.assert_allclose(ours.apply(parameters, x), theirs.apply(parameters, x), atol=1e-5)
+    with pytest.raises(RequestError, match=f"{layer.__name__}.kernel_size = 0: must be at least 1"):
+        layer(8, 0)
 
 
 @pytest.mark.parametrize("layer", [Conv, ConvTranspose])

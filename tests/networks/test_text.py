@@ -30,13 +30,13 @@ def conv(of, x):
     """A convolution along the second axis, of kernel 5, with zeros beyond the ends."""
     padded = np.pad(x, ((0, 0), (2, 2), (0, 0)))
     windows = np.stack([padded[:, i : i + x.shape[1]] for i in range(5)])
-    return np.einsum("kbli,kio->blo", windows, of["kernel"][:, 0]) + of["bias"]
+    return np.einsum("kbli,kio->blo", windows, of["kernel"]) + of["bias"]
 
 
 def blocks(params, x):
     for block in range(5):
-        y = conv(params[f"Conv_{2 * block}"], np.maximum(x, 0))
-        x = x + 0.3 * conv(params[f"Conv_{2 * block + 1}"], np.maximum(y, 0))
+        y = conv(params[f"Conv1d_{2 * block}"], np.maximum(x, 0))
+        x = x + 0.3 * conv(params[f"Conv1d_{2 * block + 1}"], np.maximum(y, 0))
     return x
 
 
@@ -60,9 +60,9 @@ def test_kernels_start_as_large_as_in_the_authors_code():
     params = text.Generator(50, 32, 256).init(jax.random.key(0), jnp.ones((1, 128)), training=True)
     of = params["params"]
     # Uniform, of variance 4 / (fan_in + fan_out) before a ReLU, and 2 / (fan_in + fan_out) else.
-    assert np.var(of["Conv_0"]["kernel"]) == pytest.approx(4 / (2 * 5 * 256), rel=0.02)
+    assert np.var(of["Conv1d_0"]["kernel"]) == pytest.approx(4 / (2 * 5 * 256), rel=0.02)
     assert np.var(of["Dense_0"]["kernel"]) == pytest.approx(2 / (128 + 32 * 256), rel=0.02)
-    assert np.abs(of["Conv_0"]["kernel"]).max() <= np.sqrt(12 / (2 * 5 * 256))
+    assert np.abs(of["Conv1d_0"]["kernel"]).max() <= np.sqrt(12 / (2 * 5 * 256))
 
 
 @pytest.mark.parametrize(("network", "inputs"), [(GENERATOR, LATENTS), (DISCRIMINATOR, SAMPLES)])
