@@ -15,7 +15,8 @@ from gan_jax.optimizers import Adam
 
 # Of gan_jax.data.dataset.Dataset; the attributes may load the data when they are read.
 DATA_ATTRIBUTES = (
-    "labels sample_shape stored split count classes class_names samples_per_page suffixes"
+    "labels sample_shape stored split count classes class_names samples_per_page suffixes "
+    "final_suffixes"
 )
 DATA_METHODS = (
     "load fingerprint indices gather prepare to_stored page cells write read held_out features"

@@ -91,6 +91,7 @@ def test_the_reference_recipe_takes_11719_steps():
     class SixtyThousand:
         count, labels, sample_shape = 60_000, False, (8, 8, 1)
         stored = split = classes = class_names = samples_per_page = suffixes = None
+        final_suffixes = ()
 
         def load(self): ...
 

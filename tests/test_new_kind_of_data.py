@@ -45,6 +45,7 @@ class Text:
     stored = Stored((LENGTH,), "uint8")
     samples_per_page = 6
     suffixes = (".png", ".txt")
+    final_suffixes = (".txt",)
     needs_examples = False
 
     @property
@@ -85,7 +86,7 @@ class Text:
     def cells(self, page, columns):
         return page[None]
 
-    def write(self, parts, path, columns=None):
+    def write(self, parts, path, columns=None, names=None):
         check_path(path, self.suffixes)
         samples = np.concatenate(list(parts))
         if path.suffix == ".png":
@@ -179,6 +180,8 @@ def test_its_pages_and_film_strip_are_drawn(run):
     last = grids.read_png(run.directory.step_picture(6))
     np.testing.assert_array_equal(last, data.page(drawn))
     np.testing.assert_array_equal(grids.read_png(run.directory.final_picture), last)
+    lines = run.directory.final_picture.with_suffix(".txt").read_text().splitlines()
+    assert lines == data.texts(data.to_stored(drawn))
     strip = grids.read_png(run.directory.film_strip)
     assert strip.shape[1] == 3 * LENGTH + 2 * grids.GAP
     np.testing.assert_array_equal(strip[: len(last), -LENGTH:], last)

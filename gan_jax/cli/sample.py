@@ -111,6 +111,7 @@ class Sample(OpensRuns):
             frames=frames,
             latents=latents,
             labels=labels,
+            class_names=run.class_names,
             as_stored=self.as_stored,
         )
         pages = f"{frames} pages of " if keys else ""

@@ -52,6 +52,8 @@ class Dataset(Protocol):
         samples_per_page: how many samples the pages that a run makes while it trains show.
         suffixes: endings of the files that `write` makes, ".png" always among them; "" stands for a
             folder with a file for each sample.
+        final_suffixes: endings of files that a finished run gets beside the page of its samples,
+            for what a page cannot show.
         needs_examples: whether samples can be written and read only with the examples at hand, as
             tokens can with the text whose symbols they stand for.
     """
@@ -59,6 +61,7 @@ class Dataset(Protocol):
     labels: bool
     samples_per_page: int
     suffixes: tuple[str, ...]
+    final_suffixes: tuple[str, ...]
     needs_examples: bool
 
     @property
@@ -133,6 +136,7 @@ class Dataset(Protocol):
         parts: Iterable[Float32[np.ndarray, "_part ..."]],
         path: Path,
         columns: int | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Writes samples to a file, or to a new folder with a file for each, whole or not at all.
 
@@ -141,6 +145,7 @@ class Dataset(Protocol):
                 of a page it does.
             path: ends in one of `suffixes`; ".png" is a page.
             columns: of a page.
+            names: of the class of each sample, for the names of single files; None without labels.
 
         Raises:
             RequestError: the path ends otherwise, or is a folder with files in it.

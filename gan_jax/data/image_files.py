@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_folder_atomically
 from gan_jax.data.grids import encode_png
+from gan_jax.data.numbered import numbered
 from gan_jax.data.sources.decode import MOST_PIXELS, SUFFIXES, UnreadableError, fit, open_image
-from gan_jax.data.sources.folder import list_files, warn_of_others
+from gan_jax.data.sources.listing import list_files, warn_of_others
 
 _logger = logging.getLogger(__name__)
 
@@ -51,20 +52,27 @@ def read_images(
 
 
 def write_images(
-    parts: Iterable[UInt8[np.ndarray, "_part height width channels"]], folder: Path
+    parts: Iterable[UInt8[np.ndarray, "_part height width channels"]],
+    folder: Path,
+    names: Sequence[str] | None = None,
 ) -> None:
-    """Writes a new folder with a PNG file for each image, named by its number from 000000 on."""
+    """Writes a new folder with a PNG file for each image; see `numbered` for what they are called.
+
+    Args:
+        parts: the images.
+        folder: the folder.
+        names: of the class of each image, if there are any.
+    """
     images = itertools.chain.from_iterable(parts)
-    write_folder_atomically(
-        folder, ((f"{number:06}.png", encode_png(image)) for number, image in enumerate(images))
-    )
+    contents = ((f"{name}.png", encode_png(image)) for name, image in numbered(images, names))
+    write_folder_atomically(folder, contents)
 
 
 def _expanded(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    listed = list_files(path)
-    if not listed.images:
+    listed = list_files(path, SUFFIXES)
+    if not listed.files:
         raise RequestError(f"there is no image in {str(path)!r}, no {', '.join(SUFFIXES)} file")
     warn_of_others(path, listed)
-    return [path / name for name in listed.images]
+    return [path / name for name in listed.files]

@@ -61,6 +61,7 @@ class Mixture:
     stored = Stored((2,), "float32")
     samples_per_page = 1024
     suffixes = (".png",)
+    final_suffixes = ()
     needs_examples = False
 
     def __post_init__(self) -> None:
@@ -135,6 +136,7 @@ class Mixture:
         parts: Iterable[Float32[np.ndarray, "_part 2"]],
         path: Path,
         columns: int | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Writes a page, .png; see `Dataset.write`."""
         check_path(path, self.suffixes)

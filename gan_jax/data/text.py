@@ -73,6 +73,7 @@ class Text:
     class_names = ()
     samples_per_page = 32
     suffixes = (".png", ".txt", ".jsonl")
+    final_suffixes = (".txt",)
     needs_examples = True
 
     def __post_init__(self) -> None:
@@ -200,6 +201,7 @@ class Text:
         parts: Iterable[Float32[np.ndarray, "_part length vocabulary"]],
         path: Path,
         columns: int | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Writes a page, .png, or a line for each window; see `text_files` and `Dataset.write`."""
         check_path(path, self.suffixes)

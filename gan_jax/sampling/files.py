@@ -3,7 +3,7 @@
 import math
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ def save(
     frames: int = 1,
     latents: Float[Array | np.ndarray, "count latent"] | None = None,
     labels: Int32[np.ndarray, " count"] | None = None,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Writes samples that `sampling.draw` has returned; see `save_parts` for the arguments."""
     save_parts(
@@ -59,6 +60,7 @@ def save(
         frames=frames,
         latents=latents,
         labels=labels,
+        class_names=class_names,
     )
 
 
@@ -72,6 +74,7 @@ def save_parts(
     frames: int = 1,
     latents: Float[Array | np.ndarray, "count latent"] | None = None,
     labels: Int32[np.ndarray, " count"] | None = None,
+    class_names: Sequence[str] = (),
     as_stored: bool = False,
 ) -> None:
     """Writes samples, whole or not at all; a symbolic link counts as what it leads to.
@@ -87,7 +90,8 @@ def save_parts(
         columns: of a page; if None, about as many as rows.
         frames: of an animation; its pages follow one another in `parts`, with equally many samples.
         latents: from which the samples were made, for .npz.
-        labels: with which the samples were made, for .npz.
+        labels: with which the samples were made, for .npz and the names of single files.
+        class_names: name of each class, of which labels are the positions; empty for their numbers.
         as_stored: make an .npz file of 'arr_0', the samples as the data store them, and 'arr_1',
             the labels: of images, what the evaluator of Dhariwal and Nichol (2021) reads.
 
@@ -106,7 +110,7 @@ def save_parts(
         save_gif(pages, path, [FRAME_SECONDS] * frames)
         return
     if path.suffix.lower() != ARRAYS:
-        data.write(shown, path, columns)
+        data.write(shown, path, columns, _named(labels, class_names))
         return
     with open_atomically(path) as file, zipfile.ZipFile(file, "w") as archive:
         if as_stored:
@@ -120,6 +124,14 @@ def save_parts(
             if array is not None:
                 array = np.asarray(array)
                 add_array(archive, name, array.shape, array.dtype.str, [array])
+
+
+def _named(
+    labels: Int32[np.ndarray, " count"] | None, class_names: Sequence[str]
+) -> list[str] | None:
+    if labels is None:
+        return None
+    return [class_names[label] if class_names else str(label) for label in labels]
 
 
 def _finite(

@@ -15,7 +15,7 @@ from gan_jax.data.sources.decode import UnreadableError
 from gan_jax.experiment import Experiment
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
-from gan_jax.sampling.files import ANIMATION
+from gan_jax.sampling.files import ANIMATION, save
 
 COLUMNS = 8  # of the pages that a run makes while it trains
 FINAL, FINAL_COLUMNS = 16, 4  # cells of the last page that are shown at the end, and in a row
@@ -31,12 +31,25 @@ def save_step(
     grids.save_png(data.page(drawn, COLUMNS), directory.step_picture(step))
 
 
-def save_final(experiment: Experiment, directory: RunDirectory, say: Callable[[str], None]) -> None:
+def save_final(
+    experiment: Experiment,
+    state: gan.GANState,
+    directory: RunDirectory,
+    say: Callable[[str], None],
+) -> None:
     """Saves the first cells of the last page, and a film strip of the pages.
 
     Pages that cannot be read, or have another size than the last one, are left out of the film
-    strip, and `say` is told.
+    strip, and `say` is told. Where the data have files that show more than a page, such as sound,
+    the same samples are saved so, too.
     """
+    data = experiment.data
+    for suffix in data.final_suffixes:
+        labels = samples.take_turns(experiment, data.samples_per_page)
+        drawn = samples.draw(experiment, state, data.samples_per_page, key=experiment.seed)
+        path = directory.final_picture.with_suffix(suffix)
+        names = data.class_names if labels is not None else ()
+        save(experiment, drawn, path, labels=labels, class_names=names)
     steps = list(directory.step_pictures())
     if not steps:  # somebody has removed them
         return

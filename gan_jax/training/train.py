@@ -276,7 +276,7 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
                 restore_scores(start.directory, of_run, step, say)
                 keep_best(start.directory, start.experiment)
             if step >= last_step and hosts.is_first():
-                sheets.save_final(start.experiment, start.directory, display.say)
+                sheets.save_final(start.experiment, start.state, start.directory, display.say)
             logs.append(log)
         if step >= last_step:
             return Outcome.FINISHED

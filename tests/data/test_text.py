@@ -302,7 +302,7 @@ def test_gradients_reach_every_parameter(data):
     for player in ("generator", "discriminator"):
         before, now = (getattr(each, player).params for each in (state, after))
         if player == "discriminator":  # the last biases add the same to the logits of both sides
-            for layer in ("Conv_9", "Dense_1"):
+            for layer in ("Conv1d_9", "Dense_1"):
                 del before[layer]["bias"], now[layer]["bias"]
         same = jax.tree.map(lambda one, other: bool((one == other).all()), before, now)
         assert not any(jax.tree.leaves(same)), player

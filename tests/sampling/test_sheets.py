@@ -21,7 +21,7 @@ def test_film_strip_of_many_moments_keeps_the_first_and_the_last(tmp_path):
     directory.step_picture(18).write_bytes(b"damaged, and chosen")
     (directory.samples / "step_best.png").write_bytes(b"of somebody else")
     said = []
-    sheets.save_final(experiment, directory, said.append)
+    sheets.save_final(experiment, init(experiment, 0), directory, said.append)
     assert len(said) == 1 and "step_18.png" in said[0]
     strip, columns = grids.read_png(directory.film_strip), grids.STRIP_COLUMNS - 1
     whole = grids.STRIP_ROWS * (8 + grids.GAP) - grids.GAP
@@ -38,7 +38,7 @@ def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
     for step, width in ((0, 6), (1, 8), (2, 8)):
         grids.save_png(grids.grid(numbered(64, 8, width), 8), directory.step_picture(step))
     said = []
-    sheets.save_final(experiment, directory, said.append)
+    sheets.save_final(experiment, init(experiment, 0), directory, said.append)
     assert len(said) == 1 and "step_0.png: has another size" in said[0]
     assert grids.read_png(directory.film_strip).shape[1] == 2 * 8 + grids.GAP
 
@@ -46,7 +46,7 @@ def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
 def test_without_any_picture_there_is_no_film_strip(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.samples.mkdir()
-    sheets.save_final(tiny(), directory, print)
+    sheets.save_final(tiny(), init(tiny(), 0), directory, print)
     assert not list(directory.samples.iterdir())
 
 
@@ -81,7 +81,7 @@ def test_points_are_shown_together_and_their_film_strip_is_a_row(tmp_path):
     directory.samples.mkdir()
     for step in (0, 3):
         sheets.save_step(experiment, init(experiment, step), directory, step)
-    sheets.save_final(experiment, directory, print)
+    sheets.save_final(experiment, init(experiment, 0), directory, print)
     last = grids.read_png(directory.step_picture(3))
     assert last.shape == (points.PIXELS, points.PIXELS, 1)
     assert (grids.read_png(directory.final_picture) == last).all()

@@ -2,12 +2,11 @@
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 import platformdirs
@@ -29,6 +28,7 @@ from gan_jax.data.sources.decode import (
     open_image,
     read_header,
 )
+from gan_jax.data.sources.listing import Listed, counted, list_files, warn_of_others
 
 TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
 # The same as they are written elsewhere, in lower case: together they are a split, not two classes.
@@ -37,18 +37,6 @@ ALL_TESTING = {*TESTING, "testing", "validation"}
 
 _logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-class Listed(NamedTuple):
-    """The files of a folder.
-
-    Attributes:
-        images: paths of all images, relative to the folder, with '/', sorted.
-        others: how many other files there are of each suffix, in lower case.
-    """
-
-    images: list[str]
-    others: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -80,7 +68,7 @@ class Folder(Source):
     def examples(self, size: int, channels: int) -> Examples:
         """Returns the images and, where they lie in sub-folders, their labels."""
         root = self._root()
-        listed = list_files(root)
+        listed = list_files(root, SUFFIXES)
         files = self._images(root, listed)
         warn_of_others(root, listed)
         class_names, unlabelled = self._class_names(root, files)
@@ -100,7 +88,7 @@ class Folder(Source):
     def shapes(self) -> Shapes:
         """Counts the images by the shape in their headers; those that are damaged are left out."""
         root = self._root()
-        files = self._images(root, list_files(root))
+        files = self._images(root, list_files(root, SUFFIXES))
 
         def shape(file: str) -> tuple[int, int, int] | str:
             try:
@@ -137,14 +125,14 @@ class Folder(Source):
         )
 
     def _images(self, root: Path, listed: Listed) -> list[str]:
-        if not listed.images:
-            others = f", but {_counted(listed.others)}" if listed.others else ""
+        if not listed.files:
+            others = f", but {counted(listed.others)}" if listed.others else ""
             raise RequestError(
                 f"path: there is no image in {str(root)!r}{others}; right is a folder with "
                 f"{', '.join(SUFFIXES)} files, in it or in one sub-folder per class"
             )
-        _refuse_split(self.path, listed.images)
-        return listed.images
+        _refuse_split(self.path, listed.files)
+        return listed.files
 
     def _class_names(self, root: Path, files: list[str]) -> tuple[tuple[str, ...], str]:
         """Returns the names of the sub-folders, or none and why they are not classes."""
@@ -207,50 +195,6 @@ def _refusal(note: str) -> RequestError:
     )
 
 
-def list_files(root: Path) -> Listed:
-    """Lists the images in and below a folder, and counts what else is there.
-
-    Hidden files and folders are left out.
-
-    Raises:
-        RequestError: a folder cannot be read.
-    """
-    images = []
-    others: Counter[str] = Counter()
-    seen = set()
-    try:
-        for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            # Links are followed, and a link to a folder above itself would never end.
-            real = os.path.realpath(folder)
-            if real in seen:
-                subfolders.clear()
-                continue
-            seen.add(real)
-            for name in (each for each in names if not each.startswith(".")):
-                suffix = os.path.splitext(name)[1].lower()
-                if suffix in SUFFIXES:
-                    images.append(Path(folder, name).relative_to(root).as_posix())
-                else:
-                    others[suffix] += 1
-    except OSError as error:
-        raise RequestError(f"path: {str(root)!r} cannot be read: {error}") from error
-    return Listed(sorted(images), others)
-
-
-def warn_of_others(root: Path, listed: Listed) -> None:
-    """Warns of files that are left out, as they are not images that can be read."""
-    if listed.others:
-        count = sum(listed.others.values())
-        files = "file was" if count == 1 else "files were"
-        _logger.warning("%s: %d %s left out: %s", root, count, files, _counted(listed.others))
-
-
-def _counted(others: Counter[str]) -> str:
-    most_first = sorted(others.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{suffix or 'no suffix'} ({n})" for suffix, n in most_first)
-
-
 def _refuse_split(path: str, files: list[str]) -> None:
     """Refuses folders of training images that lie beside folders of test images."""
     folders = {parent for file in files for parent in Path(file).parents}
@@ -262,10 +206,6 @@ def _refuse_split(path: str, files: list[str]) -> None:
                 f"path: {str(above)!r} holds training and test images in folders of their own; "
                 f"give a folder of training images alone, {str(Path(path, folder))!r} for example"
             )
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _state(path: Path) -> list[int] | None:

@@ -33,4 +33,5 @@ class FinalPictures(Hook):
     def act(self, moment: Moment) -> None:
         """Saves the pictures."""
         for run in moment.runs:
-            sheets.save_final(run.experiment, run.directory, self._display.say)
+            state = moment.state(run)
+            sheets.save_final(run.experiment, state, run.directory, self._display.say)

@@ -32,6 +32,8 @@ def _in_words(run: RunInTraining, brief: bool) -> str:
         return f"finished: {path}" + (f" · {scores}" if scores else "")
     if not experiment.evaluate_every:
         scores = f"none, as evaluate_every is not set: gan-jax evaluate {path}"
+    final = directory.final_picture
+    beside = (final.with_suffix(suffix).name for suffix in experiment.data.final_suffixes)
     return "\n".join(
         [
             f"finished: {path}",
@@ -40,7 +42,7 @@ def _in_words(run: RunInTraining, brief: bool) -> str:
                 f"  best        step {step}: --step best"
                 for step in checkpoints.steps(directory.best)
             ),
-            f"  samples     {directory.final_picture}",
+            f"  samples     {', '.join([str(final), *beside])}",
             f"  film strip  {directory.film_strip}",
             f"  metrics     {directory.metrics}",
             f"  more        gan-jax sample {path} --count 64 --out more.png",

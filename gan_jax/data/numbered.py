@@ -1,0 +1,22 @@
+"""Names of files that hold one sample each."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def numbered(items: Iterable[Item], names: Sequence[str] | None) -> Iterator[tuple[str, Item]]:
+    """Yields items with what their files are called, without suffix.
+
+    It is their number from 000000 on and, where they have classes, the name of their class, as in
+    000017_cat. What not every file system allows in a name becomes a hyphen.
+
+    Args:
+        items: any.
+        names: of the class of each item; None without classes.
+    """
+    for number, item in enumerate(items):
+        label = "" if names is None else "_" + re.sub(r"[^\w.-]+", "-", names[number])
+        yield f"{number:06}{label}", item
