@@ -20,8 +20,9 @@ from gan_jax.networks import recurrent_text
 from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import R1, R2
 
-STEPS = 10_000
-adam = Adam(2e-4, b1=0.0, b2=0.99)
+STEPS = 8_000
+falling = Schedule("linear", STEPS, hold=STEPS // 2)
+adam = Adam(5e-4, b1=0.0, b2=0.99, schedule=falling)
 
 experiment = dataclasses.replace(
     base,
@@ -33,7 +34,6 @@ experiment = dataclasses.replace(
     penalties=(R1(1.0), R2(1.0)),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
-    discriminator_steps=1,
-    ema_decay=0.999,
+    batch_size=128,
     steps=STEPS,
 )
