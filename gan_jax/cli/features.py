@@ -2,15 +2,20 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.parsing import Command
+from gan_jax.cli.parsing import Command, options_of
 from gan_jax.cli.shared import announce, check_key, check_out, check_range
 from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
 from gan_jax.data.sources.decode import MOST_PIXELS
+
+if TYPE_CHECKING:  # which import what takes seconds
+    from gan_jax.data.audio import Audio
+    from gan_jax.data.images import Images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,23 +52,89 @@ class Features(Command):
         check_range("--epochs", self.epochs, 1)
         check_key("--seed", self.seed)
         from gan_jax.data import dataset, named
-        from gan_jax.recognition import classifier_training
-        from gan_jax.runtime import devices
 
-        devices.configure()
         data = named.from_text(self.data, self.size, self.channels, self.most_pixels)
         pixels = f"{data.size} x {data.size} pixels, in {named.COLOURS[data.channels]}"
         announce(f"data: {dataset.in_words(data)}; {pixels}")
-        try:
-            made = classifier_training.make(data, self.data, out, self.epochs, self.seed)
-        except KeyboardInterrupt:
-            print("interrupted; nothing was written", file=sys.stderr)
-            return INTERRUPTED
-        print(
-            f"{made.test_accuracy:.2%} of {made.test_count:,} test images right "
-            f"({made.tested_on}); weights in {self.out}"
+        return _make(data, self.data, out, self.epochs, self.seed)
+
+    @classmethod
+    def fits(cls, words: Sequence[str]) -> bool:
+        """Whether --sound is not given."""
+        return "sound" not in options_of(words)
+
+
+@dataclasses.dataclass(frozen=True)
+class SoundFeatures(Command):
+    """Train a classifier on labelled recordings, for the features of evaluations."""
+
+    USAGE: ClassVar[str] = "features RECORDINGS --sound --out FILE"
+
+    data: Annotated[Positional[Path], arg(metavar="RECORDINGS")]
+    """A folder of recordings."""
+    out: Path
+    """File for the weights, .npz."""
+    sound: bool = False
+    """Whether these are recordings."""
+    names: str | None = None
+    """How the files are called: {label}_{speaker}_{take}, for example, where the part called label
+    is the class; if not given, sub-folders are the classes."""
+    held_out: str | None = None
+    """A part of the names and its values, speaker=anna for example, whose recordings are tested on;
+    if not given, a tenth of all."""
+    rate: int = 8000
+    """Samples a second, to which recordings are resampled."""
+    length: int = 4096
+    """Samples to which the loudest part of each is cut, or to which it is filled."""
+    epochs: int = 20
+    """Passes over the recordings."""
+    seed: int = 0
+    """Seed of the training."""
+
+    @classmethod
+    def fits(cls, words: Sequence[str]) -> bool:
+        """Whether --sound is given."""
+        return "sound" in options_of(words)
+
+    def run(self) -> int:
+        """Trains the classifier, and writes the weights."""
+        out = check_out(self.out, ".npz")
+        check_range("--epochs", self.epochs, 1)
+        check_range("--rate", self.rate, 1)
+        check_range("--length", self.length, 1)
+        check_key("--seed", self.seed)
+        from gan_jax.data import audio, dataset
+
+        waveforms = audio.folder(
+            self.data,
+            self.rate,
+            self.length,
+            labels=True,
+            names=self.names,
+            held_out=self.held_out,
+            place="loudest",
+            normalise=True,
         )
-        return FINISHED
+        data = audio.spectrogram(waveforms)
+        announce(f"data: {dataset.in_words(data)}; {self.length / self.rate:.2f} s each")
+        return _make(data, str(self.data), out, self.epochs, self.seed)
 
 
-FORMS = (Features,)
+def _make(data: "Images | Audio", name: str, out: Path, epochs: int, seed: int) -> int:
+    from gan_jax.recognition import classifier_training
+    from gan_jax.runtime import devices
+
+    devices.configure()
+    try:
+        made = classifier_training.make(data, name, out, epochs, seed)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    print(
+        f"{made.test_accuracy:.2%} of {made.test_count:,} test examples right "
+        f"({made.tested_on}); weights in {out}"
+    )
+    return FINISHED
+
+
+FORMS = (Features, SoundFeatures)

@@ -18,8 +18,47 @@ from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.classifier import Classifier
+from gan_jax.ops.audio_forms import Spectrogram, Statistics
 
 DESCRIPTION = "description"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound:
+    """How a classifier of sound makes images of waveforms; see `audio_forms.Spectrogram`.
+
+    Attributes:
+        rate: samples a second.
+        length: samples to which waveforms are cut or filled.
+        window, hop, floor, clip: fields of the spectrogram.
+        mean, deviation: its statistics over the training set.
+    """
+
+    rate: int
+    length: int
+    window: int
+    hop: int
+    floor: float
+    clip: float
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "rate length", at_least=1)
+        self.form.check(self.length)
+        if {len(self.mean), len(self.deviation)} != {self.window // 2}:
+            raise RequestError(f"Sound.mean and deviation: must have {self.window // 2} numbers")
+
+    @property
+    def form(self) -> Spectrogram:
+        """What makes images of waveforms."""
+        return Spectrogram(self.window, self.hop, self.floor, self.clip)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What it has to know of the training set."""
+        return Statistics(np.float32(self.mean), np.float32(self.deviation))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +67,8 @@ class Description:
 
     Attributes:
         data: what it was trained on, as named on the command line.
-        size: height and width of the images that it takes, in pixels.
+        size: height and width of the images that it takes, in pixels; of spectrograms, how many
+            frequencies they have.
         channels: 1 for grey, 3 for colour.
         class_names: name of each class.
         width, feature_size: fields of the network.
@@ -40,6 +80,7 @@ class Description:
         command: the command line that made it.
         version: version of this package.
         git: commit of the package's source, '-dirty' where it was changed, '' outside git.
+        sound: how waveforms become images; None for classifiers of images.
     """
 
     data: str
@@ -56,10 +97,18 @@ class Description:
     command: str
     version: str
     git: str
+    sound: Sound | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "size", at_least=1)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what the network takes."""
+        if self.sound is not None:
+            return self.sound.form.sample_shape(self.sound.length)
+        return (self.size, self.size, self.channels)
 
     @property
     def network(self) -> Classifier:
@@ -104,7 +153,7 @@ def decode(content: bytes, path: str) -> Saved:
             f"{', '.join(list(arrays)[:5]) or 'nothing'}, but no '{DESCRIPTION}'"
         )
     description = _description(str(arrays[DESCRIPTION]), path)
-    shape = (1, description.size, description.size, description.channels)
+    shape = (1, *description.image_shape)
     template = jax.eval_shape(
         lambda image: description.network.init(jax.random.key(0), image, training=False),
         jax.ShapeDtypeStruct(shape, jnp.float32),
@@ -123,7 +172,11 @@ def decode(content: bytes, path: str) -> Saved:
 def _description(text: str, path: str) -> Description:
     try:
         values = json.loads(text)
-        return Description(**values | {"class_names": tuple(values["class_names"])})
+        values["class_names"] = tuple(values["class_names"])
+        if sound := values.get("sound"):
+            statistics = {name: tuple(sound[name]) for name in ("mean", "deviation")}
+            values["sound"] = Sound(**sound | statistics)
+        return Description(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"{path} has a description that cannot be read: {error}") from error
 

@@ -6,9 +6,12 @@ import importlib.resources
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int16
 
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import classifier_file
@@ -20,9 +23,24 @@ from gan_jax.features.network import (
     in_batches,
     read,
 )
+from gan_jax.ops.audio_forms import FULL_SCALE, loudest
 
-BUNDLED = "mnist_classifier.npz"
-BUNDLED_SHA256 = "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134"
+
+class Bundled(NamedTuple):
+    """A classifier that comes with the package."""
+
+    name: str
+    file: str
+    sha256: str
+
+
+BUNDLED = {
+    "mnist": Bundled(
+        "mnist-cnn",
+        "mnist_classifier.npz",
+        "69b1b8f3e3a0f2be55eb100401ff782921f319113ea1afffa74108d2120bf134",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +48,12 @@ class Classifier:
     """A classifier that `gan-jax features` made; its features are penultimate activations.
 
     Attributes:
-        path: its file; None is the classifier of handwritten digits that is bundled, see `mnist`.
+        path: its file; None is a classifier that is bundled.
+        bundled: which of them, if it is one; see `mnist`.
     """
 
     path: str | None = None
+    bundled: Literal["mnist"] = "mnist"
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -41,8 +61,8 @@ class Classifier:
 
     @property
     def name(self) -> str:
-        """'mnist-cnn' for the bundled one, else the name of the file without its ending."""
-        return "mnist-cnn" if self.path is None else Path(self.path).stem
+        """That of the bundled one, else the name of the file without its ending."""
+        return BUNDLED[self.bundled].name if self.path is None else Path(self.path).stem
 
     @property
     def description(self) -> classifier_file.Description:
@@ -54,16 +74,17 @@ class Classifier:
         return hashlib.sha256(self._content()).hexdigest()
 
     def extract(self, stored: StoredSamples) -> Extracted:
-        """Returns features and probabilities of uint8 images; see `FeatureNetwork`."""
+        """Returns features and probabilities of images or waveforms; see `FeatureNetwork`."""
         return classify(self._saved(), stored, self.name)
 
     def _saved(self) -> classifier_file.Saved:
-        return _decoded(self._content(), str(self.path or BUNDLED))
+        return _decoded(self._content(), self.path or BUNDLED[self.bundled].file)
 
     def _content(self) -> bytes:
         if self.path is None:
-            content = (importlib.resources.files("gan_jax.features") / BUNDLED).read_bytes()
-            check_sha256(BUNDLED, content, BUNDLED_SHA256)
+            _, file, sha256 = BUNDLED[self.bundled]
+            content = (importlib.resources.files("gan_jax.features") / file).read_bytes()
+            check_sha256(file, content, sha256)
             return content
         return read(self.path)
 
@@ -92,18 +113,24 @@ def classifier(path: str | os.PathLike[str]) -> Classifier:
 
 
 def classify(saved: classifier_file.Saved, stored: StoredSamples, name: str = "") -> Extracted:
-    """Returns features and probabilities of images.
+    """Returns features and probabilities of images or waveforms.
 
     Args:
         saved: a classifier as its file holds it.
-        stored: the images, uint8 [count, height, width, channels].
+        stored: images, uint8 [count, height, width, channels]; or waveforms, int16 [count, length,
+            1], of any length: those that are longer than the classifier's are cut to their loudest
+            part, shorter ones are filled with silence, and the peak of each is set to full scale.
         name: what the classifier is called in messages.
 
     Raises:
-        RequestError: the images do not have the size or channels that it takes.
+        RequestError: the samples do not have the size, channels or type that it takes.
     """
     description, variables = saved
-    shape = (description.size, description.size, description.channels)
+    if description.sound is not None:
+        check_samples(name, stored, "int16", ("length", 1))
+        heard = functools.partial(_apply_to_sound, description.network, description.sound)
+        return in_batches(functools.partial(heard, variables), _fitted(stored, description.sound))
+    shape = description.image_shape
     advice = (
         "; `gan-jax features` trains a network for images of any size, and `gan-jax evaluate "
         f"--data` scales images with --size {description.size} --channels {description.channels}"
@@ -116,6 +143,26 @@ def classify(saved: classifier_file.Saved, stored: StoredSamples, name: str = ""
 @functools.lru_cache(maxsize=4)
 def _decoded(content: bytes, path: str) -> classifier_file.Saved:
     return classifier_file.decode(content, path)
+
+
+def _fitted(
+    stored: Int16[np.ndarray, "count length 1"], sound: classifier_file.Sound
+) -> Int16[np.ndarray, "count {sound.length} 1"]:
+    """Cuts or fills waveforms to the length that a classifier takes, and sets their peaks."""
+    waveforms = stored[..., 0].astype(np.float32)
+    if waveforms.shape[1] > sound.length:
+        starts = loudest(waveforms, sound.length)[:, None]
+        waveforms = np.take_along_axis(waveforms, starts + np.arange(sound.length), axis=1)
+    waveforms = np.pad(waveforms, ((0, 0), (0, sound.length - waveforms.shape[1])))
+    peaks = np.abs(waveforms).max(axis=1, keepdims=True)
+    return np.rint(waveforms * (FULL_SCALE / np.maximum(peaks, 1))).astype(np.int16)[..., None]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _apply_to_sound(network, sound, variables, waveforms):
+    images = sound.form.to_samples(waveforms, sound.statistics)
+    features, logits = network.apply(variables, images, training=False)
+    return features, jax.nn.softmax(logits)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -19,14 +19,15 @@ def from_text(text: str) -> FeatureNetwork:
     """Describes the features that a user names on the command line.
 
     Args:
-        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends in .pth, or
-            'module:function'; modules in the current folder are found, too.
+        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends
+            in .pth, or 'module:function'; modules in the current folder are found, too.
 
     Raises:
         RequestError: the text is none of these, or there is no such function.
     """
-    if text == "mnist":
-        return mnist()
+    bundled = {"mnist": mnist}
+    if text in bundled:
+        return bundled[text]()
     if text.lower().endswith(".npz"):
         return classifier(text)
     if text.lower().endswith(".pth"):
@@ -35,8 +36,8 @@ def from_text(text: str) -> FeatureNetwork:
     if colon and module and name:
         return function(_imported(module, name))
     raise RequestError(
-        f"features {text!r}: give mnist, an .npz or .pth file of `gan-jax features`, or "
-        f"module:function{nearest(text, ['mnist'])}"
+        f"features {text!r}: give {' or '.join(bundled)}, an .npz or .pth file of "
+        f"`gan-jax features`, or module:function{nearest(text, bundled)}"
     )
 
 

@@ -54,6 +54,32 @@ def conv1d_transpose(
     return conv.up(geometry, x[:, :, None], kernel).reshape(batch, time * stride, -1)
 
 
+def upsampled_conv1d(
+    x: Float[Array, "batch time inputs"],
+    kernel: Float[Array, "taps inputs outputs"],
+    factor: int,
+) -> Float[Array, "batch fine_time outputs"]:
+    """Repeats each position `factor` times and then convolves, zero-padded to "SAME".
+
+    Repeating is a transposed convolution with ones, so both are one with a kernel that is longer by
+    factor - 1 taps: there is no long sequence in between. Derivatives are as in `conv1d`.
+
+    Args:
+        x: the sequences.
+        kernel: of an odd number of taps.
+        factor: at least 1.
+
+    Raises:
+        RequestError: the shapes or dtypes do not fit, or the number of taps is even.
+    """
+    if not len(kernel) % 2:
+        raise RequestError(f"upsampled_conv1d: {len(kernel)} taps: must be an odd number")
+    together = sum(
+        jnp.pad(kernel, ((shift, factor - 1 - shift), (0, 0), (0, 0))) for shift in range(factor)
+    )
+    return conv1d_transpose(x, together, factor)
+
+
 def _without_stride(geometry: Geometry, kernel: Array) -> tuple[Geometry, Array]:
     """The same contraction with blocks of `stride` fine positions for positions."""
     stride, (before, _) = geometry.stride, geometry.before

@@ -29,12 +29,14 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.files import write_atomically
 from gan_jax.common.progress import SECONDS_BETWEEN_LINES, make_bar
 from gan_jax.common.provenance import git_commit
+from gan_jax.data.audio import Audio
 from gan_jax.data.images import Images
 from gan_jax.data.order import batch_indices
 from gan_jax.features import classifier_file
-from gan_jax.features.classifier_file import Description
+from gan_jax.features.classifier_file import Description, Sound
 from gan_jax.features.classifiers import classify
 from gan_jax.networks.classifier import Classifier
+from gan_jax.ops.audio_forms import Spectrogram
 
 BATCH = 128
 TURN = 5.0  # degrees
@@ -80,9 +82,9 @@ class Stream(enum.IntEnum):
 class Parts(NamedTuple):
     """Training and test images: data sets, and positions of images in them."""
 
-    data: Images
+    data: Images | Audio
     training: Int32[np.ndarray, " training"]
-    test_data: Images
+    test_data: Images | Audio
     test: Int32[np.ndarray, " test"]
     tested_on: str
 
@@ -166,7 +168,7 @@ def transform(
     return jax.vmap(sampled, in_axes=-1, out_axes=-1)(image)
 
 
-def split(data: Images) -> Parts:
+def split(data: Images | Audio) -> Parts:
     """Chooses the images to train on, and those on which the accuracy is measured.
 
     The latter are the data set's own held-out images. If there are none with labels, they are a
@@ -214,13 +216,13 @@ def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict
         yield state, jax.tree.map(lambda values: values[-1], metrics)
 
 
-def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Description:
+def make(data: Images | Audio, name: str, out: Path, epochs: int, seed: int) -> Description:
     """Trains a classifier, measures its accuracy with the weights as stored, and saves it.
 
     Progress goes to stderr. The file is written at the end, whole or not at all.
 
     Args:
-        data: the images, with labels.
+        data: images, or spectrograms of normalised recordings, with labels.
         name: what the data are called in the file.
         out: the file, .npz.
         epochs: passes over the training images.
@@ -241,8 +243,8 @@ def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Descript
             show(state, metrics)
     description = Description(
         data=name,
-        size=data.size,
-        channels=data.channels,
+        size=data.sample_shape[0],
+        channels=data.sample_shape[2],
         class_names=class_names,
         width=recipe.network.width,
         feature_size=recipe.network.feature_size,
@@ -255,6 +257,8 @@ def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Descript
         version=importlib.metadata.version("gan_jax"),
         git=git_commit() or "",
     )
+    if isinstance(data, Audio):
+        description = dataclasses.replace(description, sound=sound_of(data))
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     saved = classifier_file.decode(classifier_file.encode(description, variables), str(out))
     raw = parts.test_data.gather(parts.test)
@@ -262,6 +266,21 @@ def make(data: Images, name: str, out: Path, epochs: int, seed: int) -> Descript
     description = dataclasses.replace(description, test_accuracy=float(right.mean()))
     write_atomically(out, classifier_file.encode(description, saved.variables))
     return description
+
+
+def sound_of(data: Audio) -> Sound:
+    """Returns how spectrograms are made of waveforms, as a classifier's file has it.
+
+    Raises:
+        RequestError: samples are not spectrograms, or recordings are not normalised, as those that
+            a classifier is given are.
+    """
+    form = data.form
+    if not isinstance(form, Spectrogram) or not data.source.normalise:
+        raise RequestError("a classifier of sound needs spectrograms of normalised recordings")
+    mean, deviation = (tuple(map(float, part)) for part in data.statistics())
+    numbers = (form.window, form.hop, form.floor, form.clip)
+    return Sound(data.rate, data.length, *numbers, mean, deviation)
 
 
 def batch_size(parts: Parts) -> int:

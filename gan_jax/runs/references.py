@@ -38,6 +38,7 @@ CLASSES = (
     "gan_jax.guard",
     "gan_jax.losses",
     "gan_jax.networks",
+    "gan_jax.ops",
     "gan_jax.optimizers",
     "gan_jax.penalties",
 )
