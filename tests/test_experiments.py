@@ -9,9 +9,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import soundfile
 
 from gan_jax import gan, runs
 from gan_jax.data import images
+from gan_jax.data.audio import Audio
 from gan_jax.data.few_labels import FewLabels
 from gan_jax.runs.serialisation import load_experiment, load_file
 from gan_jax.training import dry_run
@@ -25,7 +27,12 @@ FILES = [file for file in sorted(FOLDER.glob("*.py")) if file not in STUDIES]
 
 
 def few_examples(data, folder):
-    """Data of the same shape: a few points, a short text, or noise in the place of images."""
+    """Data of the same shape: a few points, a short text, or noise for images and recordings."""
+    if isinstance(data, Audio):
+        make_recordings(folder, data)
+        return dataclasses.replace(
+            data, source=dataclasses.replace(data.source, path=str(folder / data.source.path))
+        )
     if len(data.sample_shape) == 1:
         return dataclasses.replace(data, count=40)
     if len(data.sample_shape) == 2:
@@ -36,6 +43,18 @@ def few_examples(data, folder):
     np.savez(folder / "noise.npz", images=noise, labels=np.arange(40) % 10)
     whole = images.arrays(folder / "noise.npz", size, channels, data.labels)
     return images.few_labels(whole, 1) if isinstance(data, FewLabels) else whole
+
+
+def make_recordings(folder, data):
+    """Noise in files that are called as the data have them, under the path that they have."""
+    source, noise = data.source, np.random.default_rng(0)
+    part, values = source.held_out_values
+    for number in range(40):
+        fields = {name: str(number) for _, name, _, _ in string.Formatter().parse(source.names)}
+        fields |= {"label": str(number % 10), part: [*values, "train"][number % (len(values) + 1)]}
+        path = folder / source.path / f"{source.names.format(**fields)}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise.uniform(-0.5, 0.5, data.length), data.rate)
 
 
 def narrow(network):
@@ -118,7 +137,11 @@ def test_dry_run_describes_the_experiment_and_both_networks(name, monkeypatch):
 
 
 @pytest.mark.parametrize("file", slow_but(["toy_ring"]))
-def test_dry_run_of_every_experiment(capsys, file):
+def test_dry_run_of_every_experiment(capsys, file, tmp_path, monkeypatch):
+    data = load_experiment(file).data
+    if isinstance(data, Audio):  # statistics of the recordings are a part of the step
+        make_recordings(tmp_path, data)
+        monkeypatch.chdir(tmp_path)
     code, out, err = gan_jax(capsys, "train", file, "--dry-run")
     assert (code, err) == (0, "")
     assert_describes(out, load_experiment(file))

@@ -195,12 +195,14 @@ def split(data: Images | Audio) -> Parts:
                 f"on have {', '.join(names)}"
             )
         others = np.arange(held_out.count, dtype=np.int32)
-        return Parts(data, everything, held_out, others, "all held-out images")
+        return Parts(data, everything, held_out, others, "all held-out examples")
     if data.count < 2 * HELD_OUT_EVERY:
         raise RequestError(f"{named} has {data.count} images: too few to hold some out as a test")
     order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
     first = math.ceil(data.count / HELD_OUT_EVERY)
-    return Parts(data, order[first:], data, order[:first], "a tenth of the images, not trained on")
+    return Parts(
+        data, order[first:], data, order[:first], "a tenth of the examples, not trained on"
+    )
 
 
 def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict[str, Any]]]:

@@ -57,7 +57,7 @@ def test_features_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkey
     assert (made.data, made.size, made.test_count, made.epochs) == ("digits.npz", 8, 30, 1)
     found = "data: 300 examples of 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; 8 x 8 pixels, in grey"
     assert found in err
-    assert f"{made.test_accuracy:.2%} of 30 test images right" in out
+    assert f"{made.test_accuracy:.2%} of 30 test examples right" in out
 
 
 def test_an_interrupted_training_of_features_leaves_nothing(capsys, tmp_path, monkeypatch):
