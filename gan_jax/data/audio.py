@@ -118,8 +118,14 @@ class Audio:
         return None if source is None else replace(self, source=source)
 
     def features(self) -> "FeatureNetwork | None":
-        """Returns None."""
-        return None
+        """Returns the bundled classifier for digits that are spoken at its rate, else None."""
+        from gan_jax.features import spoken_digits
+
+        network = spoken_digits()
+        description = network.description
+        if self.class_names != description.class_names or self.rate != description.sound.rate:
+            return None
+        return network
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
         """Returns which recordings form a batch; see `order.batch_indices`."""

@@ -1,6 +1,6 @@
 """Feature networks, which turn samples into the numbers that metrics compare."""
 
-from gan_jax.features.classifiers import Classifier, classifier, mnist
+from gan_jax.features.classifiers import Classifier, classifier, mnist, spoken_digits
 from gan_jax.features.functions import Function, function
 from gan_jax.features.inception_v3 import Inception, inception
 from gan_jax.features.nearest_mode import NearestMode
@@ -19,4 +19,5 @@ __all__ = [
     "function",
     "inception",
     "mnist",
+    "spoken_digits",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import nearest
-from gan_jax.features.classifiers import classifier, mnist
+from gan_jax.features.classifiers import classifier, mnist, spoken_digits
 from gan_jax.features.functions import function
 from gan_jax.features.inception_v3 import inception
 from gan_jax.features.network import FeatureNetwork
@@ -19,13 +19,13 @@ def from_text(text: str) -> FeatureNetwork:
     """Describes the features that a user names on the command line.
 
     Args:
-        text: 'mnist', a file that ends in .npz, Inception-v3's file, which ends
+        text: 'mnist', 'spoken_digits', a file that ends in .npz, Inception-v3's file, which ends
             in .pth, or 'module:function'; modules in the current folder are found, too.
 
     Raises:
         RequestError: the text is none of these, or there is no such function.
     """
-    bundled = {"mnist": mnist}
+    bundled = {"mnist": mnist, "spoken_digits": spoken_digits}
     if text in bundled:
         return bundled[text]()
     if text.lower().endswith(".npz"):

@@ -72,3 +72,44 @@ def test_an_interrupted_training_of_features_leaves_nothing(capsys, tmp_path, mo
     assert code == main.INTERRUPTED
     assert "nothing was written" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_features_of_sound_are_trained_and_say_how_good_they_are(capsys, tmp_path, monkeypatch):
+    import soundfile
+
+    from gan_jax.features import named
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tones").mkdir()
+    time = np.arange(2048) / 8000
+    for take in range(10):
+        for label, frequency in (("low", 300), ("high", 2000)):
+            wave = np.sin(2 * np.pi * (frequency + 10 * take) * time) * np.hanning(2048)
+            soundfile.write(tmp_path / "tones" / f"{label}_{take}.wav", wave, 8000)
+    arguments = ["--sound", "--names", "{label}_{take}", "--held-out", "take=0,1", "--length", 2048]
+    code, out, err = gan_jax(
+        capsys, "features", "tones", *arguments, "--out", "made.npz", "--epochs", 40
+    )
+    assert code == 0, err
+    assert "data: 16 examples of 2 classes: high, low; 0.26 s each" in err
+    made = named.from_text("made.npz").description
+    assert (made.data, made.test_count, made.sound.length) == ("tones", 4, 2048)
+    assert made.test_accuracy == 1
+    assert "100.00% of 4 test examples right (all held-out examples)" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rate", "0"], "--rate 0: must be at least 1"),
+        (["--length", "100"], "hop = 64: must divide the length, 100"),
+        (["--held-out", "take=1"], "names = None has no parts"),
+        (["--size", "28"], "--size"),
+    ],
+)
+def test_wrong_options_of_sound_are_refused(capsys, tmp_path, options, message):
+    out = tmp_path / "x.npz"
+    code, _, err = gan_jax(capsys, "features", tmp_path, "--sound", "--out", out, *options)
+    assert code == 2
+    assert message in err and "Traceback" not in err
+    assert not out.exists()

@@ -83,16 +83,21 @@ def test_the_bundled_classifier_has_the_accuracy_that_it_claims(real_data, tmp_p
     assert f"{description.test_accuracy:.2%}".replace("%", " %") in features.mnist.__doc__
 
 
-def test_the_bundled_file_is_small_and_is_the_one_that_the_docstring_names():
-    content = (importlib.resources.files("gan_jax.features") / classifiers.BUNDLED).read_bytes()
+@pytest.mark.parametrize("make", [features.mnist, features.spoken_digits])
+def test_bundled_files_are_small_and_are_those_that_the_docstrings_name(make):
+    bundled = classifiers.BUNDLED[make().bundled]
+    content = (importlib.resources.files("gan_jax.features") / bundled.file).read_bytes()
     assert len(content) <= 2_000_000
     found = hashlib.sha256(content).hexdigest()
-    assert found == classifiers.BUNDLED_SHA256 == features.mnist().sha256()
-    assert found in " ".join(features.mnist.__doc__.split())
+    assert found == bundled.sha256 == make().sha256()
+    words = " ".join(make.__doc__.split())
+    assert found in words and make().description.git[:7] in words
+    assert make().name == bundled.name
 
 
 def test_an_altered_bundled_file_is_refused_with_both_hashes(monkeypatch):
-    monkeypatch.setattr(classifiers, "BUNDLED_SHA256", "f" * 64)
+    altered = classifiers.BUNDLED["mnist"]._replace(sha256="f" * 64)
+    monkeypatch.setitem(classifiers.BUNDLED, "mnist", altered)
     for use in (features.mnist().sha256, lambda: features.mnist().extract(DIGITS.sample[:1])):
         with pytest.raises(RequestError, match=f"is [0-9a-f]{{64}}, and must be {'f' * 64}"):
             use()

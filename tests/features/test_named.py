@@ -21,7 +21,7 @@ def test_networks_are_named_by_text(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mnits", "features 'mnits': give mnist, .*; did you mean 'mnist'"),
+        ("mnits", "features 'mnits': give mnist or spoken_digits, .*; did you mean 'mnist'"),
         ("", "features ''"),
         ("os:", "features 'os:'"),
         ("no.such.module:f", "features no.such.module:f cannot be imported: ModuleNotFoundError"),

@@ -137,7 +137,7 @@ def read(folder: AudioFolder, rate: int, length: int) -> Recordings:
     kept, samples, changed = [], [], Counter()
     for name in announced(files, len(files), f"Reading the recordings in {root}"):
         try:
-            waveform = read_file(root / name, rate, changed)
+            waveform = read_file(root / name, rate, changed, MOST_SAMPLES)
             samples.append(placed(folder, waveform, length, name))
         except UnreadableError as error:
             if folder.corrupt == "refuse":
@@ -172,7 +172,7 @@ def read(folder: AudioFolder, rate: int, length: int) -> Recordings:
 
 
 def read_file(
-    path: Path, rate: int, changed: Counter[str], most_samples: int = MOST_SAMPLES
+    path: Path, rate: int, changed: Counter[str], most_samples: int
 ) -> Float32[np.ndarray, " samples"]:
     """Reads a recording, mixed to one channel and resampled.
 
