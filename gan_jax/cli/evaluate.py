@@ -41,8 +41,8 @@ class EvaluateRuns(OpensRuns):
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
     features: str | None = None
-    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
-    MODULE:FUNCTION; the experiment's own if not given."""
+    """Feature network: mnist, spoken_digits, an .npz of `gan-jax features`, the .pth file of
+    Inception, or MODULE:FUNCTION; the experiment's own if not given."""
     key: int = 0
     """Random key of the latents."""
     out: Path | None = None
@@ -104,8 +104,8 @@ class EvaluateData(Command):
     """The images to measure, and those that count as real: folders, .npz files, names of data sets,
     or what `gan-jax sample --out FILE.npz` wrote."""
     features: str | None = None
-    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of Inception, or
-    MODULE:FUNCTION; the one for the second set if not given."""
+    """Feature network: mnist, spoken_digits, an .npz of `gan-jax features`, the .pth file of
+    Inception, or MODULE:FUNCTION; the one for the second set if not given."""
     size: int | None = None
     """Height and width in pixels to which the images are scaled and cropped; if not given, the one
     that all of them have."""

@@ -60,7 +60,7 @@ class Sample(OpensRuns):
     arr_0, and labels in arr_1, for other projects' evaluators."""
     out: Path = Path("samples.png")
     """.png for a page of samples, .gif for an animation, .npz for samples with their latents, or a
-    new folder for one file each."""
+    new folder for one file each; of sound also .wav and .html, of text .txt and .jsonl."""
 
     @classmethod
     def fits(cls, words: Sequence[str]) -> bool:
