@@ -17,6 +17,7 @@ import tyro
 from peers import ours
 from peers.case import CASES, LATENT, LENGTH, WIDTH
 from peers.pytorch_players import RESNET_BASE, players
+from peers.pytorch_wavegan import START, WIDEST
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -43,8 +44,12 @@ def main() -> None:
             )
             copied(peer, _flat(params))
             expected, _ = module.apply(
-                {"params": params, **variables}, inputs, training=True, mutable=list(variables)
+                {"params": params, **variables},
+                inputs,
+                training=case.networks != "wavegan",  # which shuffles phases
+                mutable=list(variables),
             )
+            peer.eval() if case.networks == "wavegan" else peer.train()  # shuffles phases
             first = torch.from_numpy(inputs)
             with torch.no_grad():
                 found = peer(first.movedim(-1, 1).contiguous() if first.dim() > 2 else first)
@@ -60,6 +65,8 @@ def copied(peer: nn.Module, params: Params) -> None:
         _copy_resnet(peer, params)
     elif name.startswith("R3"):
         _copy_r3gan(peer, params)
+    elif name.startswith("Wave"):
+        _copy_wavegan(peer, params)
     else:
         _copy_text(peer, params)
 
@@ -102,6 +109,23 @@ def _copy_r3gan(peer: nn.Module, params: Params) -> None:
     first, last = (peer.scales, peer.last) if hasattr(peer, "scales") else (peer.first, peer.logit)
     for number, layer in enumerate((first, change, last)):
         _set(layer, params, f"Dense_{number}")
+
+
+def _copy_wavegan(peer: nn.Module, params: Params) -> None:
+    transposed = hasattr(peer, "first")
+    for number, layer in enumerate(peer.layers):
+        name = f"{'ConvTranspose1d' if transposed else 'Conv1d'}_{number}"
+        kernel = params[f"{name}/kernel"]  # [taps, inputs, outputs]
+        layer.weight.data = (
+            kernel.flip(0).permute(1, 2, 0) if transposed else kernel.permute(2, 1, 0)
+        )
+        layer.bias.data = params[f"{name}/bias"]
+    axis = -1 if transposed else 0  # positions before channels
+    for part in ("kernel", "bias") if transposed else ("kernel",):
+        of = params[f"Dense_0/{part}"].unflatten(axis, (START, WIDEST))
+        first = axis if axis == 0 else of.dim() - 2
+        params[f"Dense_0/{part}"] = of.swapaxes(first, first + 1).flatten(first, first + 1)
+    _set(peer.first if transposed else peer.last, params, "Dense_0")
 
 
 def _copy_text(peer: nn.Module, params: Params) -> None:

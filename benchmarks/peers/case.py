@@ -10,6 +10,7 @@ LATENT = 100
 WIDTH = 64
 KERNEL = 5 * 5
 VOCABULARY, LENGTH = 66, 32  # of the character GAN
+SOUND_WIDTH, SAMPLES_OF_SOUND = 16, 8192  # of WaveGAN
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Case:
     size: int = 28
     channels: int = 1
     r1_weight: float = 0.0
-    networks: Literal["dcgan", "resnet", "r3gan", "text"] = "dcgan"
+    networks: Literal["dcgan", "resnet", "r3gan", "text", "wavegan"] = "dcgan"
     discriminator_steps: int = 1
 
     def stored(self) -> np.ndarray:
@@ -38,6 +39,8 @@ class Case:
         random, count = np.random.default_rng(0), self.batch * self.discriminator_steps
         if self.networks == "text":
             return random.integers(VOCABULARY, size=(count, LENGTH), dtype=np.uint8)
+        if self.networks == "wavegan":
+            return random.integers(-(2**15), 2**15, (count, SAMPLES_OF_SOUND, 1), dtype=np.int16)
         return random.integers(256, size=(count, self.size, self.size, 3), dtype=np.uint8)
 
 
@@ -50,6 +53,7 @@ CASES = {
     "SNGAN, width 64": Case(batch=64, size=32, channels=3, networks="resnet"),
     "R3GAN": Case(batch=64, size=32, channels=3, networks="r3gan"),
     "character GAN": Case(batch=64, networks="text", discriminator_steps=5),
+    "WaveGAN, width 16": Case(batch=32, networks="wavegan"),
 }
 
 

@@ -4,18 +4,18 @@ import jax
 import numpy as np
 
 from gan_jax import gan
-from gan_jax.data import images
+from gan_jax.data import audio, images
 from gan_jax.data import text as text_data
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Hinge, RelativisticPairing, Wasserstein
-from gan_jax.networks import dcgan, r3gan, resnet, text
+from gan_jax.networks import dcgan, r3gan, resnet, text, wavegan
 from gan_jax.optimizers import Adam
 from gan_jax.penalties import R1, R2, GradientPenalty
 from gan_jax.runtime import devices
 from gan_jax.sampling import samples
 from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
-from peers.case import LENGTH, VOCABULARY, WIDTH, Case, Peer
+from peers.case import LENGTH, SAMPLES_OF_SOUND, SOUND_WIDTH, VOCABULARY, WIDTH, Case, Peer
 
 
 def experiment_of(case: Case) -> Experiment:
@@ -41,6 +41,14 @@ def experiment_of(case: Case) -> Experiment:
             "discriminator": r3gan.Discriminator(),
             "loss": RelativisticPairing(),
             "penalties": (R1(1.0), R2(1.0)),
+        }
+    elif case.networks == "wavegan":
+        parts = {
+            "generator": wavegan.Generator(SOUND_WIDTH, SAMPLES_OF_SOUND),
+            "discriminator": wavegan.Discriminator(SOUND_WIDTH),
+            "loss": Wasserstein(),
+            "penalties": (GradientPenalty(10.0),),
+            "data": audio.folder("never read", length=SAMPLES_OF_SOUND),
         }
     else:
         parts = {

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from peers.case import LATENT, LENGTH, VOCABULARY, WIDTH, Case
+from peers.pytorch_wavegan import WaveDiscriminator, WaveGenerator
 
 RESNET_BASE = 4
 TAPS = (0.125, 0.375, 0.375, 0.125)
@@ -26,6 +27,8 @@ def players(case: Case) -> tuple[nn.Module, nn.Module]:
         return ResnetGenerator(), ResnetDiscriminator()
     if case.networks == "r3gan":
         return R3Generator(), R3Discriminator()
+    if case.networks == "wavegan":
+        return WaveGenerator(), WaveDiscriminator()
     return TextGenerator(), TextDiscriminator()
 
 

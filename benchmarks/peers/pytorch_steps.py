@@ -87,4 +87,6 @@ def _prepared(case: Case, batch: np.ndarray) -> Tensor:
     stored = torch.from_numpy(batch)
     if case.networks == "text":
         return functional.one_hot(stored.long(), VOCABULARY).float().transpose(1, 2).contiguous()
+    if case.networks == "wavegan":
+        return (stored.float() / (2**15 - 1)).transpose(1, 2).contiguous()
     return (stored.float() / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
