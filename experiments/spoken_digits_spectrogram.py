@@ -6,8 +6,8 @@
 Recordings are those of the Free Spoken Digit Dataset (Jackson et al., 2018), half a second of each
 at 8 kHz, as logarithmic spectrograms of 64 x 64 (SpecGAN: Donahue et al., 2019); those with index 0
 to 4 are held out, as its authors have it. Networks, loss and optimizers are those of
-`conditional_mnist_projection.py`, whose layers upsample before they convolve, and so leave no
-checkerboard patterns.
+`conditional_mnist_projection.py`, with half as many steps. Their layers upsample before they
+convolve, and so leave no checkerboard patterns.
 
 Not measured yet.
 """
@@ -18,6 +18,7 @@ from conditional_mnist_projection import experiment as base
 
 from gan_jax.data import audio
 from gan_jax.networks import resnet
+from gan_jax.optimizers import Schedule
 
 recordings = audio.folder(
     "recordings",
@@ -30,9 +31,18 @@ recordings = audio.folder(
     normalise=True,
 )
 
+STEPS = 2000
+adam = dataclasses.replace(
+    base.generator_optimizer, schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2)
+)
+
 experiment = dataclasses.replace(
     base,
     generator=resnet.Generator(width=32, image_size=64, image_channels=1, classes=10),
     data=audio.spectrogram(recordings, window=128, hop=64),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    steps=STEPS,
     features=None,
+    evaluate_every=500,
 )

@@ -3,8 +3,8 @@
     gan-jax train experiments/spoken_digits_wavegan.py --data.source.path recordings
     gan-jax sample runs/spoken_digits_wavegan --label 7 --out sevens.wav
 
-The recordings of `spoken_digits_spectrogram.py`. Networks are a quarter as wide as published and
-make a quarter of a recording's length; layers of the generator repeat positions before they
+The recordings of `spoken_digits_spectrogram.py`. Networks are a quarter as wide as published, for
+waveforms of a quarter of the published length; layers of the generator repeat positions before they
 convolve, which leaves no hum of the period of their stride. The critic has one step for each step
 of the generator, and learns at twice its rate (Heusel et al., 2017).
 

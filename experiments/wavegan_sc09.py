@@ -1,4 +1,4 @@
-"""The published recipe of WaveGAN: a second of speech at 16 kHz (Donahue et al., 2019, table 5).
+"""The published recipe of WaveGAN: a second of speech at 16 kHz (Donahue et al., 2019).
 
     gan-jax train experiments/wavegan_sc09.py --data.source.path sc09
 

@@ -1,11 +1,16 @@
 """Runs on recordings, from training to files that one can listen to, in both forms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soundfile
 
-from gan_jax import runs, sampling
+from gan_jax import features, runs, sampling
+from gan_jax.common.errors import RequestError
 from gan_jax.data import audio
+from gan_jax.evaluation import evaluator
+from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Wasserstein
@@ -134,3 +139,22 @@ def test_only_waveforms_are_sampled_without_their_recordings(run, monkeypatch, t
         assert code == 0, err
     else:
         assert data.needs_examples
+
+
+def test_classes_are_matched_by_name(run, recordings, tmp_path):
+    """Names that are sorted otherwise are no other classes, and other names are."""
+    network = features.spoken_digits()
+    of_run = Evaluator.of(run.experiment)
+    assert "intended_accuracy" not in of_run.unavailable(20)
+    positions = evaluator._positions(network, 10, tuple(reversed(DIGITS)))
+    assert positions.tolist() == list(range(9, -1, -1))
+    assert evaluator._positions(network, 10, ("zero", *DIGITS[1:])) is None
+    assert evaluator._positions(network, 10, DIGITS[:9]) is None
+    assert evaluator._positions(features.NearestMode(((0.0, 0.0),), 1.0), 1, ("a",)).tolist() == [0]
+
+
+def test_a_classifier_of_another_rate_is_refused(run):
+    faster = dataclasses.replace(run.experiment.data, rate=16000)
+    tried = dataclasses.replace(run.experiment, data=faster, features=features.spoken_digits())
+    with pytest.raises(RequestError, match=r"hear 8,000 samples a second, .* have rate = 16000"):
+        Evaluator.of(tried)

@@ -10,8 +10,11 @@ from tyro.conf import Positional, arg
 
 from gan_jax.cli.parsing import Command, options_of
 from gan_jax.cli.shared import announce, check_key, check_out, check_range
+from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
 from gan_jax.data.sources.decode import MOST_PIXELS
+
+HOP, SHORTEST = 64, 512  # samples from one frame of a spectrogram to the next, and of 8 frames
 
 if TYPE_CHECKING:  # which import what takes seconds
     from gan_jax.data.audio import Audio
@@ -81,7 +84,7 @@ class SoundFeatures(Command):
     is the class; if not given, sub-folders are the classes."""
     held_out: str | None = None
     """A part of the names and its values, speaker=anna for example, whose recordings are tested on;
-    if not given, a tenth of all."""
+    if not given, a tenth of all, which the spectrograms are still standardised by."""
     rate: int = 8000
     """Samples a second, to which recordings are resampled."""
     length: int = 4096
@@ -101,7 +104,9 @@ class SoundFeatures(Command):
         out = check_out(self.out, ".npz")
         check_range("--epochs", self.epochs, 1)
         check_range("--rate", self.rate, 1)
-        check_range("--length", self.length, 1)
+        check_range("--length", self.length, SHORTEST)
+        if self.length % HOP:
+            raise RequestError(f"--length {self.length}: must be a multiple of {HOP}")
         check_key("--seed", self.seed)
         from gan_jax.data import audio, dataset
 
@@ -115,7 +120,7 @@ class SoundFeatures(Command):
             place="loudest",
             normalise=True,
         )
-        data = audio.spectrogram(waveforms)
+        data = audio.spectrogram(waveforms, 2 * HOP, HOP)
         announce(f"data: {dataset.in_words(data)}; {self.length / self.rate:.2f} s each")
         return _make(data, str(self.data), out, self.epochs, self.seed)
 

@@ -17,7 +17,7 @@ from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data import audio_files, grids
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
-from gan_jax.data.sources.audio_folder import AudioFolder, Recordings, read
+from gan_jax.data.sources.audio_folder import MOST_HZ, AudioFolder, Recordings, read
 from gan_jax.ops.audio_forms import Form, Spectrogram, Statistics, Waveform
 
 if TYPE_CHECKING:  # features import JAX, which describing data must not
@@ -52,7 +52,8 @@ class Audio:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_bounds(self, "rate length", at_least=1)
+        check_bounds(self, "rate", at_least=1, below=MOST_HZ)
+        check_bounds(self, "length", at_least=1)
         self.form.check(self.length)
 
     @property
@@ -285,6 +286,8 @@ def spectrogram(
     Raises:
         RequestError: An argument has the wrong type or value, or hop does not divide the length.
     """
+    if not isinstance(waveforms, Audio):
+        raise RequestError(f"waveforms = {waveforms!r}: must be what audio.folder returns")
     return replace(waveforms, form=Spectrogram(window, hop, floor, clip, iterations))
 
 

@@ -5,10 +5,12 @@ import html
 import io
 import itertools
 import textwrap
+import wave
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float32, Int16, UInt8
@@ -19,12 +21,9 @@ from gan_jax.common.files import open_atomically, write_atomically, write_folder
 from gan_jax.data.grids import encode_png
 from gan_jax.data.numbered import numbered
 from gan_jax.data.sources.audio_folder import (
-    MOST_SAMPLES,
     SUFFIXES,
     AudioFolder,
     UnreadableError,
-    library,
-    placed,
     read_file,
     warn_of_changes,
 )
@@ -103,11 +102,10 @@ def _caption(width: int, seconds: float, rate: int) -> Page:
 
 def write_joined(parts: Iterable[Waveforms], path: Path, rate: int) -> None:
     """Writes one WAV file with all waveforms one after another, and a pause behind each."""
-    pause = np.zeros((round(PAUSE * rate), 1), np.int16)
+    pause = bytes(2 * round(PAUSE * rate))
     with open_atomically(path) as file, _writer(file, rate) as writer:
         for waveform in itertools.chain.from_iterable(parts):
-            writer.write(waveform)
-            writer.write(pause)
+            writer.writeframes(waveform.astype("<i2").tobytes() + pause)
 
 
 def write_folder(
@@ -147,17 +145,18 @@ def read_files(
         rate: samples a second, to which they are resampled.
         length: samples of each.
         source: says how they are cut and filled, and whether they are normalised.
-        largest: how many samples, over all channels, a file may hold; None for MOST_SAMPLES.
+        largest: how many samples, over all channels, a file may hold; what is usual if None.
 
     Raises:
         RequestError: a folder holds no recording, or a file cannot be read; names it.
     """
     files = [file for path in paths for file in _expanded(path)]
-    waveforms, changed = [], Counter()
+    waveforms, changed, root = [], Counter(), Path(source.path).expanduser().resolve()
     for file in files:
+        whole = file.resolve()
+        name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
         try:
-            waveform = read_file(file, rate, changed, largest or MOST_SAMPLES)
-            waveforms.append(placed(source, waveform, length, str(file)))
+            waveforms.append(read_file(file, name, source, rate, length, changed, largest))
         except UnreadableError as error:
             raise RequestError(f"unreadable recording {error}") from error
     warn_of_changes(changed, len(files), rate)
@@ -174,14 +173,17 @@ def _expanded(path: Path) -> list[Path]:
     return [path / name for name in listed.files]
 
 
-def _writer(file: BinaryIO, rate: int) -> Any:
-    return library().SoundFile(file, "w", rate, channels=1, subtype="PCM_16", format="WAV")
+@contextmanager
+def _writer(file: BinaryIO, rate: int) -> Iterator[wave.Wave_write]:
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+        yield writer
 
 
 def _wav(waveform: Int16[np.ndarray, "length 1"], rate: int) -> bytes:
     buffer = io.BytesIO()
     with _writer(buffer, rate) as writer:
-        writer.write(waveform)
+        writer.writeframes(waveform.astype("<i2").tobytes())
     return buffer.getvalue()
 
 

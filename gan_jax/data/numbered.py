@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+LONGEST = 100  # bytes of a class in a name
+
 Item = TypeVar("Item")
 
 
@@ -11,7 +13,7 @@ def numbered(items: Iterable[Item], names: Sequence[str] | None) -> Iterator[tup
     """Yields items with what their files are called, without suffix.
 
     It is their number from 000000 on and, where they have classes, the name of their class, as in
-    000017_cat. What not every file system allows in a name becomes a hyphen.
+    000017_cat. What not every file system allows in a name becomes a hyphen, and long ones are cut.
 
     Args:
         items: any.
@@ -19,4 +21,4 @@ def numbered(items: Iterable[Item], names: Sequence[str] | None) -> Iterator[tup
     """
     for number, item in enumerate(items):
         label = "" if names is None else "_" + re.sub(r"[^\w.-]+", "-", names[number])
-        yield f"{number:06}{label}", item
+        yield f"{number:06}{label.encode()[:LONGEST].decode(errors='ignore')}", item

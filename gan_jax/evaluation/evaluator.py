@@ -1,7 +1,7 @@
 """Scores of a trained state against the data that it was trained on."""
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -55,6 +55,8 @@ class Evaluator:
             RequestError: there is no network, or it does not take these data, or data are missing.
         """
         network = network or network_of(experiment)
+        if check := getattr(network, "check_data", None):
+            check(experiment.data)
         apart = experiment.data.held_out()
         training = reference(experiment.data.load().sample, network)
         if apart is None:
@@ -135,11 +137,12 @@ class Evaluator:
         return measure.unavailable(self._sides(like_samples, labels))
 
     def _sides(self, generated: FeatureSet, labels: Int32[np.ndarray, " count"] | None) -> Sides:
-        probabilities, intended = generated.kept.probabilities, None
-        # Only if the network's classes can be those of the data.
-        classes = 0 if probabilities is None else probabilities.shape[1]
-        if labels is not None and classes == self.experiment.data.classes:
-            intended = labels[: len(generated.kept.features)]
+        intended = None
+        if labels is not None and generated.kept.probabilities is not None:
+            classes = generated.kept.probabilities.shape[1]
+            positions = _positions(self.network, classes, self.experiment.data.class_names)
+            if positions is not None:
+                intended = positions[labels[: len(generated.kept.features)]]
         return Sides(generated, self.training, self.held_out, intended)
 
     def _extracted(
@@ -159,6 +162,22 @@ class Evaluator:
                     "evaluate an earlier checkpoint"
                 )
             yield self.network.extract(self.experiment.data.to_stored(drawn))
+
+
+def _positions(
+    network: FeatureNetwork, classes: int, class_names: Sequence[str]
+) -> Int32[np.ndarray, " classes"] | None:
+    """Returns which of a network's classes those of the data are, or None if they are others.
+
+    Classes are the same by name; of a network that has no names for them, by number, if there are
+    as many.
+    """
+    names = getattr(network, "class_names", None)
+    if names is None:
+        return np.arange(classes, dtype=np.int32) if classes == len(class_names) else None
+    if set(names) != set(class_names):
+        return None
+    return np.array([names.index(name) for name in class_names], np.int32)
 
 
 def how_drawn(experiment: Experiment, count: int, key: int) -> dict[str, str | int]:
@@ -185,9 +204,9 @@ def bundled_network(data: Dataset) -> FeatureNetwork:
     if network is None:
         raise RequestError(
             "there is no feature network for these data: for images, train one with `gan-jax "
-            "features DATA --out FILE.npz`, and name it in the experiment as "
-            "features=features.classifier('FILE.npz'), or to `gan-jax evaluate` as --features "
-            "FILE.npz (mnist is the bundled one); for other data, write a function of your own, "
+            "features DATA --out FILE.npz`, for recordings with --sound, and name it as "
+            "features=features.classifier('FILE.npz') in the experiment, or to `gan-jax evaluate` "
+            "as --features FILE.npz (mnist and spoken_digits are bundled); for other data, write a function of your own, "
             "features=features.function(f) or --features MODULE:FUNCTION"
         )
     return network

@@ -100,7 +100,9 @@ def unavailable(sides: Sides) -> dict[str, str]:
         # A copy is close to one training example only, which may not be among those kept.
         lacking["memorisation"] = "features of all training examples, which are too many to keep"
     if sides.intended is None:
-        lacking["intended_accuracy"] = "samples conditioned on the features' classes"
+        lacking["intended_accuracy"] = (
+            "samples with labels of which the features have the classes, by name"
+        )
     if probabilities is None:
         classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")

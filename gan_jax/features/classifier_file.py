@@ -49,6 +49,8 @@ class Sound:
         self.form.check(self.length)
         if {len(self.mean), len(self.deviation)} != {self.window // 2}:
             raise RequestError(f"Sound.mean and deviation: must have {self.window // 2} numbers")
+        if min(self.deviation) <= 0:
+            raise RequestError(f"Sound.deviation has {min(self.deviation)}: must be above 0")
 
     @property
     def form(self) -> Spectrogram:
@@ -177,7 +179,7 @@ def _description(text: str, path: str) -> Description:
             statistics = {name: tuple(sound[name]) for name in ("mean", "deviation")}
             values["sound"] = Sound(**sound | statistics)
         return Description(**values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RequestError(f"{path} has a description that cannot be read: {error}") from error
 
 

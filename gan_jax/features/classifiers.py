@@ -6,13 +6,14 @@ import importlib.resources
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int16
 
+from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_not_empty, check_types
 from gan_jax.features import classifier_file
 from gan_jax.features.network import (
@@ -73,6 +74,25 @@ class Classifier:
     def description(self) -> classifier_file.Description:
         """How it was made, and its accuracy; RequestError where the file cannot be read."""
         return self._saved().description
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; RequestError where the file cannot be read."""
+        return self.description.class_names
+
+    def check_data(self, data: Any) -> None:
+        """Checks that data, as described by `data.dataset.Dataset`, have the rate that it hears.
+
+        Raises:
+            RequestError: they have another; names both.
+        """
+        sound = self.description.sound
+        rate = getattr(data, "rate", None)
+        if sound is not None and rate is not None and rate != sound.rate:
+            raise RequestError(
+                f"features {self.name} hear {sound.rate:,} samples a second, and the data have "
+                f"rate = {rate}: train others with `gan-jax features --sound --rate {rate}`"
+            )
 
     def sha256(self) -> str:
         """Returns the hash of the weights file; RequestError where the file cannot be read."""

@@ -51,7 +51,12 @@ class Extracted(NamedTuple):
 
 
 class FeatureNetwork(Protocol):
-    """A frozen, hashable description of a network, which is loaded when it is first used."""
+    """A frozen, hashable description of a network, which is loaded when it is first used.
+
+    A network may have two members more: `class_names`, the name of each of its classes, by which
+    labels of data are matched with them, and `check_data(data)`, which raises RequestError where it
+    cannot take samples of such data although their type and shape fit.
+    """
 
     @property
     def name(self) -> str:

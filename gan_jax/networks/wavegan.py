@@ -1,7 +1,7 @@
 """WaveGAN: the DCGAN of sound (Donahue et al., 2019).
 
-Layers have kernels of 25 taps and strides of 4, and there is no normalisation. Initialisers are
-Keras's, as in the authors' code.
+Layers have kernels of 25 taps and strides of 4, and there is no normalisation. Initialisers of
+kernels and biases are Keras's, as in the authors' code.
 """
 
 import functools
@@ -28,7 +28,7 @@ Dense = functools.partial(nn.Dense, kernel_init=nn.initializers.glorot_uniform()
 class Generator(nn.Module):
     """Latent -> Dense -> five layers, each of which makes the sequence 4 times as long -> waveform.
 
-    Donahue et al., table 3, and with labels as Mirza and Osindero (2014): they are appended to the
+    Donahue et al. (2019), and with labels as Mirza and Osindero (2014): they are appended to the
     latent.
 
     Attributes:
@@ -36,7 +36,7 @@ class Generator(nn.Module):
             64 as published.
         length: samples of a waveform, a multiple of 1,024; 16,384 as published.
         upsampling: "zeros" is by transposed convolutions, as published; "nearest" repeats each
-            position before a convolution, which has no pattern of period 4 (section 2.2.1).
+            position before a convolution, which has no pattern of period 4.
         classes: number of classes; 0 is unconditional.
     """
 
@@ -73,7 +73,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Waveform -> five layers, each of which makes the sequence 4 times as short -> logit.
 
-    Donahue et al., table 4.
+    Donahue et al. (2019).
 
     Attributes:
         width: channels of the first layer, those after it have 2, 4, 8 and 16 times as many; 64 as
@@ -126,7 +126,7 @@ def shuffle_phase(
 ) -> Float[Array, "batch time channels"]:
     """Shifts sequences by a random number of positions, the same for all of them.
 
-    Donahue et al., section 3.3: what the shift leaves free is filled by reflection.
+    Phase shuffle (Donahue et al., 2019): what the shift leaves free is filled by reflection.
 
     Args:
         x: of more than `most` positions.

@@ -12,7 +12,7 @@ from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.ops import stft
 
 FULL_SCALE = 2**15 - 1
-AT_ONCE = 250  # waveforms that are made of spectrograms together
+AT_ONCE = 2**20  # samples of the waveforms that are made of spectrograms together
 
 
 class Statistics(NamedTuple):
@@ -84,16 +84,17 @@ class Waveform(Form):
 class Spectrogram(Form):
     """Samples are logarithms of magnitudes over time, as images in [-1, 1].
 
-    The form of SpecGAN (Donahue et al., 2019, section 3.2): each frequency is standardised over the
+    The form of SpecGAN (Donahue et al., 2019): each frequency is standardised over the
     training set and clipped at `clip` deviations, and the highest one is left out, so that their
     number is a power of two. Low frequencies come first. Waveforms are made of samples by the
     iteration of Griffin and Lim (1984).
 
     Attributes:
-        window: samples of a frame, twice the number of frequencies; a multiple of 2 * hop.
+        window: samples of a frame, twice the number of frequencies; a multiple of 2 * hop, at least
+            4.
         hop: samples from one frame to the next; divides the length.
         floor: is added to magnitudes before the logarithm; a full-scale sine has window / 4.
-        clip: deviations from the mean that become 1, above 0.
+        clip: deviations from the mean that become 1, above 0 and below 1,000.
         iterations: of Griffin and Lim's, at least 1.
     """
 
@@ -105,7 +106,9 @@ class Spectrogram(Form):
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_bounds(self, "window hop iterations", at_least=1)
+        check_bounds(self, "window", at_least=4)
+        check_bounds(self, "hop iterations", at_least=1)
+        check_bounds(self, "clip", below=1000)
         for name in ("floor", "clip"):
             if getattr(self, name) <= 0:
                 raise RequestError(f"Spectrogram.{name} = {getattr(self, name)}: must be above 0")
@@ -121,7 +124,7 @@ class Spectrogram(Form):
 
     def measure(self, stored: Int16[np.ndarray, "count length 1"]) -> Statistics:
         """Returns mean and deviation of each frequency."""
-        parts = np.array_split(stored, -(-len(stored) // AT_ONCE))
+        parts = np.array_split(stored, -(-stored.size // AT_ONCE))
         sums = sum(self._sums(part) for part in parts)
         mean, square = sums / (len(stored) * (stored.shape[1] // self.hop))
         deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
@@ -142,10 +145,11 @@ class Spectrogram(Form):
         """Returns waveforms whose magnitudes come near to those of the samples."""
         from gan_jax.ops import griffin_lim  # JAX, which describing data does not need
 
-        made = []
-        for start in range(0, len(samples), AT_ONCE):
-            magnitudes = self.magnitudes(samples[start : start + AT_ONCE], statistics)
-            missing = [(0, AT_ONCE - len(magnitudes)), (0, 0), (0, 1)]  # and the highest frequency
+        made, together = [], max(1, AT_ONCE // (samples.shape[2] * self.hop))
+        for start in range(0, len(samples), together):
+            magnitudes = self.magnitudes(samples[start : start + together], statistics)
+            count = 1 << (len(magnitudes) - 1).bit_length()  # few sizes, as each is compiled
+            missing = [(0, count - len(magnitudes)), (0, 0), (0, 1)]  # and the highest frequency
             padded = np.pad(magnitudes, missing)
             found = griffin_lim.waveforms(padded, self.window, self.hop, self.iterations)
             made.append(np.asarray(found)[: len(magnitudes), :, None])

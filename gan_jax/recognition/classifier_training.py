@@ -178,12 +178,12 @@ def split(data: Images | Audio) -> Parts:
         RequestError: the data have no labels or only one class, or their held-out images have other
             classes.
     """
-    named = f"a classifier needs images of two classes or more; {data.source}"
+    named = f"a classifier needs two classes or more; {data.source}"
     if data.classes < 2:
         found = "only one" if data.classes else f"no labels ({data.load().unlabelled})"
         raise RequestError(
-            f"{named} has {found}: in a folder, each class is a sub-folder; in an .npz, 'labels' "
-            "gives the class of each image"
+            f"{named} has {found}: in a folder, each class is a sub-folder; in an .npz of images, "
+            "'labels' gives the class of each"
         )
     everything = np.arange(data.count, dtype=np.int32)
     held_out = data.held_out()
@@ -191,13 +191,13 @@ def split(data: Images | Audio) -> Parts:
         names, other_names = data.class_names, held_out.class_names
         if names != other_names:
             raise RequestError(
-                f"{held_out.source} has the classes {', '.join(other_names)}; the images to train "
+                f"{held_out.source} has the classes {', '.join(other_names)}; those to train "
                 f"on have {', '.join(names)}"
             )
         others = np.arange(held_out.count, dtype=np.int32)
         return Parts(data, everything, held_out, others, "all held-out examples")
     if data.count < 2 * HELD_OUT_EVERY:
-        raise RequestError(f"{named} has {data.count} images: too few to hold some out as a test")
+        raise RequestError(f"{named} has {data.count} examples: too few to hold some out as a test")
     order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
     first = math.ceil(data.count / HELD_OUT_EVERY)
     return Parts(

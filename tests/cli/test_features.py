@@ -102,7 +102,8 @@ def test_features_of_sound_are_trained_and_say_how_good_they_are(capsys, tmp_pat
     ("options", "message"),
     [
         (["--rate", "0"], "--rate 0: must be at least 1"),
-        (["--length", "100"], "hop = 64: must divide the length, 100"),
+        (["--length", "100"], "--length 100: must be at least 512"),
+        (["--length", "1000"], "--length 1000: must be a multiple of 64"),
         (["--held-out", "take=1"], "names = None has no parts"),
         (["--size", "28"], "--size"),
     ],

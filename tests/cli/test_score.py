@@ -54,7 +54,7 @@ def test_images_are_scored_as_those_of_a_class(capsys, tmp_path):
     Image.fromarray(experiment.data.load().sample[0, ..., 0]).save(tmp_path / "a.png")
     words = ("score", tmp_path / "run", tmp_path / "a.png")
     code, _, err = gan_jax(capsys, *words)
-    assert code == 2 and "trained with labels: give the class that the images show with" in err
+    assert code == 2 and "trained with labels: give the class of the samples with" in err
     found = [gan_jax(capsys, *words, "--label", label)[1].split()[0] for label in (3, 4)]
     opened = runs.load(tmp_path / "run")
     samples_read = experiment.data.read([tmp_path / "a.png"]).samples
@@ -73,7 +73,7 @@ def test_score_says_where_logits_are_no_log_odds(capsys, tmp_path):
     code, out, said = gan_jax(capsys, "score", tmp_path / "run", tmp_path / "a.png")
     assert code == 0 and out
     assert (
-        "the loss is Hinge: the sigmoid of a logit ranks images, but is not a probability" in said
+        "the loss is Hinge: the sigmoid of a logit ranks samples, but is not a probability" in said
     )
 
 

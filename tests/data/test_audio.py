@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -186,6 +187,15 @@ def test_other_files_are_refused(data, tmp_path):
         data.read([tmp_path / "empty"])
 
 
+def test_a_recording_is_cut_alike_wherever_it_is_read_from(path, monkeypatch):
+    data = waveforms(path, length=500, place="random", held_out=None)
+    expected = data.prepare({"sample": data.load().sample, "label": None})["sample"]
+    by_folder = data.read([path]).samples
+    np.testing.assert_array_equal(by_folder, expected)
+    monkeypatch.chdir(path)
+    np.testing.assert_array_equal(data.read([Path("rising_1.wav")]).samples[0], expected[5])
+
+
 def test_larger_files_than_asked_for_are_refused(path):
     with pytest.raises(RequestError, match="has 1,024, more than 1,000 samples"):
         waveforms(path).read([path / "rising_0.wav"], largest=1000)
@@ -195,6 +205,8 @@ def test_larger_files_than_asked_for_are_refused(path):
     ("make", "words"),
     [
         (lambda path: waveforms(path, rate=0), "Audio.rate = 0: must be at least 1"),
+        (lambda path: waveforms(path, rate=2**20), "Audio.rate = 1048576: must be at least 1 and"),
+        (lambda path: audio.spectrogram(path), "waveforms = .*: must be what audio.folder returns"),
         (lambda path: waveforms(path, length=0), "Audio.length = 0: must be at least 1"),
         (
             lambda path: audio.spectrogram(waveforms(path), hop=48),

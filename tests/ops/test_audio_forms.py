@@ -44,7 +44,7 @@ def test_spectrograms_are_standardised_logarithms_of_magnitudes():
 
 def test_statistics_are_the_same_however_many_are_measured_together(monkeypatch):
     whole = FORM.measure(stored())
-    monkeypatch.setattr("gan_jax.ops.audio_forms.AT_ONCE", 2)
+    monkeypatch.setattr("gan_jax.ops.audio_forms.AT_ONCE", 512)
     for one, two in zip(whole, FORM.measure(stored()), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5)
 
@@ -55,7 +55,7 @@ def test_waveforms_of_spectrograms_sound_alike(monkeypatch):
     form = Spectrogram(window=64, hop=16, clip=6.0)
     statistics = form.measure(given)
     samples = form.to_samples(given, statistics)
-    monkeypatch.setattr("gan_jax.ops.audio_forms.AT_ONCE", 4)
+    monkeypatch.setattr("gan_jax.ops.audio_forms.AT_ONCE", 1024)
     back = form.to_stored(samples, statistics)
     assert back.shape == given.shape and back.dtype == np.int16
     found, expected = form.magnitudes_of(back), form.magnitudes_of(given)
@@ -85,6 +85,8 @@ def test_the_loudest_part_is_found():
         ({"window": 33}, "window = 33: must be a multiple of 2 . hop, 128"),
         ({"hop": 0}, "Spectrogram.hop = 0: must be at least 1"),
         ({"floor": 0.0}, "Spectrogram.floor = 0.0: must be above 0"),
+        ({"window": 2, "hop": 1}, "Spectrogram.window = 2: must be at least 4"),
+        ({"clip": 1e30}, "Spectrogram.clip = 1e.30: must be below 1000"),
         ({"clip": -1.0}, "Spectrogram.clip = -1.0: must be above 0"),
         ({"iterations": 0}, "Spectrogram.iterations = 0: must be at least 1"),
     ],

@@ -208,7 +208,7 @@ def test_data_without_classes_are_refused(tmp_path, arrays, message):
 
 
 def test_too_few_images_are_refused(tmp_path):
-    with pytest.raises(RequestError, match="has 19 images: too few"):
+    with pytest.raises(RequestError, match="has 19 examples: too few"):
         training.split(saved_arrays(tmp_path / "digits.npz", count=19))
 
 

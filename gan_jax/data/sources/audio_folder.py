@@ -8,10 +8,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float32, Int16, Int32
+from jaxtyping import Float64, Int16, Int32
 from scipy import signal
 
 from gan_jax.common.errors import RequestError
@@ -25,6 +25,8 @@ from gan_jax.ops.audio_forms import FULL_SCALE, loudest
 SUFFIXES = (".wav", ".flac", ".ogg")
 LABEL = "label"  # the part of a file's name that is its class
 MOST_SAMPLES = 2**26  # of one file, over all channels: 46 minutes of 24 kHz mono
+MOST_HZ = 2**20  # of any recording
+UNKNOWN_SIZES = (0, 2**32 - 1)  # in headers of files that were written as a stream
 SHOWN = 3  # names in a message
 
 _logger = logging.getLogger(__name__)
@@ -58,8 +60,8 @@ class AudioFolder:
         path: the folder; SUFFIXES has the formats.
         names: how the files are called, relative to the folder and without suffix, with parts in
             braces: '{label}_{speaker}_{take}' or '{label}/{take}' for example. The part called
-            label is the class. None is '{label}/{...}' where all files lie in sub-folders, and no
-            classes otherwise.
+            label is the class. Parts hold no '/'; from the left, each is as short as can be. None
+            takes sub-folders as classes where all files lie in some.
         held_out: a part of the names and those of its values that are held out:
             'speaker=anna,tom' for example; None holds nothing out.
         part: whether these are the recordings to train on, or those held out.
@@ -131,14 +133,14 @@ def read(folder: AudioFolder, rate: int, length: int) -> Recordings:
             f"path: there is no recording in {str(root)!r}{others}; right is a folder with "
             f"{', '.join(SUFFIXES)} files"
         )
-    files = _of_part(folder, _named(folder, root, listed.files))
+    named = _named(folder, root, listed.files)
+    files = _of_part(folder, named)
     warn_of_others(root, listed)
     check_fits(f"{root}: so many recordings of {length:,} samples", 2 * length * len(files))
     kept, samples, changed = [], [], Counter()
     for name in announced(files, len(files), f"Reading the recordings in {root}"):
         try:
-            waveform = read_file(root / name, rate, changed, MOST_SAMPLES)
-            samples.append(placed(folder, waveform, length, name))
+            samples.append(read_file(root / name, name, folder, rate, length, changed))
         except UnreadableError as error:
             if folder.corrupt == "refuse":
                 advice = "repair or remove it, or leave such files out with corrupt='skip'"
@@ -149,74 +151,108 @@ def read(folder: AudioFolder, rate: int, length: int) -> Recordings:
     if not kept:
         raise RequestError(f"path: none of the {len(files)} recordings in {str(root)!r} is usable")
     warn_of_changes(changed, len(kept), rate)
-    # Classes are those of all files, so that both parts have the same.
-    labels = _named(folder, root, listed.files)
-    class_names = tuple(sorted({parts.get(LABEL, "") for parts in labels.values()}, key=_in_order))
-    label = None
-    if class_names != ("",):
-        _check_classes(root, class_names, len(listed.files))
-        position = {name: number for number, name in enumerate(class_names)}
-        label = np.array([position[labels[name][LABEL]] for name in kept], np.int32)
-        label.flags.writeable = False
     sample = np.stack(samples)
     sample.flags.writeable = False
-    if label is not None:
-        return Recordings(sample, label, class_names)
-    unlabelled = (
-        "they lie in the folder itself, not in one for each class; or say with "
-        "names='{label}_{take}', for example, what their names mean"
-    )
-    if folder.names is not None:
-        unlabelled = f"names = {folder.names!r} has no part {{{LABEL}}}"
-    return Recordings(sample, None, (), unlabelled)
+    if unlabelled := _unlabelled(folder, root, named):
+        return Recordings(sample, None, (), unlabelled)
+    # Of both parts, so that they have the same classes.
+    class_names = tuple(sorted({parts[LABEL] for parts in named.values()}, key=_in_order))
+    position = {name: number for number, name in enumerate(class_names)}
+    label = np.array([position[named[name][LABEL]] for name in kept], np.int32)
+    label.flags.writeable = False
+    return Recordings(sample, label, class_names)
 
 
 def read_file(
-    path: Path, rate: int, changed: Counter[str], most_samples: int
-) -> Float32[np.ndarray, " samples"]:
-    """Reads a recording, mixed to one channel and resampled.
+    path: Path,
+    name: str,
+    folder: AudioFolder,
+    rate: int,
+    length: int,
+    changed: Counter[str],
+    most_samples: int | None = None,
+) -> Int16[np.ndarray, "length 1"]:
+    """Reads a recording, mixed to one channel, resampled, and cut or filled.
 
     Args:
         path: of a file in one of the formats of SUFFIXES.
+        name: of the recording, by which random places are drawn.
+        folder: says how it is cut and filled, and whether it is normalised.
         rate: samples a second of the result.
+        length: samples of it.
         changed: counts what had to be done.
-        most_samples: over all channels; a longer one is refused.
-
-    Returns:
-        Samples in [-1, 1].
+        most_samples: of the file over all channels, and of the result before it is cut;
+            MOST_SAMPLES if None.
 
     Raises:
-        UnreadableError: it is missing, damaged, empty or too long.
+        UnreadableError: it is missing, damaged, cut off, empty, silent or too long.
         RequestError: soundfile, which reads it, is missing.
     """
+    of_this = Counter()
+    waveform, own_rate = _mixed(path, most_samples or MOST_SAMPLES, of_this)
+    if own_rate != rate:
+        of_this[f"{own_rate:,} Hz"] += 1
+        shared = math.gcd(rate, own_rate)
+        up, down = rate // shared, own_rate // shared
+        longer = len(waveform) * up / down
+        if max(up, down) >= MOST_HZ or longer > (most_samples or MOST_SAMPLES):
+            raise UnreadableError(f"{path}: has {own_rate:,} Hz, too far from {rate:,} Hz")
+        waveform = signal.resample_poly(waveform, up, down)
+    if not np.isfinite(waveform).all():
+        raise UnreadableError(f"{path}: has samples that are not finite")
+    waveform = _placed(folder, waveform, length, name)
+    peak = np.abs(waveform).max()
+    if peak * FULL_SCALE < 0.5:
+        raise UnreadableError(f"{path}: is silent in the part that is kept")
+    if folder.normalise:
+        waveform = waveform / peak
+    elif peak > 1 + 1 / FULL_SCALE:
+        of_this["clipped"] += 1
+    changed += of_this
+    return np.rint(np.clip(waveform, -1, 1) * FULL_SCALE).astype(np.int16)[:, None]
+
+
+def _mixed(
+    path: Path, most_samples: int, changed: Counter[str]
+) -> tuple[Float64[np.ndarray, " samples"], int]:
+    """Returns the mean of a file's channels, and its rate."""
     soundfile = library()
     try:
-        with open_regular(path) as file, soundfile.SoundFile(file) as recording:
-            size = recording.frames * recording.channels
-            if size > most_samples:
-                most = f"more than {most_samples:,} samples over all channels"
-                raise UnreadableError(f"{path}: has {size:,}, {most}")
-            samples = recording.read(dtype="float32", always_2d=True)
-            own_rate = recording.samplerate
+        with open_regular(path) as file:
+            if _is_cut_off(file):
+                raise UnreadableError(f"{path}: is cut off")
+            with soundfile.SoundFile(file) as recording:
+                size = recording.frames * recording.channels
+                if size > most_samples:
+                    most = f"more than {most_samples:,} samples over all channels"
+                    raise UnreadableError(f"{path}: has {size:,}, {most}")
+                samples = recording.read(dtype="float64", always_2d=True)
+                rate = recording.samplerate
     except (OSError, RequestError, soundfile.SoundFileError) as error:
-        raise UnreadableError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+        raise UnreadableError(f"{path}: {reason}") from error
     if not len(samples):
         raise UnreadableError(f"{path}: is empty")
-    if not np.isfinite(samples).all():
-        raise UnreadableError(f"{path}: has samples that are not finite")
     changed["channels"] += samples.shape[1] > 1
-    waveform = samples.mean(axis=1)
-    if own_rate != rate:
-        changed[f"{own_rate:,} Hz"] += 1
-        shared = math.gcd(rate, own_rate)
-        waveform = signal.resample_poly(waveform, rate // shared, own_rate // shared)
-    return np.clip(waveform, -1, 1).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+        return samples.mean(axis=1), rate
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Whether a WAV file is shorter than its header says, which libsndfile overlooks."""
+    start = file.read(8)
+    there = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    said = int.from_bytes(start[4:], "little")
+    return start[:4] == b"RIFF" and said not in UNKNOWN_SIZES and 8 + said > there + 1
 
 
 def warn_of_changes(changed: Counter[str], count: int, rate: int) -> None:
     """Warns of what had to be done to recordings, as counted by `read_file`."""
     if several := changed.pop("channels", 0):
         _logger.warning("mixed to one channel: %d of %d recordings", several, count)
+    if clipped := changed.pop("clipped", 0):
+        _logger.warning("clipped, as they exceed full scale: %d of %d recordings", clipped, count)
     if changed := +changed:
         rates = ", ".join(f"{name} ({number})" for name, number in changed.most_common())
         message = "resampled to %s Hz: %d of %d recordings, from %s"
@@ -237,32 +273,21 @@ def library():
     return soundfile
 
 
-def placed(
-    folder: AudioFolder, waveform: Float32[np.ndarray, " samples"], length: int, name: str
-) -> Int16[np.ndarray, "length 1"]:
-    """Returns a recording as stored: cut or filled to a length as `folder` says, and rounded.
-
-    Raises:
-        UnreadableError: it is silent.
-    """
+def _placed(
+    folder: AudioFolder, waveform: Float64[np.ndarray, " samples"], length: int, name: str
+) -> Float64[np.ndarray, " {length}"]:
+    """Cuts or fills a recording to a length."""
     excess = len(waveform) - length
-    # From the name, so that a recording stays as it is when others come and go.
-    random = np.random.default_rng([folder.seed, *name.encode()])
     start = 0
     if folder.place == "random":
+        # By the name, so that a recording stays as it is when others come and go.
+        random = np.random.default_rng([folder.seed, *os.fsencode(name)])
         start = int(random.integers(abs(excess) + 1))
     elif folder.place == "loudest" and excess > 0:
         start = int(loudest(waveform, length))
     if excess > 0:
-        waveform = waveform[start : start + length]
-    else:
-        waveform = np.pad(waveform, (start, -excess - start))
-    peak = np.abs(waveform).max()
-    if round(peak * FULL_SCALE) == 0:
-        raise UnreadableError(f"{Path(folder.path, name)}: is silent")
-    if folder.normalise:
-        waveform = waveform / peak
-    return np.rint(waveform * FULL_SCALE).astype(np.int16)[:, None]
+        return waveform[start : start + length]
+    return np.pad(waveform, (start, -excess - start))
 
 
 def _root(path: str) -> Path:
@@ -285,10 +310,14 @@ def _named(folder: AudioFolder, root: Path, files: list[str]) -> dict[str, dict[
         if not all("/" in file for file in files):
             return {file: {} for file in files}
         return {file: {LABEL: file.partition("/")[0]} for file in files}
-    pattern = _pattern(names)
-    found = {file: pattern.fullmatch(os.path.splitext(file)[0]) for file in files}
-    named = {file: match.groupdict() for file, match in found.items() if match}
-    others = [file for file, match in found.items() if not match]
+    stems = {file: os.path.splitext(file)[0] for file in files}
+    named = {file: found for file, stem in stems.items() if (found := parse(names, stem))}
+    others = [file for file in files if file not in named]
+    from_the_end = {file: parse(names, stems[file], from_the_end=True) for file in named}
+    if several := [file for file in named if from_the_end[file] != named[file]]:
+        read_as = ", ".join(f"{part}={value}" for part, value in named[several[0]].items())
+        message = "%d of %d names are %s in several ways, and read from the left: %s as %s"
+        _logger.warning(message, len(several), len(files), names, several[0], read_as)
     if not named:
         raise RequestError(
             f"names = {names!r}: none of the {len(files)} recordings in {str(root)!r} is called "
@@ -317,19 +346,52 @@ def _of_part(folder: AudioFolder, named: dict[str, dict[str, str]]) -> list[str]
     return [file for file, parts in named.items() if (parts[part] in values) == held]
 
 
-def _check_classes(root: Path, class_names: tuple[str, ...], count: int) -> None:
-    if 2 * len(class_names) > count:
-        raise RequestError(
-            f"names: the {count} recordings in {str(root)!r} have {len(class_names)} different "
-            f"labels ({', '.join(class_names[:SHOWN])}, ...): classes have several recordings each"
-        )
+def _unlabelled(folder: AudioFolder, root: Path, named: dict[str, dict[str, str]]) -> str:
+    """Returns why recordings have no labels, or nothing where they have some."""
+    if not all(LABEL in parts for parts in named.values()):
+        if folder.names is not None:
+            return f"names = {folder.names!r} has no part {{{LABEL}}}"
+        first = root / next(file for file in named if "/" not in file)
+        advice = "or say with names='{label}_{take}', for example, what the names mean"
+        return f"{first} lies in the folder itself, and not in one for each class; {advice}"
+    different = sorted({parts[LABEL] for parts in named.values()})
+    if 2 * len(different) <= len(named):
+        return ""
+    found = f"{len(named)} recordings have {len(different)} different labels"
+    return f"{found} ({', '.join(different[:SHOWN])}, ...), and classes have several each"
 
 
-def _pattern(names: str) -> re.Pattern[str]:
+def parse(names: str, stem: str, *, from_the_end: bool = False) -> dict[str, str] | None:
+    """Returns the parts of a file's name, or None where it is not called so.
+
+    Each part is as short as can be, from the left; or from the right, which finds the same where
+    there is only one way.
+
+    Args:
+        names: with parts in braces, see `AudioFolder`.
+        stem: the name of the file without suffix.
+        from_the_end: whether to begin at the right.
+    """
     pieces = re.split(r"\{([^{}]*)\}", names)
-    fields = (f"(?P<{part}>[^/]+?)" for part in pieces[1::2])
-    literal = [re.escape(piece) for piece in pieces[::2]]
-    return re.compile(literal[0] + "".join(map("".join, zip(fields, literal[1:], strict=True))))
+    parts, literals = pieces[1::2], pieces[::2]
+    if from_the_end:
+        stem, parts = stem[::-1], parts[::-1]
+        literals = [literal[::-1] for literal in literals[::-1]]
+    values, place = [], len(literals[0])
+    if not stem.startswith(literals[0]):
+        return None
+    for number, literal in enumerate(literals[1:], 1):
+        if number < len(parts):
+            end = stem.find(literal, place + 1)
+        else:
+            end = len(stem) - len(literal) if stem.endswith(literal) else -1
+        if end <= place or "/" in stem[place:end]:
+            return None
+        values.append(stem[place:end])
+        place = end + len(literal)
+    if from_the_end:
+        return {part: value[::-1] for part, value in zip(parts[::-1], values[::-1], strict=True)}
+    return dict(zip(parts, values, strict=True))
 
 
 def _parts_of(names: str) -> list[str]:
