@@ -17,7 +17,8 @@ from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data import audio_files, grids
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
-from gan_jax.data.sources.audio_folder import MOST_HZ, AudioFolder, Recordings, read
+from gan_jax.data.sources.audio_folder import AudioFolder, Recordings, read
+from gan_jax.data.sources.recording import MOST_HZ
 from gan_jax.ops.audio_forms import Form, Spectrogram, Statistics, Waveform
 
 if TYPE_CHECKING:  # features import JAX, which describing data must not

@@ -20,14 +20,9 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.files import open_atomically, write_atomically, write_folder_atomically
 from gan_jax.data.grids import encode_png
 from gan_jax.data.numbered import numbered
-from gan_jax.data.sources.audio_folder import (
-    SUFFIXES,
-    AudioFolder,
-    UnreadableError,
-    read_file,
-    warn_of_changes,
-)
+from gan_jax.data.sources.audio_folder import AudioFolder, read_file
 from gan_jax.data.sources.listing import list_files, warn_of_others
+from gan_jax.data.sources.recording import SUFFIXES, UnreadableError, warn_of_changes
 from gan_jax.ops.audio_forms import Spectrogram
 
 PAUSE = 0.25  # seconds between waveforms in one file

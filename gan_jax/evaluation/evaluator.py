@@ -206,7 +206,7 @@ def bundled_network(data: Dataset) -> FeatureNetwork:
             "there is no feature network for these data: for images, train one with `gan-jax "
             "features DATA --out FILE.npz`, for recordings with --sound, and name it as "
             "features=features.classifier('FILE.npz') in the experiment, or to `gan-jax evaluate` "
-            "as --features FILE.npz (mnist and spoken_digits are bundled); for other data, write a function of your own, "
-            "features=features.function(f) or --features MODULE:FUNCTION"
+            "as --features FILE.npz (mnist and spoken_digits are bundled); for other data, write a "
+            "function of your own, features=features.function(f) or --features MODULE:FUNCTION"
         )
     return network

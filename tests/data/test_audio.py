@@ -12,7 +12,7 @@ import soundfile
 
 from gan_jax.common.errors import RequestError
 from gan_jax.data import audio, audio_files, grids
-from gan_jax.data.sources.audio_folder import FULL_SCALE
+from gan_jax.ops.audio_forms import FULL_SCALE
 
 LENGTH = 1024
 

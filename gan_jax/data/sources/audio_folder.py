@@ -2,38 +2,34 @@
 
 import functools
 import logging
-import math
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float64, Int16, Int32
-from scipy import signal
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
 from gan_jax.common.progress import announced
-from gan_jax.common.reading import open_regular
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
 from gan_jax.data.sources.listing import counted, list_files, warn_of_others
+from gan_jax.data.sources.name_parts import in_order, parse, parts_of
+from gan_jax.data.sources.recording import (
+    CLIPPED,
+    SUFFIXES,
+    UnreadableError,
+    read_recording,
+    warn_of_changes,
+)
 from gan_jax.ops.audio_forms import FULL_SCALE, loudest
 
-SUFFIXES = (".wav", ".flac", ".ogg")
 LABEL = "label"  # the part of a file's name that is its class
-MOST_SAMPLES = 2**26  # of one file, over all channels: 46 minutes of 24 kHz mono
-MOST_HZ = 2**20  # of any recording
-UNKNOWN_SIZES = (0, 2**32 - 1)  # in headers of files that were written as a stream
 SHOWN = 3  # names in a message
 
 _logger = logging.getLogger(__name__)
-
-
-class UnreadableError(Exception):
-    """A file is not a recording, is damaged, empty, silent or too long; the message names it."""
 
 
 class Recordings(NamedTuple):
@@ -87,9 +83,7 @@ class AudioFolder:
         check_types(self)
         check_not_empty(self, "path names")
         check_bounds(self, "seed", at_least=0)
-        parts = _parts_of(self.names or "")
-        if twice := [name for name, count in Counter(parts).items() if count > 1]:
-            raise RequestError(f"AudioFolder.names = {self.names!r}: has {{{twice[0]}}} twice")
+        parts = parts_of(self.names or "")
         if self.held_out is not None:
             part, values = self.held_out_values
             wrong = f"AudioFolder.held_out = {self.held_out!r}"
@@ -156,7 +150,7 @@ def read(folder: AudioFolder, rate: int, length: int) -> Recordings:
     if unlabelled := _unlabelled(folder, root, named):
         return Recordings(sample, None, (), unlabelled)
     # Of both parts, so that they have the same classes.
-    class_names = tuple(sorted({parts[LABEL] for parts in named.values()}, key=_in_order))
+    class_names = tuple(sorted({parts[LABEL] for parts in named.values()}, key=in_order))
     position = {name: number for number, name in enumerate(class_names)}
     label = np.array([position[named[name][LABEL]] for name in kept], np.int32)
     label.flags.writeable = False
@@ -181,25 +175,14 @@ def read_file(
         rate: samples a second of the result.
         length: samples of it.
         changed: counts what had to be done.
-        most_samples: of the file over all channels, and of the result before it is cut;
-            MOST_SAMPLES if None.
+        most_samples: see `read_recording`.
 
     Raises:
         UnreadableError: it is missing, damaged, cut off, empty, silent or too long.
         RequestError: soundfile, which reads it, is missing.
     """
     of_this = Counter()
-    waveform, own_rate = _mixed(path, most_samples or MOST_SAMPLES, of_this)
-    if own_rate != rate:
-        of_this[f"{own_rate:,} Hz"] += 1
-        shared = math.gcd(rate, own_rate)
-        up, down = rate // shared, own_rate // shared
-        longer = len(waveform) * up / down
-        if max(up, down) >= MOST_HZ or longer > (most_samples or MOST_SAMPLES):
-            raise UnreadableError(f"{path}: has {own_rate:,} Hz, too far from {rate:,} Hz")
-        waveform = signal.resample_poly(waveform, up, down)
-    if not np.isfinite(waveform).all():
-        raise UnreadableError(f"{path}: has samples that are not finite")
+    waveform = read_recording(path, rate, of_this, most_samples)
     waveform = _placed(folder, waveform, length, name)
     peak = np.abs(waveform).max()
     if peak * FULL_SCALE < 0.5:
@@ -207,70 +190,9 @@ def read_file(
     if folder.normalise:
         waveform = waveform / peak
     elif peak > 1 + 1 / FULL_SCALE:
-        of_this["clipped"] += 1
+        of_this[CLIPPED] += 1
     changed += of_this
     return np.rint(np.clip(waveform, -1, 1) * FULL_SCALE).astype(np.int16)[:, None]
-
-
-def _mixed(
-    path: Path, most_samples: int, changed: Counter[str]
-) -> tuple[Float64[np.ndarray, " samples"], int]:
-    """Returns the mean of a file's channels, and its rate."""
-    soundfile = library()
-    try:
-        with open_regular(path) as file:
-            if _is_cut_off(file):
-                raise UnreadableError(f"{path}: is cut off")
-            with soundfile.SoundFile(file) as recording:
-                size = recording.frames * recording.channels
-                if size > most_samples:
-                    most = f"more than {most_samples:,} samples over all channels"
-                    raise UnreadableError(f"{path}: has {size:,}, {most}")
-                samples = recording.read(dtype="float64", always_2d=True)
-                rate = recording.samplerate
-    except (OSError, RequestError, soundfile.SoundFileError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
-        raise UnreadableError(f"{path}: {reason}") from error
-    if not len(samples):
-        raise UnreadableError(f"{path}: is empty")
-    changed["channels"] += samples.shape[1] > 1
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
-        return samples.mean(axis=1), rate
-
-
-def _is_cut_off(file: BinaryIO) -> bool:
-    """Whether a WAV file is shorter than its header says, which libsndfile overlooks."""
-    start = file.read(8)
-    there = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    said = int.from_bytes(start[4:], "little")
-    return start[:4] == b"RIFF" and said not in UNKNOWN_SIZES and 8 + said > there + 1
-
-
-def warn_of_changes(changed: Counter[str], count: int, rate: int) -> None:
-    """Warns of what had to be done to recordings, as counted by `read_file`."""
-    if several := changed.pop("channels", 0):
-        _logger.warning("mixed to one channel: %d of %d recordings", several, count)
-    if clipped := changed.pop("clipped", 0):
-        _logger.warning("clipped, as they exceed full scale: %d of %d recordings", clipped, count)
-    if changed := +changed:
-        rates = ", ".join(f"{name} ({number})" for name, number in changed.most_common())
-        message = "resampled to %s Hz: %d of %d recordings, from %s"
-        _logger.warning(message, f"{rate:,}", changed.total(), count, rates)
-
-
-def library():
-    """Returns soundfile, which reads and writes recordings.
-
-    Raises:
-        RequestError: it is not installed.
-    """
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # the latter where libsndfile itself is missing
-        need = "recordings need soundfile: pip install 'gan_jax[audio]'"
-        raise RequestError(f"{need} ({error})") from error
-    return soundfile
 
 
 def _placed(
@@ -338,7 +260,7 @@ def _of_part(folder: AudioFolder, named: dict[str, dict[str, str]]) -> list[str]
     there = {parts[part] for parts in named.values()}
     wrong = f"held_out = {folder.held_out!r}"
     if unknown := [value for value in values if value not in there]:
-        known = ", ".join(sorted(there, key=_in_order)[:10])
+        known = ", ".join(sorted(there, key=in_order)[:10])
         raise RequestError(f"{wrong}: no recording has {part} {unknown[0]!r}; there are {known}")
     if not there - set(values):
         raise RequestError(f"{wrong}: all recordings are held out")
@@ -359,49 +281,3 @@ def _unlabelled(folder: AudioFolder, root: Path, named: dict[str, dict[str, str]
         return ""
     found = f"{len(named)} recordings have {len(different)} different labels"
     return f"{found} ({', '.join(different[:SHOWN])}, ...), and classes have several each"
-
-
-def parse(names: str, stem: str, *, from_the_end: bool = False) -> dict[str, str] | None:
-    """Returns the parts of a file's name, or None where it is not called so.
-
-    Each part is as short as can be, from the left; or from the right, which finds the same where
-    there is only one way.
-
-    Args:
-        names: with parts in braces, see `AudioFolder`.
-        stem: the name of the file without suffix.
-        from_the_end: whether to begin at the right.
-    """
-    pieces = re.split(r"\{([^{}]*)\}", names)
-    parts, literals = pieces[1::2], pieces[::2]
-    if from_the_end:
-        stem, parts = stem[::-1], parts[::-1]
-        literals = [literal[::-1] for literal in literals[::-1]]
-    values, place = [], len(literals[0])
-    if not stem.startswith(literals[0]):
-        return None
-    for number, literal in enumerate(literals[1:], 1):
-        if number < len(parts):
-            end = stem.find(literal, place + 1)
-        else:
-            end = len(stem) - len(literal) if stem.endswith(literal) else -1
-        if end <= place or "/" in stem[place:end]:
-            return None
-        values.append(stem[place:end])
-        place = end + len(literal)
-    if from_the_end:
-        return {part: value[::-1] for part, value in zip(parts[::-1], values[::-1], strict=True)}
-    return dict(zip(parts, values, strict=True))
-
-
-def _parts_of(names: str) -> list[str]:
-    parts = re.findall(r"\{([^{}]*)\}", names)
-    if wrong := [part for part in parts if not part.isidentifier()]:
-        raise RequestError(f"AudioFolder.names = {names!r}: {{{wrong[0]}}} must be a word")
-    return parts
-
-
-def _in_order(name: str) -> tuple[bool, int, str]:
-    """Sorts numbers by value, before other names."""
-    number = int(name) if name.isdecimal() else 0
-    return not name.isdecimal(), number, name

@@ -10,8 +10,9 @@ import soundfile
 from scipy import signal
 
 from gan_jax.common.errors import RequestError
-from gan_jax.data.sources import audio_folder
+from gan_jax.data.sources import recording
 from gan_jax.data.sources.audio_folder import AudioFolder, read
+from gan_jax.ops.audio_forms import FULL_SCALE
 
 RATE = 8000
 
@@ -45,7 +46,7 @@ def test_recordings_have_the_class_that_their_names_say(digits):
     assert (recordings.sample.shape, recordings.sample.dtype) == ((12, 160, 1), np.int16)
     assert recordings.class_names == ("one", "ten", "zero")
     assert recordings.label.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    expected = np.rint(tone(0.02, 1000) * audio_folder.FULL_SCALE)
+    expected = np.rint(tone(0.02, 1000) * FULL_SCALE)
     np.testing.assert_allclose(recordings.sample[0, :, 0], expected, atol=2)
     assert not recordings.sample.flags.writeable
 
@@ -126,41 +127,6 @@ def test_without_classes_there_are_no_labels_and_a_reason(tmp_path):
     assert single.unlabelled.startswith("2 recordings have 2 different labels (b, c, ...)")
 
 
-@pytest.mark.parametrize(
-    ("names", "stem", "parts"),
-    [
-        ("{label}_{take}", "a_0", {"label": "a", "take": "0"}),
-        ("{label}_{take}", "a_b_0", {"label": "a", "take": "b_0"}),
-        (
-            "{part}/{label}_{s}_nohash_{t}",
-            "x/y_1_nohash_2",
-            dict(part="x", label="y", s="1", t="2"),
-        ),
-        ("x{label}y", "xxyy", {"label": "xy"}),
-        ("{a}{b}", "123", {"a": "1", "b": "23"}),
-        ("{label}.(+)[0]", "a.(+)[0]", {"label": "a"}),
-        ("{label}/{take}", "a/b/c", None),
-        ("{label}_{take}", "a/b_c", None),
-        ("{label}_{take}", "_0", None),
-        ("{label}_{take}", "a_", None),
-        ("{label}", "a_0\n", {"label": "a_0\n"}),
-        ("{label}_0", "a_1", None),
-        ("word", "word", {}),
-    ],
-)
-def test_names_are_parsed(names, stem, parts):
-    assert audio_folder.parse(names, stem) == parts
-
-
-def test_names_are_parsed_from_the_end_too():
-    found = audio_folder.parse("{label}_{take}", "turn_left_0", from_the_end=True)
-    assert found == {"label": "turn_left", "take": "0"}
-    assert audio_folder.parse("{label}/{take}_x", "a/1_x", from_the_end=True) == {
-        "label": "a",
-        "take": "1",
-    }
-
-
 def test_names_that_can_be_read_in_several_ways_are_warned_of(tmp_path, caplog):
     for label in ("turn_left", "turn_right", "stop"):
         for take in range(2):
@@ -171,16 +137,11 @@ def test_names_that_can_be_read_in_several_ways_are_warned_of(tmp_path, caplog):
     assert expected + "turn_left_0.wav as label=turn, take=left_0" in caplog.text
 
 
-def test_a_name_of_many_pieces_is_parsed_at_once():
-    names = "_".join(f"{{p{number}}}" for number in range(12)) + "x"
-    assert audio_folder.parse(names, "_".join(["a"] * 1000)) is None
-
-
-@pytest.mark.parametrize("suffix", audio_folder.SUFFIXES)
+@pytest.mark.parametrize("suffix", recording.SUFFIXES)
 def test_all_formats_are_read(tmp_path, suffix):
     write(tmp_path / f"a{suffix}", tone(0.5))
     (sample,) = read(AudioFolder(str(tmp_path)), RATE, 4000).sample
-    expected = tone(0.5) * audio_folder.FULL_SCALE
+    expected = tone(0.5) * FULL_SCALE
     loss = np.linalg.norm(sample[:, 0] - expected) / np.linalg.norm(expected)
     assert loss < (0.1 if suffix == ".ogg" else 1e-3)
 
@@ -190,7 +151,7 @@ def test_all_depths_are_read(tmp_path, subtype):
     write(tmp_path / "a.wav", tone(0.02), subtype=subtype)
     (sample,) = read(AudioFolder(str(tmp_path)), RATE, 160).sample
     step = 256 if subtype == "PCM_U8" else 1
-    expected = tone(0.02) * audio_folder.FULL_SCALE
+    expected = tone(0.02) * FULL_SCALE
     np.testing.assert_allclose(sample[:, 0], expected, atol=1.5 * step)
 
 
@@ -201,11 +162,11 @@ def test_several_channels_are_mixed_and_other_rates_resampled(tmp_path, caplog):
     write(tmp_path / "c.wav", tone(0.5, 440, 16000), 16000)
     with caplog.at_level(logging.WARNING):
         mixed, *others = read(AudioFolder(str(tmp_path)), RATE, 4000).sample[..., 0]
-    np.testing.assert_allclose(mixed, stereo.mean(1) * audio_folder.FULL_SCALE, atol=2)
+    np.testing.assert_allclose(mixed, stereo.mean(1) * FULL_SCALE, atol=2)
     for sample in others:
         spectrum = np.abs(np.fft.rfft(sample))
         assert np.argmax(spectrum) == 220  # of half a second
-        inner = sample[400:-400] / audio_folder.FULL_SCALE
+        inner = sample[400:-400] / FULL_SCALE
         np.testing.assert_allclose(inner, tone(0.5)[400:-400], atol=2e-3)
     assert "mixed to one channel: 1 of 3 recordings" in caplog.text
     assert "resampled to 8,000 Hz: 2 of 3 recordings, from " in caplog.text
@@ -247,7 +208,7 @@ def test_normalised_recordings_reach_full_scale(tmp_path):
     write(tmp_path / "a.wav", tone(0.02, peak=0.03))
     write(tmp_path / "b.wav", tone(0.02, peak=0.9))
     found = read(AudioFolder(str(tmp_path), normalise=True), RATE, 160).sample
-    np.testing.assert_array_equal(np.abs(found).max((1, 2)), audio_folder.FULL_SCALE)
+    np.testing.assert_array_equal(np.abs(found).max((1, 2)), FULL_SCALE)
 
 
 def test_what_exceeds_full_scale_is_clipped_with_a_warning_or_normalised(tmp_path, caplog):
@@ -332,7 +293,7 @@ def test_folders_without_a_recording_are_refused(tmp_path):
 
 
 def test_recordings_that_are_too_long_are_not_read(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(audio_folder, "MOST_SAMPLES", 100)
+    monkeypatch.setattr(recording, "MOST_SAMPLES", 100)
     write(tmp_path / "long.wav", tone(0.02))
     write(tmp_path / "short.wav", tone(0.01))
     assert len(read(AudioFolder(str(tmp_path)), RATE, 160).sample) == 1
