@@ -24,6 +24,20 @@ def test_a_folder_of_images_comes_back(tmp_path, channels):
     assert [path.name for path in tmp_path.iterdir()] == ["drawn"]
 
 
+def test_files_say_the_class_of_their_image(tmp_path):
+    names = ["cat", "tabby/cat\n", "dog", "\u732b" * 50]
+    DATA.write([SAMPLES[:3], SAMPLES[3:4]], tmp_path / "drawn", names=names)
+    found = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    cut = "\u732b" * 33  # three bytes each
+    assert found == [
+        "000000_cat.png",
+        "000001_tabby-cat-.png",
+        "000002_dog.png",
+        f"000003_{cut}.png",
+    ]
+    np.testing.assert_array_equal(DATA.read([tmp_path / "drawn"]).samples, SAMPLES[:4])
+
+
 def test_files_and_folders_are_read_in_the_order_given(tmp_path):
     (tmp_path / "empty").mkdir()
     DATA.write([SAMPLES[:3]], tmp_path / "empty")
