@@ -1,10 +1,10 @@
-r"""Listens by measuring: level, clipping, silence and spectra of samples and of recordings.
+r"""Measures level, clipping, silence and spectral slope of samples beside recordings.
 
     python benchmarks/sound_levels.py runs/spoken_digits_spectrogram
 
 With --speakers, a classifier of speakers, it also says how often each of them is heard:
 
-    gan-jax features recordings --sound --names '{digit}_{label}_{index}' \
+    gan-jax features recordings --sound --pattern '{digit}_{label}_{index}' \
         --held-out index=0,1,2,3,4 --out speakers.npz
     python benchmarks/sound_levels.py RUN --speakers speakers.npz
 """
@@ -16,7 +16,7 @@ import tyro
 
 from gan_jax import features, runs, sampling
 from gan_jax.ops import stft
-from gan_jax.ops.audio_forms import FULL_SCALE
+from gan_jax.ops.spectrograms import FULL_SCALE
 
 SILENT = -40.0  # dB below a waveform's peak
 WINDOW, HOP = 256, 128
@@ -30,8 +30,8 @@ def measured(stored: np.ndarray, rate: int) -> dict[str, float]:
     heard = np.abs(waveforms) > peaks[:, None] * 10 ** (SILENT / 20)
     first = heard.argmax(axis=1)
     last = heard[:, ::-1].argmax(axis=1)
-    around = np.pad(waveforms, ((0, 0), (0, -waveforms.shape[1] % HOP))).astype(np.float32)
-    power = np.square(np.abs(stft.transform(around, WINDOW, HOP))).mean(axis=1)
+    padded = np.pad(waveforms, ((0, 0), (0, -waveforms.shape[1] % HOP))).astype(np.float32)
+    power = np.square(np.abs(stft.transform(padded, WINDOW, HOP))).mean(axis=1)
     octaves = np.log2(np.arange(1, power.shape[1]) / (power.shape[1] - 1))
     fitted = (octaves >= np.log2(LOWEST)) & (octaves <= np.log2(HIGHEST))
     decibels = 10 * np.log10(power[:, 1:][:, fitted] + 1e-12)

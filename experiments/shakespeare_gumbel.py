@@ -29,7 +29,7 @@ experiment = dataclasses.replace(
     generator=recurrent_text.Generator(
         VOCABULARY, LENGTH, temperature=Schedule("linear", STEPS, end=0.2)
     ),
-    latent_size=128 + LENGTH * VOCABULARY,
+    latent_size=128 + LENGTH * VOCABULARY,  # the latter for the noise of the draws
     loss=RelativisticPairing(),
     penalties=(R1(1.0), R2(1.0)),
     generator_optimizer=adam,

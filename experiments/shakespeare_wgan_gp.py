@@ -7,7 +7,7 @@ different ones, or of any other text: give its path, and with --data.vocabulary 
 --generator.vocabulary how many symbols it has. As in the paper: residual networks of
 one-dimensional convolutions, the Wasserstein loss with a gradient penalty of weight 10, and Adam
 with decay rates 0.5 and 0.9. For a CPU, the networks are narrower than theirs (64 channels, not
-512), the critic has one step for each step of the generator, not ten, but learns at twice its rate
+512), the critic takes one step per step of the generator, not ten, at twice its learning rate
 (Heusel et al., 2017), and both rates are larger than theirs (1e-4) and fall to 0 in the second
 half.
 

@@ -5,7 +5,7 @@
 
 Recordings are those of the Free Spoken Digit Dataset (Jackson et al., 2018), half a second of each
 at 8 kHz, as logarithmic spectrograms of 64 x 64 (SpecGAN: Donahue et al., 2019); those with index 0
-to 4 are held out, as its authors have it. Networks, loss and optimizers are those of
+to 4 are held out, the split of its authors. Networks, loss and optimizers are those of
 `conditional_mnist_projection.py`, with half as many steps. Their layers upsample before they
 convolve, and so leave no checkerboard patterns.
 
@@ -25,7 +25,7 @@ recordings = audio.folder(
     rate=8000,
     length=4096,
     labels=True,
-    names="{label}_{speaker}_{index}",
+    pattern="{label}_{speaker}_{index}",
     held_out="index=0,1,2,3,4",
     place="loudest",
     normalise=True,
@@ -39,7 +39,7 @@ adam = dataclasses.replace(
 experiment = dataclasses.replace(
     base,
     generator=resnet.Generator(width=32, image_size=64, image_channels=1, classes=10),
-    data=audio.spectrogram(recordings, window=128, hop=64),
+    data=audio.spectrogram(recordings),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
     steps=STEPS,

@@ -5,8 +5,8 @@
 
 The recordings of `spoken_digits_spectrogram.py`. Networks are a quarter as wide as published, for
 waveforms of a quarter of the published length; layers of the generator repeat positions before they
-convolve, which leaves no hum of the period of their stride. The critic has one step for each step
-of the generator, and learns at twice its rate (Heusel et al., 2017).
+convolve, which avoids artefacts with the period of their stride. The critic takes one step per step
+of the generator, at twice its learning rate (Heusel et al., 2017).
 
 Not measured yet.
 """

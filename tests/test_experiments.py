@@ -48,11 +48,11 @@ def few_examples(data, folder):
 def make_recordings(folder, data):
     """Noise in files that are called as the data have them, under the path that they have."""
     source, noise = data.source, np.random.default_rng(0)
-    part, values = source.held_out_values
+    field, values = source.field_and_values
     for number in range(40):
-        fields = {name: str(number) for _, name, _, _ in string.Formatter().parse(source.names)}
-        fields |= {"label": str(number % 10), part: [*values, "train"][number % (len(values) + 1)]}
-        path = folder / source.path / f"{source.names.format(**fields)}.wav"
+        fields = {name: str(number) for _, name, _, _ in string.Formatter().parse(source.pattern)}
+        fields |= {"label": str(number % 10), field: [*values, "train"][number % (len(values) + 1)]}
+        path = folder / source.path / f"{source.pattern.format(**fields)}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, noise.uniform(-0.5, 0.5, data.length), data.rate)
 

@@ -86,7 +86,7 @@ class Text:
     def cells(self, page, columns):
         return page[None]
 
-    def write(self, parts, path, columns=None, names=None):
+    def write(self, parts, path, columns=None, class_names=None):
         check_path(path, self.suffixes)
         samples = np.concatenate(list(parts))
         if path.suffix == ".png":

@@ -104,7 +104,7 @@ class EvaluateData(Command):
     """The images to measure, and those that count as real: folders, .npz files, names of data sets,
     or what `gan-jax sample --out FILE.npz` wrote."""
     features: str | None = None
-    """Feature network: mnist, spoken_digits, an .npz of `gan-jax features`, the .pth file of
+    """Feature network: mnist, an .npz of `gan-jax features`, the .pth file of
     Inception, or MODULE:FUNCTION; the one for the second set if not given."""
     size: int | None = None
     """Height and width in pixels to which the images are scaled and cropped; if not given, the one

@@ -14,7 +14,7 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED, INTERRUPTED
 from gan_jax.data.sources.decode import MOST_PIXELS
 
-HOP, SHORTEST = 64, 512  # samples from one frame of a spectrogram to the next, and of 8 frames
+HOP, SHORTEST = 64, 512  # of spectrograms, and of 8 frames of one, in samples
 
 if TYPE_CHECKING:  # which import what takes seconds
     from gan_jax.data.audio import Audio
@@ -79,12 +79,12 @@ class SoundFeatures(Command):
     """File for the weights, .npz."""
     sound: bool = False
     """Whether these are recordings."""
-    names: str | None = None
-    """How the files are called: {label}_{speaker}_{take}, for example, where the part called label
-    is the class; if not given, sub-folders are the classes."""
+    pattern: str | None = None
+    """Of the names of the files: {label}_{speaker}_{take}, for example, where the field label is
+    the class; if not given, sub-folders are the classes."""
     held_out: str | None = None
-    """A part of the names and its values, speaker=anna for example, whose recordings are tested on;
-    if not given, a tenth of all, which the spectrograms are still standardised by."""
+    """A field of the pattern and its values, speaker=anna for example, whose recordings are tested
+    on; if not given, a tenth of all, which still count in the statistics of the spectrograms."""
     rate: int = 8000
     """Samples a second, to which recordings are resampled."""
     length: int = 4096
@@ -109,18 +109,19 @@ class SoundFeatures(Command):
             raise RequestError(f"--length {self.length}: must be a multiple of {HOP}")
         check_key("--seed", self.seed)
         from gan_jax.data import audio, dataset
+        from gan_jax.ops.spectrograms import Spectrogram
 
         waveforms = audio.folder(
             self.data,
             self.rate,
             self.length,
             labels=True,
-            names=self.names,
+            pattern=self.pattern,
             held_out=self.held_out,
             place="loudest",
             normalise=True,
         )
-        data = audio.spectrogram(waveforms, 2 * HOP, HOP)
+        data = audio.spectrogram(waveforms, Spectrogram(2 * HOP, HOP))
         announce(f"data: {dataset.in_words(data)}; {self.length / self.rate:.2f} s each")
         return _make(data, str(self.data), out, self.epochs, self.seed)
 

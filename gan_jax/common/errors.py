@@ -9,5 +9,9 @@ class RequestError(ValueError):
     """
 
 
+class UnreadableError(Exception):
+    """A file of examples is missing, damaged, of another format or too large; is named in full."""
+
+
 class BusyError(RequestError):
     """Another process is already working on what was requested."""

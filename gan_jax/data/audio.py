@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32, UInt8
 
 from gan_jax.common.errors import RequestError
-from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.data import audio_files, grids
 from gan_jax.data.dataset import Files, RawBatch, Stored, check_path
 from gan_jax.data.order import batch_indices
-from gan_jax.data.sources.audio_folder import AudioFolder, Recordings, read
+from gan_jax.data.sources.audio_folder import AudioFolder, read
+from gan_jax.data.sources.base import Examples
 from gan_jax.data.sources.recording import MOST_HZ
-from gan_jax.ops.audio_forms import Form, Spectrogram, Statistics, Waveform
+from gan_jax.ops.spectrograms import Spectrogram, Statistics, to_float, to_int16
 
 if TYPE_CHECKING:  # features import JAX, which describing data must not
     from gan_jax.features.network import FeatureNetwork
@@ -29,23 +29,23 @@ if TYPE_CHECKING:  # features import JAX, which describing data must not
 class Audio:
     """Recordings of one length: plain values that say what they are, read when first used.
 
-    Implements `gan_jax.data.dataset.Dataset`. Stored are waveforms, int16 [length, 1], whatever
-    form the samples have, so that the same feature networks take them all.
+    Implements `gan_jax.data.dataset.Dataset`. Stored are waveforms, int16 [length, 1], also where
+    samples are spectrograms, so that the same feature networks take them all.
 
     Attributes:
         source: where the recordings come from.
         rate: samples a second, in Hz.
         length: samples of a recording.
         labels: whether batches carry the class of each recording as their condition.
-        form: what samples are: `Waveform()`, float32 [length, 1], or `Spectrogram(...)`, float32
-            [frequencies, frames, 1], both in [-1, 1].
+        spectrogram: None for samples that are waveforms, float32 [length, 1] in [-1, 1]; a
+            `Spectrogram` for samples that are images, float32 [frequencies, frames, 1] in [-1, 1].
     """
 
     source: AudioFolder
     rate: int
     length: int
     labels: bool = False
-    form: Form = Waveform()
+    spectrogram: Any = None
 
     samples_per_page = 16
     suffixes = (".png", ".wav", ".html", "")
@@ -55,17 +55,22 @@ class Audio:
         check_types(self)
         check_bounds(self, "rate", at_least=1, below=MOST_HZ)
         check_bounds(self, "length", at_least=1)
-        self.form.check(self.length)
+        form = self.spectrogram
+        if form is not None and not isinstance(form, Spectrogram):
+            raise RequestError(f"Audio.spectrogram = {form!r}: must be None or a Spectrogram(...)")
+        if form is not None:
+            form.shape(self.length)  # raises where it does not fit
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample, known without reading anything."""
-        return self.form.sample_shape(self.length)
+        form = self.spectrogram
+        return (self.length, 1) if form is None else form.shape(self.length)
 
     @property
     def needs_examples(self) -> bool:
         """Whether samples are spectrograms, which are standardised by those of the recordings."""
-        return isinstance(self.form, Spectrogram)
+        return self.spectrogram is not None
 
     @property
     def stored(self) -> Stored:
@@ -74,8 +79,8 @@ class Audio:
 
     @property
     def split(self) -> str:
-        """Which part of the recordings these are."""
-        return self.source.part
+        """Which part of the recordings these are; "all" where none are held out."""
+        return self.source.part if self.source.held_out_values else "all"
 
     @property
     def count(self) -> int:
@@ -92,13 +97,12 @@ class Audio:
         """Name of each class; empty where the recordings have none."""
         return self.load().class_names
 
-    def load(self) -> Recordings:
+    def load(self) -> Examples:
         """Returns all recordings; they are read once in the life of a process.
 
         Raises:
             RequestError: they are missing or unreadable, or lack the labels asked for.
         """
-        check_fits(f"length = {self.length}: every recording", 2 * self.length)
         recordings = read(self.source, self.rate, self.length)
         if self.labels and recordings.label is None:
             raise RequestError(
@@ -116,11 +120,14 @@ class Audio:
 
     def held_out(self) -> Self | None:
         """Describes the recordings that are held out, in the same form; None without any."""
-        source = self.source.others()
+        source = self.source.held_out()
         return None if source is None else replace(self, source=source)
 
     def features(self) -> "FeatureNetwork | None":
-        """Returns the bundled classifier for digits that are spoken at its rate, else None."""
+        """Returns the bundled classifier if the classes are the ten digits and the rate is its own.
+
+        None for others.
+        """
         from gan_jax.features import spoken_digits
 
         network = spoken_digits()
@@ -144,7 +151,10 @@ class Audio:
 
         The first use of spectrograms reads the recordings to train on, for their statistics.
         """
-        sample = self.form.to_samples(raw["sample"], self.statistics())
+        if self.spectrogram is None:
+            sample = to_float(raw["sample"])
+        else:
+            sample = self.spectrogram.to_images(raw["sample"], self.statistics())
         return {"sample": sample, "condition": raw["label"] if self.labels else None}
 
     def batch(self, seed: int, step: int, batch_size: int) -> dict[str, Any]:
@@ -155,14 +165,16 @@ class Audio:
         self, samples: Float32[np.ndarray, "count ..."]
     ) -> Int16[np.ndarray, "count length 1"]:
         """Returns finite samples as waveforms."""
-        return self.form.to_stored(samples, self.statistics())
+        if self.spectrogram is None:
+            return to_int16(samples)
+        return self.spectrogram.to_waveforms(samples, self.statistics())
 
     def page(
         self, samples: Float32[np.ndarray, "count ..."], columns: int | None = None
     ) -> UInt8[np.ndarray, "height width 1"]:
         """Lays spectrograms out in a grid, with what their axes are below.
 
-        Those of waveforms are made for the page; those that samples are themselves are shown.
+        Waveforms are transformed for the page; spectrograms are shown as they are.
         """
         page = grids.grid(self._pictures(samples), columns)
         return audio_files.captioned(page, self.length / self.rate, self.rate)
@@ -171,7 +183,7 @@ class Audio:
         self, page: UInt8[np.ndarray, "height width 1"], columns: int
     ) -> UInt8[np.ndarray, "count height width 1"]:
         """Cuts a page into its spectrograms."""
-        form = self.form if isinstance(self.form, Spectrogram) else audio_files.FORM
+        form = self.spectrogram or audio_files.DISPLAYED
         shape = (form.window // 2, -(-self.length // form.hop), 1)
         page = audio_files.without_caption(page, self.length / self.rate, self.rate)
         return grids.cells(page, columns, shape)
@@ -181,7 +193,7 @@ class Audio:
         parts: Iterable[Float32[np.ndarray, "_part ..."]],
         path: Path,
         columns: int | None = None,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Writes a page, .png; see `Dataset.write`.
 
@@ -197,27 +209,32 @@ class Audio:
         elif kind == ".html":
             samples = np.concatenate(list(parts))
             pictures = self._pictures(samples)
-            audio_files.write_players(self.to_stored(samples), pictures, path, self.rate, names)
+            audio_files.write_players(
+                self.to_stored(samples), pictures, path, self.rate, class_names
+            )
         else:
-            audio_files.write_folder(map(self.to_stored, parts), path, self.rate, names)
+            audio_files.write_folder(map(self.to_stored, parts), path, self.rate, class_names)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
-        """Returns recordings as samples, cut or filled at their start; see `Dataset.read`."""
+        """Returns recordings as samples, cut, filled and normalised as those of `source` are.
+
+        A silent one stays silent; see `Dataset.read`.
+        """
         names, stored = audio_files.read_files(paths, self.rate, self.length, self.source, largest)
         return Files(names, self.prepare({"sample": stored, "label": None})["sample"])
 
-    def statistics(self) -> Statistics | None:
-        """Returns what spectrograms are standardised with; reads the recordings to train on."""
+    def statistics(self) -> Statistics:
+        """Returns those of the spectrograms to train on; reads these recordings."""
         training = replace(self.source, part="train")
         return _measured(replace(self, source=training, labels=False))
 
     def _pictures(
         self, samples: Float32[np.ndarray, "count ..."]
     ) -> UInt8[np.ndarray, "count frequencies frames 1"]:
-        if isinstance(self.form, Spectrogram):
-            magnitudes = self.form.magnitudes(samples, self.statistics())
+        if self.spectrogram is None:
+            magnitudes = audio_files.displayed_magnitudes(self.to_stored(samples))
         else:
-            magnitudes = audio_files.of_waveforms(self.to_stored(samples))
+            magnitudes = self.spectrogram.magnitudes(samples, self.statistics())
         return audio_files.pictures(magnitudes)
 
 
@@ -226,7 +243,7 @@ def folder(
     rate: int = 8000,
     length: int = 8192,
     labels: bool = False,
-    names: str | None = None,
+    pattern: str | None = None,
     held_out: str | None = None,
     place: Literal["start", "loudest", "random"] = "start",
     seed: int = 0,
@@ -240,8 +257,8 @@ def folder(
         rate: samples a second, to which all are resampled, in Hz.
         length: samples to which all are cut or filled with zeros.
         labels: whether batches carry the class of each recording as their condition.
-        names: what the names of the files mean, '{label}_{speaker}_{take}' for example.
-        held_out: 'speaker=anna,tom' for example.
+        pattern: what the names of the files mean, '{label}_{speaker}_{take}' for example.
+        held_out: a field of the pattern and its values, 'speaker=anna,tom' for example.
         place: where recordings of another length are cut or filled.
         seed: of random places.
         normalise: whether to scale each so that its peak is full scale.
@@ -256,7 +273,7 @@ def folder(
     where = os.fspath(path) if isinstance(path, os.PathLike) else path
     source = AudioFolder(
         where,
-        names,
+        pattern,
         held_out,
         place=place,
         seed=seed,
@@ -266,34 +283,21 @@ def folder(
     return Audio(source, rate, length, labels)
 
 
-def spectrogram(
-    waveforms: Audio,
-    window: int = 128,
-    hop: int = 64,
-    floor: float = 1e-2,
-    clip: float = 3.0,
-    iterations: int = 60,
-) -> Audio:
-    """Describes waveforms as spectrograms of window / 2 frequencies and length / hop frames.
+def spectrogram(waveforms: Audio, form: Spectrogram | None = None) -> Audio:
+    """Describes waveforms as spectrograms.
 
     Args:
         waveforms: what `folder` returns.
-        window: samples of a frame.
-        hop: samples from one frame to the next.
-        floor: is added to magnitudes before the logarithm; a full-scale sine has window / 4.
-        clip: deviations from the mean that become 1.
-        iterations: of Griffin and Lim's, by which waveforms are made of samples.
+        form: of which form they are; `Spectrogram()` if None.
 
     Raises:
-        RequestError: An argument has the wrong type or value, or hop does not divide the length.
+        RequestError: an argument is something else, or the form's hop does not divide the length.
     """
     if not isinstance(waveforms, Audio):
         raise RequestError(f"waveforms = {waveforms!r}: must be what audio.folder returns")
-    return replace(waveforms, form=Spectrogram(window, hop, floor, clip, iterations))
+    return replace(waveforms, spectrogram=Spectrogram() if form is None else form)
 
 
 @functools.lru_cache(maxsize=4)
-def _measured(audio: Audio) -> Statistics | None:
-    if isinstance(audio.form, Waveform):
-        return None
-    return audio.form.measure(audio.load().sample)
+def _measured(audio: Audio) -> Statistics:
+    return audio.spectrogram.measure(audio.load().sample)

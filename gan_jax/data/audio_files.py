@@ -16,19 +16,19 @@ import numpy as np
 from jaxtyping import Float32, Int16, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax.common.errors import RequestError
+from gan_jax.common.errors import RequestError, UnreadableError
 from gan_jax.common.files import open_atomically, write_atomically, write_folder_atomically
+from gan_jax.data.file_names import numbered
 from gan_jax.data.grids import encode_png
-from gan_jax.data.numbered import numbered
-from gan_jax.data.sources.audio_folder import AudioFolder, read_file
-from gan_jax.data.sources.listing import list_files, warn_of_others
-from gan_jax.data.sources.recording import SUFFIXES, UnreadableError, warn_of_changes
-from gan_jax.ops.audio_forms import Spectrogram
+from gan_jax.data.sources.audio_folder import AudioFolder, fitted, warn_of_changes
+from gan_jax.data.sources.listing import expanded
+from gan_jax.data.sources.recording import MOST_SAMPLES, SUFFIXES, read_recording
+from gan_jax.ops.spectrograms import Spectrogram
 
 PAUSE = 0.25  # seconds between waveforms in one file
 QUIETEST = -80.0  # dB below a full-scale sine, and white on a page
-FORM = Spectrogram(window=128, hop=64)  # in which waveforms are shown
-CHARACTER, LINE, MARGIN = 6, 13, 2  # pixels of a caption's font, of its lines, and around it
+DISPLAYED = Spectrogram()  # of waveforms
+LINE, MARGIN = 13, 2  # pixels of a line of a caption, and around it
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -58,10 +58,12 @@ Pictures = UInt8[np.ndarray, "count frequencies frames 1"]
 Page = UInt8[np.ndarray, "height width 1"]
 
 
-def of_waveforms(stored: Waveforms) -> Float32[np.ndarray, "count frames frequencies"]:
-    """Returns the magnitudes with which waveforms are shown, those of FORM."""
-    filled = np.pad(stored, [(0, 0), (0, -stored.shape[1] % FORM.hop), (0, 0)])
-    return FORM.magnitudes_of(filled)
+def displayed_magnitudes(
+    stored: Waveforms,
+) -> Float32[np.ndarray, "count frames frequencies"]:
+    """Returns the magnitudes with which waveforms are shown on a page."""
+    filled = np.pad(stored, [(0, 0), (0, -stored.shape[1] % DISPLAYED.hop), (0, 0)])
+    return DISPLAYED.magnitudes_of(filled)
 
 
 def pictures(magnitudes: Float32[np.ndarray, "count frames frequencies"]) -> Pictures:
@@ -87,9 +89,10 @@ def _caption(width: int, seconds: float, rate: int) -> Page:
         f"each: {seconds:.2f} s to the right, 0 to {rate / 2:,.0f} Hz upwards, "
         f"{QUIETEST:.0f} dB (white) to 0 dB (black)"
     )
-    lines = textwrap.wrap(words, max(1, (width - 2 * MARGIN) // CHARACTER))
-    caption = Image.new("L", (width, len(lines) * LINE + 2 * MARGIN), 255)
     font = ImageFont.load_default_imagefont()
+    room = (width - 2 * MARGIN) / font.getlength("x")
+    lines = textwrap.wrap(words, max(1, int(room)))
+    caption = Image.new("L", (width, len(lines) * LINE + 2 * MARGIN), 255)
     for number, line in enumerate(lines):
         ImageDraw.Draw(caption).text((MARGIN, MARGIN + number * LINE), line, 0, font)
     return np.asarray(caption)[..., None]
@@ -104,30 +107,33 @@ def write_joined(parts: Iterable[Waveforms], path: Path, rate: int) -> None:
 
 
 def write_folder(
-    parts: Iterable[Waveforms], folder: Path, rate: int, names: Sequence[str] | None
+    parts: Iterable[Waveforms], folder: Path, rate: int, class_names: Sequence[str] | None
 ) -> None:
     """Writes a new folder with a WAV file for each waveform, see `numbered`."""
     waveforms = itertools.chain.from_iterable(parts)
-    contents = ((f"{name}.wav", _wav(each, rate)) for name, each in numbered(waveforms, names))
+    contents = (
+        (f"{name}.wav", _wav(each, rate)) for name, each in numbered(waveforms, class_names)
+    )
     write_folder_atomically(folder, contents)
 
 
 def write_players(
-    stored: Waveforms, drawn: Pictures, path: Path, rate: int, names: Sequence[str] | None
+    stored: Waveforms, drawn: Pictures, path: Path, rate: int, class_names: Sequence[str] | None
 ) -> None:
     """Writes a web page with a spectrogram and a player for each waveform, all in one file."""
     figures = []
-    for number, (waveform, picture) in enumerate(zip(stored, drawn, strict=True)):
+    pairs = zip(stored, drawn, strict=True)
+    for name, (waveform, picture) in numbered(pairs, class_names):
         shown = _data_url("image/png", encode_png(picture))
         played = _data_url("audio/wav", _wav(waveform, rate))
-        name = html.escape(names[number]) if names is not None else str(number + 1)
         figures.append(
-            f'<figure><figcaption>{name}</figcaption><img src="{shown}" alt="spectrogram">'
+            f"<figure><figcaption>{html.escape(name)}</figcaption>"
+            f'<img src="{shown}" alt="spectrogram">'
             f'<audio controls preload="none" src="{played}"></audio></figure>'
         )
     caption = f"{stored.shape[1] / rate:.2f} s, 0 to {rate / 2:,.0f} Hz"
     page = PAGE.format(caption=caption, figures="\n".join(figures))
-    write_atomically(path, page.encode())
+    write_atomically(path, page.encode(errors="replace"))
 
 
 def read_files(
@@ -145,27 +151,20 @@ def read_files(
     Raises:
         RequestError: a folder holds no recording, or a file cannot be read; names it.
     """
-    files = [file for path in paths for file in _expanded(path)]
-    waveforms, changed, root = [], Counter(), Path(source.path).expanduser().resolve()
+    files = expanded(paths, SUFFIXES, "recording")
+    root, waveforms, changes = Path(source.path).expanduser().resolve(), [], Counter()
     for file in files:
-        whole = file.resolve()
-        name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
+        path = file.resolve()
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         try:
-            waveforms.append(read_file(file, name, source, rate, length, changed, largest))
+            recording = read_recording(file, rate, largest or MOST_SAMPLES)
         except UnreadableError as error:
             raise RequestError(f"unreadable recording {error}") from error
-    warn_of_changes(changed, len(files), rate)
+        stored, of_this = fitted(source, recording, length, name)
+        waveforms.append(stored)
+        changes += of_this
+    warn_of_changes(changes, len(files), rate)
     return tuple(map(str, files)), np.stack(waveforms)
-
-
-def _expanded(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    listed = list_files(path, SUFFIXES)
-    if not listed.files:
-        raise RequestError(f"there is no recording in {str(path)!r}, no {', '.join(SUFFIXES)} file")
-    warn_of_others(path, listed)
-    return [path / name for name in listed.files]
 
 
 @contextmanager

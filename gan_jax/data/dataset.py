@@ -1,9 +1,9 @@
 """What a data set offers: the one contract between data and everything that uses them.
 
 Training, sampling, health and the evaluation of runs ask a data set what they need through this
-contract, and never which kind of data it has. Parts that are specific to images say so:
-augmentations, the classifiers that `gan-jax features` trains, and `gan-jax evaluate --data`. Three
-forms of an example occur:
+contract, and never which kind of data it has. Parts that are specific to some kinds say so:
+augmentations and `gan-jax evaluate --data` are for images, and the classifiers that `gan-jax
+features` trains for images and recordings. Three forms of an example occur:
 
 - *stored*: as it is kept in memory and given to feature networks, uint8 pixels for example;
 - *sample*: float32, as the generator makes it and the discriminator takes it;
@@ -136,7 +136,7 @@ class Dataset(Protocol):
         parts: Iterable[Float32[np.ndarray, "_part ..."]],
         path: Path,
         columns: int | None = None,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Writes samples to a file, or to a new folder with a file for each, whole or not at all.
 
@@ -145,7 +145,8 @@ class Dataset(Protocol):
                 of a page it does.
             path: ends in one of `suffixes`; ".png" is a page.
             columns: of a page.
-            names: of the class of each sample, for the names of single files; None without labels.
+            class_names: name of each sample's class, for the names of single files and for
+                captions; None without labels.
 
         Raises:
             RequestError: the path ends otherwise, or is a folder with files in it.
@@ -171,7 +172,11 @@ class Dataset(Protocol):
         """
 
     def features(self) -> Optional["FeatureNetwork"]:
-        """Returns the feature network that the package has for these data; None without one."""
+        """Returns the feature network that the package has for these data; None without one.
+
+        Raises:
+            RequestError: this cannot be known, as the data are missing.
+        """
 
 
 def in_words(data: Dataset) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from gan_jax.common.errors import RequestError
+from gan_jax.common.errors import RequestError, UnreadableError
 from gan_jax.common.files import write_folder_atomically
+from gan_jax.data.file_names import numbered
 from gan_jax.data.grids import encode_png
-from gan_jax.data.numbered import numbered
-from gan_jax.data.sources.decode import MOST_PIXELS, SUFFIXES, UnreadableError, fit, open_image
-from gan_jax.data.sources.listing import list_files, warn_of_others
+from gan_jax.data.sources.decode import MOST_PIXELS, SUFFIXES, fit, open_image
+from gan_jax.data.sources.listing import expanded
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def read_images(
         RequestError: A folder holds no image, or a file is missing, of another format, damaged or
             too large; names it.
     """
-    files = [file for path in paths for file in _expanded(path)]
+    files = expanded(paths, SUFFIXES, "image")
     pixels, scaled = [], []
     for file in files:
         try:
@@ -54,25 +54,15 @@ def read_images(
 def write_images(
     parts: Iterable[UInt8[np.ndarray, "_part height width channels"]],
     folder: Path,
-    names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> None:
     """Writes a new folder with a PNG file for each image; see `numbered` for what they are called.
 
     Args:
         parts: the images.
         folder: the folder.
-        names: of the class of each image, if there are any.
+        class_names: name of each image's class, if it has one.
     """
     images = itertools.chain.from_iterable(parts)
-    contents = ((f"{name}.png", encode_png(image)) for name, image in numbered(images, names))
+    contents = ((f"{name}.png", encode_png(image)) for name, image in numbered(images, class_names))
     write_folder_atomically(folder, contents)
-
-
-def _expanded(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    listed = list_files(path, SUFFIXES)
-    if not listed.files:
-        raise RequestError(f"there is no image in {str(path)!r}, no {', '.join(SUFFIXES)} file")
-    warn_of_others(path, listed)
-    return [path / name for name in listed.files]

@@ -192,14 +192,14 @@ class Images:
         parts: Iterable[Float32[np.ndarray, "_part size size channels"]],
         path: Path,
         columns: int | None = None,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Writes samples to a page, .png, or to a new folder of PNG files; see `Dataset.write`."""
         check_path(path, self.suffixes)
         if path.suffix:
             grids.save_png(self.page(np.concatenate(list(parts)), columns), path)
         else:
-            image_files.write_images(map(self.to_stored, parts), path, names)
+            image_files.write_images(map(self.to_stored, parts), path, class_names)
 
     def read(self, paths: Sequence[Path], largest: int | None = None) -> Files:
         """Returns image files as samples in [-1, 1]; see `image_files.read_images`."""

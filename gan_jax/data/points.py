@@ -136,7 +136,7 @@ class Mixture:
         parts: Iterable[Float32[np.ndarray, "_part 2"]],
         path: Path,
         columns: int | None = None,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Writes a page, .png; see `Dataset.write`."""
         check_path(path, self.suffixes)

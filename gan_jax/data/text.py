@@ -201,7 +201,7 @@ class Text:
         parts: Iterable[Float32[np.ndarray, "_part length vocabulary"]],
         path: Path,
         columns: int | None = None,
-        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """Writes a page, .png, or a line for each window; see `text_files` and `Dataset.write`."""
         check_path(path, self.suffixes)

@@ -100,9 +100,7 @@ def unavailable(sides: Sides) -> dict[str, str]:
         # A copy is close to one training example only, which may not be among those kept.
         lacking["memorisation"] = "features of all training examples, which are too many to keep"
     if sides.intended is None:
-        lacking["intended_accuracy"] = (
-            "samples with labels of which the features have the classes, by name"
-        )
+        lacking["intended_accuracy"] = "labels, and features whose classes have the same names"
     if probabilities is None:
         classifying = ("classifier_score", "score_ratio", "mode_count", "class_divergence")
         lacking |= dict.fromkeys((*classifying, "intended_accuracy"), "features that classify")

@@ -18,14 +18,14 @@ from gan_jax.common.arrays_file import DamagedArraysError, read_arrays
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.classifier import Classifier
-from gan_jax.ops.audio_forms import Spectrogram, Statistics
+from gan_jax.ops.spectrograms import Spectrogram, Statistics
 
 DESCRIPTION = "description"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sound:
-    """How a classifier of sound makes images of waveforms; see `audio_forms.Spectrogram`.
+class SoundInput:
+    """How a classifier of sound makes images of waveforms; see `spectrograms.Spectrogram`.
 
     Attributes:
         rate: samples a second.
@@ -46,11 +46,13 @@ class Sound:
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "rate length", at_least=1)
-        self.form.check(self.length)
+        self.form.shape(self.length)
         if {len(self.mean), len(self.deviation)} != {self.window // 2}:
-            raise RequestError(f"Sound.mean and deviation: must have {self.window // 2} numbers")
+            raise RequestError(
+                f"SoundInput.mean and deviation: must have {self.window // 2} numbers"
+            )
         if min(self.deviation) <= 0:
-            raise RequestError(f"Sound.deviation has {min(self.deviation)}: must be above 0")
+            raise RequestError(f"SoundInput.deviation has {min(self.deviation)}: must be above 0")
 
     @property
     def form(self) -> Spectrogram:
@@ -99,7 +101,7 @@ class Description:
     command: str
     version: str
     git: str
-    sound: Sound | None = None
+    sound: SoundInput | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -109,7 +111,7 @@ class Description:
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of what the network takes."""
         if self.sound is not None:
-            return self.sound.form.sample_shape(self.sound.length)
+            return self.sound.form.shape(self.sound.length)
         return (self.size, self.size, self.channels)
 
     @property
@@ -177,7 +179,7 @@ def _description(text: str, path: str) -> Description:
         values["class_names"] = tuple(values["class_names"])
         if sound := values.get("sound"):
             statistics = {name: tuple(sound[name]) for name in ("mean", "deviation")}
-            values["sound"] = Sound(**sound | statistics)
+            values["sound"] = SoundInput(**sound | statistics)
         return Description(**values)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RequestError(f"{path} has a description that cannot be read: {error}") from error

@@ -24,7 +24,7 @@ from gan_jax.features.network import (
     in_batches,
     read,
 )
-from gan_jax.ops.audio_forms import FULL_SCALE, loudest
+from gan_jax.ops.spectrograms import FULL_SCALE, loudest
 
 
 class Bundled(NamedTuple):
@@ -64,6 +64,8 @@ class Classifier:
     def __post_init__(self) -> None:
         check_types(self)
         check_not_empty(self, "path")
+        if self.path is not None and self.bundled != "mnist":
+            raise RequestError(f"Classifier.path = {self.path!r}: is not bundled, give one of both")
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ class Classifier:
         return self.description.class_names
 
     def check_data(self, data: Any) -> None:
-        """Checks that data, as described by `data.dataset.Dataset`, have the rate that it hears.
+        """Checks that data, as described by `data.dataset.Dataset`, have the right rate.
 
         Raises:
             RequestError: they have another; names both.
@@ -90,8 +92,9 @@ class Classifier:
         rate = getattr(data, "rate", None)
         if sound is not None and rate is not None and rate != sound.rate:
             raise RequestError(
-                f"features {self.name} hear {sound.rate:,} samples a second, and the data have "
-                f"rate = {rate}: train others with `gan-jax features --sound --rate {rate}`"
+                f"features {self.name} were trained at {sound.rate:,} Hz, and the data have "
+                f"{rate:,} Hz: train others with `gan-jax features RECORDINGS --sound "
+                f"--rate {rate} --out FILE`"
             )
 
     def sha256(self) -> str:
@@ -131,15 +134,15 @@ def mnist() -> Classifier:
 def spoken_digits() -> Classifier:
     """Describes the bundled classifier of spoken digits: waveforms of 8,000 Hz, ten classes.
 
-    All 300 test recordings of the Free Spoken Digit Dataset (Jackson et al., 2018) right, those
-    with index 0 to 4, by the six speakers it has learned from; where it learns without the speaker
-    theo, 95.8 % of his 500 recordings (--held-out speaker=theo). Trained on the 2,700 others with
-    seed 0 at commit 3a1ce8d, on two x86 cores, by
+    It classifies all 300 test recordings of the Free Spoken Digit Dataset (Jackson et al., 2018)
+    correctly, those with index 0 to 4, by the six speakers that it was trained with; trained
+    without the speaker theo, 95.8 % of his 500 recordings (--held-out speaker=theo). Trained on the
+    2,700 others with seed 0 at commit 3a1ce8d, on two x86 cores, by
 
-        gan-jax features recordings --sound --names '{label}_{speaker}_{index}'
+        gan-jax features recordings --sound --pattern '{label}_{speaker}_{index}'
             --held-out index=0,1,2,3,4 --out spoken_digits_classifier.npz
 
-    It hears half a second: the loudest part of longer waveforms, and silence after shorter ones;
+    It takes half a second: the loudest part of longer waveforms, and silence after shorter ones;
     and the peak of each is set to full scale first. The file's sha256:
     1d78479eafc9f76cb9d8f56d6c4ba267accc0a9ccf225e65e4422a77f3ecdac0.
     """
@@ -189,7 +192,7 @@ def _decoded(content: bytes, path: str) -> classifier_file.Saved:
 
 
 def _fitted(
-    stored: Int16[np.ndarray, "count length 1"], sound: classifier_file.Sound
+    stored: Int16[np.ndarray, "count length 1"], sound: classifier_file.SoundInput
 ) -> Int16[np.ndarray, "count {sound.length} 1"]:
     """Cuts or fills waveforms to the length that a classifier takes, and sets their peaks."""
     waveforms = stored[..., 0].astype(np.float32)
@@ -203,7 +206,7 @@ def _fitted(
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _apply_to_sound(network, sound, variables, waveforms):
-    images = sound.form.to_samples(waveforms, sound.statistics)
+    images = sound.form.to_images(waveforms, sound.statistics)
     features, logits = network.apply(variables, images, training=False)
     return features, jax.nn.softmax(logits)
 

@@ -1,8 +1,9 @@
 """Convolutions of sequences, as those of maps of width one without a stride.
 
-A stride of s along one axis can be taken away: s neighbouring positions become the channels of one,
-and the kernel, with zeros in front and behind, becomes one of blocks of s taps. So sequences use
-the contractions of `gan_jax.ops.conv`, which are fast at stride 1, with gradients of every order.
+A stride of s along one axis can be folded into the channels: s neighbouring positions become one
+with s times the channels, and the kernel, with zeros in front and behind, one of blocks of s taps.
+So sequences use the contractions of `gan_jax.ops.conv`, which are fast at stride 1, with gradients
+of every order.
 """
 
 import jax.numpy as jnp
@@ -70,8 +71,10 @@ def upsampled_conv1d(
         factor: at least 1.
 
     Raises:
-        RequestError: the shapes or dtypes do not fit, or the number of taps is even.
+        RequestError: the shapes or dtypes do not fit, the factor is not an integer from 1 on, or
+            the number of taps is even.
     """
+    _check("upsampled_conv1d", x, kernel, factor)
     if not len(kernel) % 2:
         raise RequestError(f"upsampled_conv1d: {len(kernel)} taps: must be an odd number")
     together = sum(

@@ -2,28 +2,15 @@
 
 Frame t of a waveform of `length` samples is centred at sample (t + 1/2) * hop, so that length / hop
 frames cover it; beyond its ends it is taken to be 0. The frames are weighted with a periodic Hann
-window.
+window. `jax.scipy.signal.stft` takes JAX arrays only, and centres frames at multiples of hop.
 """
 
 from typing import Any
 
 import numpy as np
-
-from gan_jax.common.errors import RequestError
+from scipy import signal
 
 Array = Any  # of NumPy or JAX
-
-
-def check(window: int, hop: int, length: int) -> None:
-    """Checks that frames of `window` samples, `hop` apart, can cover a waveform and be added up.
-
-    Raises:
-        RequestError: hop does not divide length, or 2 * hop does not divide window.
-    """
-    if hop < 1 or window < 1 or window % (2 * hop):
-        raise RequestError(f"window = {window}: must be a multiple of 2 * hop, {2 * hop}")
-    if length % hop:
-        raise RequestError(f"hop = {hop}: must divide the length, {length}")
 
 
 def transform(waveforms: Array, window: int, hop: int) -> Array:
@@ -39,11 +26,11 @@ def transform(waveforms: Array, window: int, hop: int) -> Array:
     """
     xp = waveforms.__array_namespace__()
     frames, of_window = waveforms.shape[-1] // hop, window // hop
-    around = (window - hop) // 2
-    padding = [(0, 0)] * (waveforms.ndim - 1) + [(around, window - hop - around)]
+    before = (window - hop) // 2
+    padding = [(0, 0)] * (waveforms.ndim - 1) + [(before, window - hop - before)]
     pieces = xp.pad(waveforms, padding).reshape(*waveforms.shape[:-1], -1, hop)
     parts = [pieces[..., i : i + frames, :] for i in range(of_window)]
-    return xp.fft.rfft(xp.concatenate(parts, axis=-1) * hann(window))
+    return xp.fft.rfft(xp.concatenate(parts, axis=-1) * _hann(window))
 
 
 def inverse(spectra: Array, window: int, hop: int) -> Array:
@@ -61,18 +48,17 @@ def inverse(spectra: Array, window: int, hop: int) -> Array:
     """
     xp = spectra.__array_namespace__()
     frames, of_window = spectra.shape[-2], window // hop
-    weighted = xp.fft.irfft(spectra, n=window) * hann(window)
+    weighted = xp.fft.irfft(spectra, n=window) * _hann(window)
     parts = weighted.reshape(*spectra.shape[:-1], of_window, hop)
-    weights = np.broadcast_to((hann(window) ** 2).reshape(of_window, hop), parts.shape[-3:])
+    weights = np.broadcast_to((_hann(window) ** 2).reshape(of_window, hop), parts.shape[-3:])
     added, weight = _overlapped(xp, parts), _overlapped(np, weights)
     waveforms = (added / np.maximum(weight, 1e-6)).reshape(*spectra.shape[:-2], -1)
-    around = (window - hop) // 2
-    return waveforms[..., around : around + frames * hop]
+    before = (window - hop) // 2
+    return waveforms[..., before : before + frames * hop]
 
 
-def hann(window: int) -> np.ndarray:
-    """Returns the periodic Hann window, float32 [window]."""
-    return (np.sin(np.pi * np.arange(window) / window) ** 2).astype(np.float32)
+def _hann(window: int) -> np.ndarray:
+    return signal.windows.hann(window, sym=False).astype(np.float32)
 
 
 def _overlapped(xp: Any, parts: Array) -> Array:

@@ -33,10 +33,9 @@ from gan_jax.data.audio import Audio
 from gan_jax.data.images import Images
 from gan_jax.data.order import batch_indices
 from gan_jax.features import classifier_file
-from gan_jax.features.classifier_file import Description, Sound
+from gan_jax.features.classifier_file import Description, SoundInput
 from gan_jax.features.classifiers import classify
 from gan_jax.networks.classifier import Classifier
-from gan_jax.ops.audio_forms import Spectrogram
 
 BATCH = 128
 TURN = 5.0  # degrees
@@ -270,19 +269,19 @@ def make(data: Images | Audio, name: str, out: Path, epochs: int, seed: int) -> 
     return description
 
 
-def sound_of(data: Audio) -> Sound:
+def sound_of(data: Audio) -> SoundInput:
     """Returns how spectrograms are made of waveforms, as a classifier's file has it.
 
     Raises:
         RequestError: samples are not spectrograms, or recordings are not normalised, as those that
             a classifier is given are.
     """
-    form = data.form
-    if not isinstance(form, Spectrogram) or not data.source.normalise:
+    form = data.spectrogram
+    if form is None or not data.source.normalise:
         raise RequestError("a classifier of sound needs spectrograms of normalised recordings")
     mean, deviation = (tuple(map(float, part)) for part in data.statistics())
     numbers = (form.window, form.hop, form.floor, form.clip)
-    return Sound(data.rate, data.length, *numbers, mean, deviation)
+    return SoundInput(data.rate, data.length, *numbers, mean, deviation)
 
 
 def batch_size(parts: Parts) -> int:

@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gan_jax import gan
-from gan_jax.common.errors import RequestError
+from gan_jax.common.errors import RequestError, UnreadableError
 from gan_jax.common.files import followed
 from gan_jax.data import grids
 from gan_jax.data.dataset import check_path
-from gan_jax.data.sources.decode import UnreadableError
 from gan_jax.experiment import Experiment
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
@@ -44,12 +43,14 @@ def save_final(
     the same samples are saved so, too.
     """
     data = experiment.data
-    for suffix in data.final_suffixes:
-        labels = samples.take_turns(experiment, data.samples_per_page)
-        drawn = samples.draw(experiment, state, data.samples_per_page, key=experiment.seed)
-        path = directory.final_picture.with_suffix(suffix)
-        names = data.class_names if labels is not None else ()
-        save(experiment, drawn, path, labels=labels, class_names=names)
+    if data.final_suffixes:
+        count = data.samples_per_page
+        drawn = samples.draw(experiment, state, count, key=experiment.seed)
+        labels = samples.take_turns(experiment, count)
+        names = () if labels is None else data.class_names
+        for suffix in data.final_suffixes:
+            path = directory.final_picture.with_suffix(suffix)
+            save(experiment, drawn, path, labels=labels, class_names=names)
     steps = list(directory.step_pictures())
     if not steps:  # somebody has removed them
         return
@@ -57,7 +58,7 @@ def save_final(
     pages = _read(directory, [steps[i] for i in np.unique(chosen)], say)
     if not pages:
         return
-    over_time = np.stack([experiment.data.cells(page, COLUMNS) for page in pages.values()])
+    over_time = np.stack([data.cells(page, COLUMNS) for page in pages.values()])
     final = over_time[-1, :FINAL]
     grids.save_png(grids.grid(final, min(FINAL_COLUMNS, len(final))), directory.final_picture)
     strip = grids.labelled(grids.film_strip(over_time), [str(step) for step in pages])

@@ -21,7 +21,7 @@ from tests.command_line import gan_jax
         (["photos", "--out", "x.npz"], "photos/train"),
         (["flat", "--out", "x.npz"], "no labels (the images lie in the folder itself"),
         (["mixed", "--out", "x.npz"], "differ in size (mixed: 8 x 8 (1), 9 x 9 (1)): give --size"),
-        (["ids.npz", "--out", "x.npz"], "30 images have 30 different labels, from 20261128 to"),
+        (["ids.npz", "--out", "x.npz"], "30 examples have 30 different labels, from 20261128 to"),
         (["photos/arr.npy", "--out", "x.npz"], "is an .npy file: put it into an .npz file"),
         (["./nowhere", "--out", "x.npz"], "there is no folder"),
         (["Phtos", "--out", "x.npz"], "'Phtos' is not a data set: give mnist_sample, a folder"),
@@ -86,7 +86,15 @@ def test_features_of_sound_are_trained_and_say_how_good_they_are(capsys, tmp_pat
         for label, frequency in (("low", 300), ("high", 2000)):
             wave = np.sin(2 * np.pi * (frequency + 10 * take) * time) * np.hanning(2048)
             soundfile.write(tmp_path / "tones" / f"{label}_{take}.wav", wave, 8000)
-    arguments = ["--sound", "--names", "{label}_{take}", "--held-out", "take=0,1", "--length", 2048]
+    arguments = [
+        "--sound",
+        "--pattern",
+        "{label}_{take}",
+        "--held-out",
+        "take=0,1",
+        "--length",
+        2048,
+    ]
     code, out, err = gan_jax(
         capsys, "features", "tones", *arguments, "--out", "made.npz", "--epochs", 40
     )
@@ -104,7 +112,7 @@ def test_features_of_sound_are_trained_and_say_how_good_they_are(capsys, tmp_pat
         (["--rate", "0"], "--rate 0: must be at least 1"),
         (["--length", "100"], "--length 100: must be at least 512"),
         (["--length", "1000"], "--length 1000: must be a multiple of 64"),
-        (["--held-out", "take=1"], "names = None has no parts"),
+        (["--held-out", "take=1"], "pattern = None has no fields"),
         (["--size", "28"], "--size"),
     ],
 )

@@ -12,7 +12,7 @@ import soundfile
 
 from gan_jax.common.errors import RequestError
 from gan_jax.data import audio, audio_files, grids
-from gan_jax.ops.audio_forms import FULL_SCALE
+from gan_jax.ops.spectrograms import FULL_SCALE, Spectrogram
 
 LENGTH = 1024
 
@@ -29,14 +29,14 @@ def path(tmp_path_factory):
 
 
 def waveforms(path, **fields):
-    usual = {"length": LENGTH, "labels": True, "names": "{label}_{take}", "held_out": "take=3"}
+    usual = {"length": LENGTH, "labels": True, "pattern": "{label}_{take}", "held_out": "take=3"}
     return audio.folder(path, **usual | fields)
 
 
 @pytest.fixture(params=["waveform", "spectrogram"])
 def data(request, path):
     found = waveforms(path)
-    return found if request.param == "waveform" else audio.spectrogram(found, 64, 16)
+    return found if request.param == "waveform" else audio.spectrogram(found, Spectrogram(64, 16))
 
 
 def test_it_says_what_it_is_without_reading(data):
@@ -64,7 +64,7 @@ def test_samples_become_waveforms_again(data):
     stored = data.load().sample
     back = data.to_stored(data.prepare({"sample": stored, "label": None})["sample"])
     assert (back.shape[1:], back.dtype) == data.stored
-    found, expected = (audio_files.of_waveforms(each) for each in (back, stored))
+    found, expected = (audio_files.displayed_magnitudes(each) for each in (back, stored))
     assert np.linalg.norm(found - expected) < 0.2 * np.linalg.norm(expected)
 
 
@@ -72,13 +72,16 @@ def test_held_out_recordings_are_standardised_like_those_to_train_on(data):
     held_out = data.held_out()
     assert (held_out.count, held_out.split, data.split) == (2, "held-out", "train")
     assert held_out.held_out() is None and held_out.labels
-    assert held_out.statistics() is data.statistics()
-    assert dataclasses.replace(data, labels=False).statistics() is data.statistics()
+    if data.spectrogram:
+        assert held_out.statistics() is data.statistics()
+        assert dataclasses.replace(data, labels=False).statistics() is data.statistics()
+    assert waveforms(data.source.path, held_out=None).held_out() is None
+    assert waveforms(data.source.path, held_out=None).split == "all"
 
 
 def test_only_spectrograms_need_the_recordings(path):
     assert not waveforms(path).needs_examples
-    assert audio.spectrogram(waveforms(path), 64, 16).needs_examples
+    assert audio.spectrogram(waveforms(path), Spectrogram(64, 16)).needs_examples
 
 
 def test_the_fingerprint_is_of_waveforms_and_labels(data, path):
@@ -107,7 +110,7 @@ def test_quiet_is_white_and_full_scale_black():
     time = np.arange(2048)
     full = np.rint(FULL_SCALE * np.sin(2 * np.pi * 16 * time / 128)).astype(np.int16)
     loud, soft, silent = audio_files.pictures(
-        audio_files.of_waveforms(np.stack([full, full // 1000, 0 * full])[..., None])
+        audio_files.displayed_magnitudes(np.stack([full, full // 1000, 0 * full])[..., None])
     )[..., 16, 0]  # of a frame in the middle
     row = 64 - 1 - 16  # low frequencies are below
     assert loud[row] <= 1 and loud.argmin() == row
@@ -135,7 +138,7 @@ def test_a_folder_has_a_file_for_each_and_is_read_back(path, tmp_path):
     data = waveforms(path)
     samples = data.prepare({"sample": data.load().sample, "label": None})["sample"]
     names = [data.class_names[label] for label in data.load().label]
-    data.write([samples[:4], samples[4:]], tmp_path / "drawn", names=names)
+    data.write([samples[:4], samples[4:]], tmp_path / "drawn", class_names=names)
     found = sorted(file.name for file in (tmp_path / "drawn").iterdir())
     assert found == [f"{number:06}_{name}.wav" for number, name in enumerate(names)]
     again = data.read([tmp_path / "drawn", tmp_path / "drawn" / found[0]])
@@ -146,9 +149,9 @@ def test_a_folder_has_a_file_for_each_and_is_read_back(path, tmp_path):
 
 def test_a_web_page_plays_each_sample_beside_its_spectrogram(data, tmp_path):
     samples = data.prepare({"sample": data.load().sample[:2], "label": None})["sample"]
-    data.write([samples], tmp_path / "page.html", names=["<one>", "two & a half"])
+    data.write([samples], tmp_path / "page.html", class_names=["<one>", "two & a half"])
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<one>" not in page and "&lt;one&gt;" in page and "two &amp; a half" in page
+    assert ">000000_-one-<" in page and ">000001_two-a-half<" in page
     assert "0.13 s, 0 to 4,000 Hz" in page
     sounds = re.findall(r'src="data:audio/wav;base64,([^"]+)"', page)
     for sound, expected in zip(sounds, data.to_stored(samples), strict=True):
@@ -172,7 +175,7 @@ def test_without_classes_files_and_players_are_numbered(path, tmp_path):
     ]
     data.write([samples], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<figcaption>1<" in page and "<figcaption>2<" in page
+    assert "<figcaption>000000<" in page and "<figcaption>000001<" in page
 
 
 def test_other_files_are_refused(data, tmp_path):
@@ -185,6 +188,22 @@ def test_other_files_are_refused(data, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestError, match=r"no recording in '.*empty', no .wav, .flac, .ogg file"):
         data.read([tmp_path / "empty"])
+
+
+def test_written_samples_come_back_normalised_where_recordings_are(path, tmp_path):
+    data = waveforms(path, normalise=True)
+    samples = data.prepare({"sample": data.load().sample[:2], "label": None})["sample"]
+    data.write([np.stack([samples[0] / 2, 0 * samples[1]])], tmp_path / "drawn")
+    loud, silent = data.read([tmp_path / "drawn"]).samples
+    np.testing.assert_allclose(loud, samples[0], atol=2e-4)
+    assert not silent.any()  # which training leaves out
+
+
+def test_names_that_are_not_in_utf_8_are_shown(path, tmp_path):
+    data = waveforms(path)
+    samples = data.prepare({"sample": data.load().sample[:1], "label": None})["sample"]
+    data.write([samples], tmp_path / "page.html", class_names=["caf\udce9"])
+    assert "caf" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_recording_is_cut_alike_wherever_it_is_read_from(path, monkeypatch):
@@ -209,8 +228,8 @@ def test_larger_files_than_asked_for_are_refused(path):
         (lambda path: audio.spectrogram(path), "waveforms = .*: must be what audio.folder returns"),
         (lambda path: waveforms(path, length=0), "Audio.length = 0: must be at least 1"),
         (
-            lambda path: audio.spectrogram(waveforms(path), hop=48),
-            "window = 128: must be a multiple",
+            lambda path: audio.spectrogram(waveforms(path), "64"),
+            "Audio.spectrogram = '64': must be None or a Spectrogram",
         ),
         (lambda path: audio.spectrogram(waveforms(path, length=1000)), "hop = 64: must divide"),
     ],
@@ -221,5 +240,5 @@ def test_wrong_descriptions_are_refused(path, make, words):
 
 
 def test_labels_that_are_not_there_are_refused(path):
-    with pytest.raises(RequestError, match=r"labels is True, but there are none in .* has no part"):
-        waveforms(path, names="{take}", held_out=None).load()
+    with pytest.raises(RequestError, match=r"labels is True, but .* has no field"):
+        waveforms(path, pattern="{take}", held_out=None).load()

@@ -26,7 +26,7 @@ def test_a_folder_of_images_comes_back(tmp_path, channels):
 
 def test_files_say_the_class_of_their_image(tmp_path):
     names = ["cat", "tabby/cat\n", "dog", "\u732b" * 50]
-    DATA.write([SAMPLES[:3], SAMPLES[3:4]], tmp_path / "drawn", names=names)
+    DATA.write([SAMPLES[:3], SAMPLES[3:4]], tmp_path / "drawn", class_names=names)
     found = sorted(path.name for path in (tmp_path / "drawn").iterdir())
     cut = "\u732b" * 33  # three bytes each
     assert found == [

@@ -24,7 +24,7 @@ def recordings(real_data, tmp_path_factory):
         folder / "recordings",
         length=4096,
         labels=True,
-        names="{label}_{speaker}_{index}",
+        pattern="{label}_{speaker}_{index}",
         held_out="index=0,1,2,3,4",
         place="loudest",
         normalise=True,
@@ -60,7 +60,7 @@ def test_what_spectrograms_keep_is_heard_as_well(recordings):
 
 
 def test_other_classes_and_rates_have_no_bundled_classifier(recordings):
-    source = dataclasses.replace(recordings.source, names="{digit}_{label}_{index}")
+    source = dataclasses.replace(recordings.source, pattern="{digit}_{label}_{index}")
     by_speaker = dataclasses.replace(recordings, source=source)
     assert by_speaker.classes == 6 and by_speaker.features() is None
     assert dataclasses.replace(recordings, rate=4000).features() is None

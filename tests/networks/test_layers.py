@@ -18,6 +18,7 @@ from gan_jax.networks.layers import (
     Normalise,
     SelfAttention,
     Spectral,
+    UpsampledConv1d,
 )
 
 PAIRS = [(Conv, nn.Conv), (ConvTranspose, nn.ConvTranspose)]
@@ -71,6 +72,16 @@ def test_layers_of_sequences_equal_flax_with_the_same_parameters(layer, flax_lay
     np.testing.assert_allclose(ours.apply(parameters, x), theirs.apply(parameters, x), atol=1e-5)
     with pytest.raises(RequestError, match=f"{layer.__name__}.kernel_size = 0: must be at least 1"):
         layer(8, 0)
+
+
+def test_upsampled_convolutions_have_the_parameters_of_a_convolution():
+    x = jax.random.normal(jax.random.key(0), (4, 9, 3))
+    convolution = nn.Conv(8, (5,), bias_init=nn.initializers.normal(1.0))
+    expected, parameters = convolution.init_with_output(jax.random.key(1), jnp.repeat(x, 3, axis=1))
+    found = UpsampledConv1d(8, 5, 3).apply(parameters, x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(RequestError, match=r"UpsampledConv1d\.kernel_size = 4: must be an odd"):
+        UpsampledConv1d(8, 4)
 
 
 @pytest.mark.parametrize("layer", [Conv, ConvTranspose])

@@ -22,7 +22,7 @@ def drawn(module, *inputs):
 
 
 def convolved(of, x, stride):
-    """What each output position sees, with zeros beyond the ends, 10 of them in front."""
+    """What each output position sees, with zeros beyond the ends."""
     kernel = np.asarray(of["kernel"], np.float64)
     taps, count = len(kernel), -(-x.shape[1] // stride)
     before = max((count - 1) * stride + taps - x.shape[1], 0) // 2
@@ -50,7 +50,7 @@ def test_the_generator_is_that_of_the_paper(upsampling):
         if upsampling == "zeros":
             x = transposed(params[f"ConvTranspose1d_{layer}"], x)
         else:
-            x = convolved(params[f"_UpsampledConv1d_{layer}"], np.repeat(x, 4, axis=1), 1)
+            x = convolved(params[f"UpsampledConv1d_{layer}"], np.repeat(x, 4, axis=1), 1)
         x = np.maximum(x, 0) if layer < 4 else np.tanh(x)
     found = network.apply({"params": params}, LATENTS, training=True)
     assert found.shape == (2, 2048, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_jax.common.errors import RequestError
-from gan_jax.ops.conv1d import conv1d, conv1d_transpose
+from gan_jax.ops.conv1d import conv1d, conv1d_transpose, upsampled_conv1d
 from tests.ops.test_conv import derivatives, relative_error
 
 OPERATIONS = {"conv1d": conv1d, "conv1d_transpose": conv1d_transpose}
@@ -67,6 +67,29 @@ def test_any_kernel_and_stride_equal_flax(name, taps, stride):
         found = OPERATIONS[name](x, kernel, stride)
         assert found.shape == expected.shape
         assert relative_error(found, expected) < 2e-5
+
+
+@pytest.mark.parametrize(("taps", "factor"), [(1, 3), (5, 1), (5, 2), (25, 4), (3, 5)])
+def test_upsampling_before_a_convolution_equals_both_in_turn(taps, factor):
+    x, kernel = operands(2, 9, taps, 3, 4)
+
+    def separately(x, kernel):
+        return flax_operation("conv1d", 1)(jnp.repeat(x, factor, axis=1), kernel)
+
+    with jax.enable_x64(True):
+        expected = jax.jit(partial(derivatives, separately))(x, kernel)
+    together = partial(upsampled_conv1d, factor=factor)
+    found = jax.jit(partial(derivatives, together))(np.float32(x), np.float32(kernel))
+    for one, two in zip(found, expected, strict=True):
+        assert relative_error(one, two) < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("taps", "factor", "words"), [(4, 2, "4 taps: must be an odd number"), (5, 0, "stride = 0")]
+)
+def test_what_cannot_be_upsampled_is_refused(taps, factor, words):
+    with pytest.raises(RequestError, match=f"upsampled_conv1d: .*{words}"):
+        upsampled_conv1d(jnp.zeros((2, 6, 3)), jnp.zeros((taps, 3, 4)), factor)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from gan_jax.common.errors import RequestError
 from gan_jax.ops import griffin_lim, stft
 
 SIZES = [(128, 64), (256, 64), (64, 16), (32, 16)]
@@ -21,8 +20,7 @@ def test_spectra_are_those_of_scipy(window, hop):
     other = signal.ShortTimeFFT(weights, hop, fs=1, phase_shift=None)
     # SciPy's frames are centred at multiples of hop.
     expected = other.stft(padded, p0=0, p1=512 // hop + window // hop, k_offset=window // 2)
-    frames = [t for t in range(expected.shape[-1]) if t * hop >= 0][: 512 // hop]
-    expected = expected[..., frames].swapaxes(-1, -2)
+    expected = expected[..., : 512 // hop].swapaxes(-1, -2)
     found = stft.transform(WAVEFORMS, window, hop)
     assert found.shape == (3, 512 // hop, window // 2 + 1)
     np.testing.assert_allclose(found, expected, atol=2e-4)
@@ -51,19 +49,6 @@ def test_the_inverse_is_nearest_for_others():
     twice = np.r_[1, np.full(31, 2), 1]  # negative frequencies are not kept
     product = np.sum(twice * rest * other.conj()).real
     assert abs(product) < 1e-3 * np.linalg.norm(rest) * np.linalg.norm(other)
-
-
-@pytest.mark.parametrize(
-    ("window", "hop", "length", "words"),
-    [
-        (96, 64, 512, "window = 96: must be a multiple of 2 . hop, 128"),
-        (128, 64, 500, "hop = 64: must divide the length, 500"),
-        (128, 0, 512, "window = 128: must be a multiple"),
-    ],
-)
-def test_frames_that_do_not_fit_are_refused(window, hop, length, words):
-    with pytest.raises(RequestError, match=words):
-        stft.check(window, hop, length)
 
 
 def test_waveforms_have_nearly_the_given_magnitudes():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int32, Shaped
 
 # How many images have which height, width and channels (1 or 3), as they are before any scaling.
 Shapes = Counter[tuple[int, int, int]]
@@ -19,14 +19,15 @@ class Examples:
     """All examples of a data set, decoded.
 
     Attributes:
-        sample: pixels, uint8 [number, size, size, channels]; may be a memory map, so read only.
+        sample: as stored, pixels uint8 [number, size, size, channels] or waveforms int16 [number,
+            length, 1]; may be a memory map, so read only.
         label: class of each example, int32 [number] in [0, len(class_names)), or None where the
             data have no labels.
         class_names: name of each class; empty where the data have no labels.
         unlabelled: why the data have no labels; empty where they have some.
     """
 
-    sample: UInt8[np.ndarray, "number size size channels"]
+    sample: Shaped[np.ndarray, "number ..."]
     label: Int32[np.ndarray, " number"] | None
     class_names: tuple[str, ...]
     unlabelled: str = ""

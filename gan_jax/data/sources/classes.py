@@ -1,13 +1,13 @@
 """Labels: which of them are classes, and what these are called; the same for every source.
 
-Labels are for classes, each of which many images have. Ids and time stamps differ from image to
-image. Where they do, the images count as unlabelled, and whoever needs labels is told why.
+Labels are for classes, each of which many examples have. Ids and time stamps differ from example
+to example. Where they do, the examples count as unlabelled, and whoever needs labels is told why.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Int, Int32, UInt8
+from jaxtyping import Int, Int32, Shaped
 
 from gan_jax.data.sources.base import Examples
 
@@ -15,20 +15,20 @@ from gan_jax.data.sources.base import Examples
 # all of them occur: a part of ImageNet keeps its numbers.
 USUAL = 1000
 _IDS = (
-    "{:,} images have {:,} different labels{}: fewer than two images each, as ids and time stamps "
+    "{:,} examples have {:,} different labels{}: fewer than two each, as ids and time stamps "
     "have, and classes do not"
 )
 
-Pixels = UInt8[np.ndarray, "number size size channels"]
+Samples = Shaped[np.ndarray, "number ..."]  # as stored
 
 
 def of_names(
-    sample: Pixels, label: Int32[np.ndarray, " number"], names: tuple[str, ...]
+    sample: Samples, label: Int32[np.ndarray, " number"], names: tuple[str, ...]
 ) -> Examples:
     """Returns examples whose classes have names.
 
     Args:
-        sample: the images.
+        sample: the examples.
         label: position in `names` of the class of each.
         names: of the classes.
     """
@@ -39,7 +39,7 @@ def of_names(
 
 
 def of_numbers(
-    sample: Pixels,
+    sample: Samples,
     numbers: Int[np.ndarray, " number"],
     name: Callable[[int], str] = str,
 ) -> Examples:
@@ -49,7 +49,7 @@ def of_numbers(
     their order, so that there are as many classes as different numbers.
 
     Args:
-        sample: the images.
+        sample: the examples.
         numbers: the label of each.
         name: what the class of a number is called.
     """
@@ -69,5 +69,5 @@ def of_numbers(
 
 
 def _too_many(distinct: int, count: int) -> bool:
-    """Whether there are fewer than two images for each label."""
+    """Whether there are fewer than two examples for each label."""
     return 2 * distinct > count

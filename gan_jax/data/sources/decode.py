@@ -19,6 +19,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from gan_jax.common.errors import UnreadableError
 from gan_jax.common.reading import open_regular
 
 # For scaling in both directions: antialiased, and what StyleGAN's data are prepared with.
@@ -57,10 +58,6 @@ FORMATS = (
 SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 SEVERAL = "several_images"
 _PNG_DEPTH = 24  # position of the byte that says how many bits a number of a PNG file has
-
-
-class UnreadableError(Exception):
-    """A file is not an image, is damaged or too large; the message names it."""
 
 
 def open_image(path: Path, most_pixels: int = MOST_PIXELS) -> Image.Image:

@@ -12,7 +12,7 @@ import numpy as np
 import platformdirs
 from jaxtyping import UInt8
 
-from gan_jax.common.errors import RequestError
+from gan_jax.common.errors import RequestError, UnreadableError
 from gan_jax.common.progress import announced
 from gan_jax.common.validation import check_bounds, check_not_empty, check_types, nearest
 from gan_jax.data.sources import classes, other_files
@@ -22,7 +22,6 @@ from gan_jax.data.sources.decode import (
     MOST_PIXELS,
     SEVERAL,
     SUFFIXES,
-    UnreadableError,
     channels_of,
     fit,
     open_image,

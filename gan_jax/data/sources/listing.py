@@ -63,6 +63,31 @@ def warn_of_others(root: Path, listed: Listed) -> None:
         _logger.warning("%s: %d %s left out: %s", root, count, files, counted(listed.others))
 
 
+def expanded(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> list[Path]:
+    """Returns files, and those of folders that end in one of `suffixes`.
+
+    Args:
+        paths: files and folders.
+        suffixes: of the files in folders.
+        what: these files are, for messages: 'image' for example.
+
+    Raises:
+        RequestError: there is no such file in a folder.
+    """
+    files = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        listed = list_files(path, suffixes)
+        if not listed.files:
+            kinds = ", ".join(suffixes)
+            raise RequestError(f"there is no {what} in {str(path)!r}, no {kinds} file")
+        warn_of_others(path, listed)
+        files += [path / name for name in listed.files]
+    return files
+
+
 def counted(others: Counter[str]) -> str:
     """Returns the suffixes of files in words, with how many there are, the most frequent first."""
     most_first = sorted(others.items(), key=lambda item: (-item[1], item[0]))

@@ -46,9 +46,9 @@ def test_few_large_numbers_become_as_many_classes(dtype):
 @pytest.mark.parametrize(
     ("numbers", "reason"),
     [
-        (np.arange(300) + 1761234567, "300 images have 300 different labels, from 1761234567 to"),
+        (np.arange(300) + 1761234567, "300 examples have 300 different labels, from 1761234567 to"),
         (np.arange(5) + 20261128, "classes do not; number the classes from 0 on"),
-        (np.arange(1001), "1,001 images have 1,001 different labels"),
+        (np.arange(1001), "1,001 examples have 1,001 different labels"),
         ([-1, 0, 1], "labels go from -1 to 1, and those below 0 mark withheld ones"),
     ],
 )
@@ -60,7 +60,7 @@ def test_names_are_judged_by_their_number_likewise():
     sample = np.zeros((1500, 1, 1, 1), np.uint8)
     names = tuple(map(str, range(1500)))
     label = np.arange(1500, dtype=np.int32)
-    assert "1,500 images have 1,500 different labels" in (
+    assert "1,500 examples have 1,500 different labels" in (
         classes.of_names(sample, label, names).unlabelled
     )
     assert classes.of_names(sample, label // 2, names).class_names == names

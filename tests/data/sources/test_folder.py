@@ -166,7 +166,7 @@ def test_a_class_for_every_image_is_no_class(tmp_path, monkeypatch):
     for name in "abc":
         write(tmp_path / name / "1.png", "red")
     assert load(tmp_path).class_names == ()
-    with pytest.raises(RequestError, match="3 images have 3 different labels: fewer than two"):
+    with pytest.raises(RequestError, match="3 examples have 3 different labels: fewer than two"):
         images.folder(tmp_path, 4, labels=True).load()
     write(tmp_path / "a" / "2.png", "red")
     write(tmp_path / "b" / "2.png", "red")

@@ -161,7 +161,7 @@ def test_many_numbers_without_names_are_classes_as_in_arrays(with_labels):
 def test_a_number_for_every_image_is_no_class(with_labels):
     source = with_labels(range(1761234567, 1761234573), num_classes=2**31 - 1)
     assert source.examples(8, 1).label is None
-    assert "6 images have 6 different labels" in source.examples(8, 1).unlabelled
+    assert "6 examples have 6 different labels" in source.examples(8, 1).unlabelled
 
 
 def test_own_shapes_are_those_that_the_data_set_declares(prepared):

@@ -9,7 +9,9 @@ LONGEST = 100  # bytes of a class in a name
 Item = TypeVar("Item")
 
 
-def numbered(items: Iterable[Item], names: Sequence[str] | None) -> Iterator[tuple[str, Item]]:
+def numbered(
+    items: Iterable[Item], class_names: Sequence[str] | None
+) -> Iterator[tuple[str, Item]]:
     """Yields items with what their files are called, without suffix.
 
     It is their number from 000000 on and, where they have classes, the name of their class, as in
@@ -17,8 +19,8 @@ def numbered(items: Iterable[Item], names: Sequence[str] | None) -> Iterator[tup
 
     Args:
         items: any.
-        names: of the class of each item; None without classes.
+        class_names: name of each item's class; None without classes.
     """
     for number, item in enumerate(items):
-        label = "" if names is None else "_" + re.sub(r"[^\w.-]+", "-", names[number])
+        label = "" if class_names is None else "_" + re.sub(r"[^\w.-]+", "-", class_names[number])
         yield f"{number:06}{label.encode()[:LONGEST].decode(errors='ignore')}", item
