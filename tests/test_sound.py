@@ -68,9 +68,7 @@ def experiment(recordings, form, **changes):
     return Experiment(**(wave if form == "waveform" else image) | fields | changes)
 
 
-@pytest.fixture(
-    scope="module", params=["waveform", pytest.param("spectrogram", marks=pytest.mark.slow)]
-)
+@pytest.fixture(scope="module", params=["waveform", "spectrogram"])
 def run(request, recordings, tmp_path_factory):
     workdir = tmp_path_factory.mktemp(request.param) / "run"
     assert train(experiment(recordings, request.param), workdir) is Outcome.FINISHED
@@ -88,11 +86,13 @@ def test_an_interrupted_run_ends_with_the_same_bits(recordings, form, tmp_path):
     assert_same_bits(whole, parts)
 
 
+@pytest.mark.slow
 def test_its_record_describes_the_same_experiment(run):
     assert runs.load(run.directory.path).experiment == run.experiment
     assert run.class_names == tuple(DIGITS)
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_a_page_with_players(run):
     page = run.directory.final_picture.with_suffix(".html").read_text(encoding="utf-8")
     count = run.experiment.data.samples_per_page
@@ -101,6 +101,7 @@ def test_a_finished_run_has_a_page_with_players(run):
     assert run.directory.final_picture.is_file() and run.directory.film_strip.is_file()
 
 
+@pytest.mark.slow
 def test_its_samples_are_files_that_score_reads(run, capsys, tmp_path):
     out = tmp_path / "sevens.wav"
     words = ("sample", run.directory.path, "--count", 3, "--label", 7, "--out", out)
@@ -123,6 +124,7 @@ def test_its_samples_are_files_that_score_reads(run, capsys, tmp_path):
     assert [line.split()[1] for line in printed.splitlines()] == [str(folder / n) for n in found]
 
 
+@pytest.mark.slow
 def test_it_is_scored_by_the_bundled_classifier(run):
     found = evaluate_runs([run.directory.path], 20)
     assert {row["features"] for row in found.rows} == {"spoken-digits-cnn"}
@@ -130,6 +132,7 @@ def test_it_is_scored_by_the_bundled_classifier(run):
     assert {"frechet_distance", "classifier_score", "intended_accuracy", "recall"} <= metrics
 
 
+@pytest.mark.slow
 def test_waveforms_are_sampled_without_their_recordings(recordings, monkeypatch, tmp_path, capsys):
     tried = experiment(recordings, "waveform", steps=1, evaluate_every=None)
     train(tried, tmp_path / "run")
@@ -139,8 +142,8 @@ def test_waveforms_are_sampled_without_their_recordings(recordings, monkeypatch,
     assert code == 0, err
 
 
-def test_a_classifier_of_another_rate_is_refused(run):
-    faster = dataclasses.replace(run.experiment.data, rate=16000)
-    tried = dataclasses.replace(run.experiment, data=faster, features=features.spoken_digits())
+def test_a_classifier_of_another_rate_is_refused(recordings):
+    faster = dataclasses.replace(recordings, rate=16000)
+    tried = experiment(faster, "waveform", features=features.spoken_digits())
     with pytest.raises(RequestError, match="trained at 8,000 Hz, and the data have 16,000 Hz"):
         Evaluator.of(tried)

@@ -40,6 +40,7 @@ MOVED = {
 ADDED = {
     "gan_jax.data.sources:Folder": {"most_pixels": MOST_PIXELS},
     "gan_jax.data.sources:Tfds": {"most_pixels": MOST_PIXELS},
+    "gan_jax.features:Classifier": {"bundled": "mnist"},
     "gan_jax.experiment:Experiment": {"generator_batch": "shared", "ema_schedule": None},
     "gan_jax.networks.r3gan:Discriminator": {"embedding": 0},
     "gan_jax.optimizers:Adam": {"form": "keras"},

@@ -27,7 +27,7 @@ from tests.command_line import BLOCKS, TINY, gan_jax
         (["trian", TINY], "no command 'trian'; did you mean 'train'?"),
         (["sample", "nowhere"], "no run in nowhere"),
         (["score", "nowhere", "x.png"], "no run in nowhere"),
-        (["score", "nowhere"], "at least one image"),
+        (["score", "nowhere"], "at least one file"),
     ],
 )
 def test_wrong_words_exit_with_2(capsys, arguments, message):

@@ -80,6 +80,7 @@ def experiment(few, **changes):
     return Experiment(**parts | changes)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_to_the_bit(few, tmp_path):
     assert train(experiment(few), tmp_path / "whole") is Outcome.FINISHED
     train(experiment(few, steps=2), tmp_path / "run")

@@ -294,6 +294,7 @@ def test_the_networks_of_the_data_must_fit(data, capsys, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_parameter(data):
     tried = experiment(data)
     state = gan.init(tried, 0)

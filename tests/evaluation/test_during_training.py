@@ -135,6 +135,7 @@ def test_which_way_is_better_depends_on_the_metric(tmp_path, monkeypatch, metric
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [12]
 
 
+@pytest.mark.slow
 def test_stopped_after_every_step_and_resumed_equals_uninterrupted(
     uninterrupted, tmp_path, monkeypatch
 ):

@@ -98,9 +98,8 @@ def test_the_gradient_of_a_draw_is_that_of_the_softmax_with_the_temperature():
     np.testing.assert_allclose(found["bias"], expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "order", ["simultaneous", pytest.param("alternating", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["simultaneous", "alternating"])
 def test_the_temperature_follows_the_steps_of_the_generator(order, tmp_path):
     file = tmp_path / "text.txt"
     file.write_text("to be or not to be " * 9, encoding="utf-8")

@@ -57,8 +57,8 @@ def test_values_and_both_derivatives_equal_flax(name, case):
         assert relative_error(two, three) < 1e-11
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("taps", [1, 2, 3, 6, 25])
+@pytest.mark.parametrize("stride", [2, 3, 5])
+@pytest.mark.parametrize("taps", [1, 2, 6])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_any_kernel_and_stride_equal_flax(name, taps, stride):
     for time in (1, 3, 8, 13):

@@ -14,6 +14,7 @@ def check(bench, **counts):
     assert not tally.failures
 
 
+@pytest.mark.slow
 def test_a_run_killed_during_a_save_ends_as_if_it_had_not_been(bench):
     check(bench, saving=1)
 

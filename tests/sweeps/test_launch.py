@@ -128,6 +128,7 @@ def test_jobs_are_cut_until_every_process_has_one():
     assert launch.split([], 2) == []
 
 
+@pytest.mark.slow
 def test_submitit_runs_the_jobs(prepared):
     directory, whole = prepared
     executor = submitit.AutoExecutor(directory.logs, cluster="local")
