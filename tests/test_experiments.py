@@ -26,6 +26,16 @@ STUDIES = sorted(FOLDER.glob("study_*.py"))  # of many experiments
 FILES = [file for file in sorted(FOLDER.glob("*.py")) if file not in STUDIES]
 
 
+@pytest.fixture(autouse=True)
+def few_programs():
+    """Lets each experiment's programs go: those of all files take more mappings than Linux gives.
+
+    See `few_mappings` in conftest.py.
+    """
+    yield
+    jax.clear_caches()
+
+
 def few_examples(data, folder):
     """Data of the same shape: a few points, a short text, or noise for images and recordings."""
     if isinstance(data, Audio):
