@@ -24,7 +24,7 @@ from gan_jax.common.validation import (
 )
 from gan_jax.data.sources import classes
 from gan_jax.data.sources.base import Examples
-from gan_jax.data.sources.listing import counted, list_files, warn_of_others
+from gan_jax.data.sources.listing import counted, list_files, refuse_split, warn_of_others
 from gan_jax.data.sources.name_pattern import fields_of, parse
 from gan_jax.data.sources.recording import SUFFIXES, Recording, read_recording
 from gan_jax.ops.spectrograms import FULL_SCALE, loudest, to_int16
@@ -220,6 +220,7 @@ def _named(folder: AudioFolder, root: Path, files: list[str]) -> dict[str, dict[
     """Returns the fields of the names of those files that match the pattern."""
     pattern = folder.pattern
     if pattern is None:
+        refuse_split(folder.path, files)
         if not all("/" in file for file in files):
             return {file: {} for file in files}
         return {file: {LABEL: file.partition("/")[0]} for file in files}

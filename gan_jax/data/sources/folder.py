@@ -27,12 +27,15 @@ from gan_jax.data.sources.decode import (
     open_image,
     read_header,
 )
-from gan_jax.data.sources.listing import Listed, counted, list_files, warn_of_others
-
-TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
-# The same as they are written elsewhere, in lower case: together they are a split, not two classes.
-ALL_TRAINING = {TRAINING, "training"}
-ALL_TESTING = {*TESTING, "testing", "validation"}
+from gan_jax.data.sources.listing import (
+    TESTING,
+    TRAINING,
+    Listed,
+    counted,
+    list_files,
+    refuse_split,
+    warn_of_others,
+)
 
 _logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -130,7 +133,7 @@ class Folder(Source):
                 f"path: there is no image in {str(root)!r}{others}; right is a folder with "
                 f"{', '.join(SUFFIXES)} files, in it or in one sub-folder per class"
             )
-        _refuse_split(self.path, listed.files)
+        refuse_split(self.path, listed.files)
         return listed.files
 
     def _class_names(self, root: Path, files: list[str]) -> tuple[tuple[str, ...], str]:
@@ -192,19 +195,6 @@ def _refusal(note: str) -> RequestError:
         f"path: unreadable image {note}; repair or remove it, or leave such files out with "
         "corrupt='skip'"
     )
-
-
-def _refuse_split(path: str, files: list[str]) -> None:
-    """Refuses folders of training images that lie beside folders of test images."""
-    folders = {parent for file in files for parent in Path(file).parents}
-    for folder in sorted(each for each in folders if each.name.lower() in ALL_TRAINING):
-        beside = {other.name.lower() for other in folders if other.parent == folder.parent}
-        if beside & ALL_TESTING:
-            above = Path(path, folder.parent)
-            raise RequestError(
-                f"path: {str(above)!r} holds training and test images in folders of their own; "
-                f"give a folder of training images alone, {str(Path(path, folder))!r} for example"
-            )
 
 
 def _state(path: Path) -> list[int] | None:

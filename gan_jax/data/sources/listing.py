@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from gan_jax.common.errors import RequestError
 
+TRAINING, TESTING = "train", ("test", "valid", "val")  # folders of a data set with a split
+# The same as they are written elsewhere, in lower case: together they are a split, not two classes.
+ALL_TRAINING = {TRAINING, "training"}
+ALL_TESTING = {*TESTING, "testing", "validation"}
+
 _logger = logging.getLogger(__name__)
 
 
@@ -92,6 +97,23 @@ def counted(others: Counter[str]) -> str:
     """Returns the suffixes of files in words, with how many there are, the most frequent first."""
     most_first = sorted(others.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{suffix or 'no suffix'} ({n})" for suffix, n in most_first)
+
+
+def refuse_split(path: str, files: list[str]) -> None:
+    """Checks that no folder of training files lies beside one of test files: these are not classes.
+
+    Raises:
+        RequestError: some do; names the folder to give instead.
+    """
+    folders = {parent for file in files for parent in Path(file).parents}
+    for folder in sorted(each for each in folders if each.name.lower() in ALL_TRAINING):
+        beside = {other.name.lower() for other in folders if other.parent == folder.parent}
+        if beside & ALL_TESTING:
+            above = Path(path, folder.parent)
+            raise RequestError(
+                f"path: {str(above)!r} holds training and test files in folders of their own; "
+                f"give a folder of training files alone, {str(Path(path, folder))!r} for example"
+            )
 
 
 def _raise(error: OSError) -> None:

@@ -51,6 +51,16 @@ def test_recordings_have_the_class_that_their_names_say(digits):
     assert not recordings.sample.flags.writeable
 
 
+def test_training_and_test_folders_are_not_classes(tmp_path):
+    for part in ("train", "test"):
+        for take in range(2):
+            write(tmp_path / part / "a" / f"{take}.wav", tone(0.01))
+    with pytest.raises(RequestError, match=r"holds training and test files .* give a folder of"):
+        read(AudioFolder(str(tmp_path)), RATE, 80)
+    parts = AudioFolder(str(tmp_path), "{part}/{label}/{take}", "part=test")
+    assert len(read(parts, RATE, 80).sample) == len(read(parts.held_out(), RATE, 80).sample) == 2
+
+
 def test_classes_that_are_numbers_are_in_their_order(tmp_path):
     for label in ("10", "9", "x"):
         for take in range(2):
