@@ -20,7 +20,7 @@ from gan_jax.networks import recurrent_text
 from gan_jax.optimizers import Adam, Schedule
 from gan_jax.penalties import R1, R2
 
-STEPS = 8_000
+STEPS = 3_000
 falling = Schedule("linear", STEPS, hold=STEPS // 2)
 adam = Adam(5e-4, b1=0.0, b2=0.99, schedule=falling)
 
