@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import tyro
 from peers import ours
-from peers.case import CASES, LATENT, LENGTH, WIDTH
+from peers.case import CASES, LENGTH, UNITS, WIDTH
 from peers.pytorch_players import RESNET_BASE, players
 from peers.pytorch_wavegan import START, WIDEST
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ def main() -> None:
         modules = experiment.generator, experiment.discriminator
         if case.networks == "resnet":
             modules = modules[0], dataclasses.replace(modules[1], spectral=False)
-        shapes = (LATENT,), experiment.data.sample_shape
+        shapes = (case.latent,), experiment.data.sample_shape
         for module, peer, shape in zip(modules, players(case), shapes, strict=True):
             inputs = random.normal(size=(3, *shape)).astype(np.float32)
             variables = module.init(jax.random.key(0), inputs, training=False)
@@ -65,6 +65,8 @@ def copied(peer: nn.Module, params: Params) -> None:
         _copy_resnet(peer, params)
     elif name.startswith("R3"):
         _copy_r3gan(peer, params)
+    elif name.startswith("Recurrent"):
+        _copy_recurrent(peer, params)
     elif name.startswith("Wave"):
         _copy_wavegan(peer, params)
     else:
@@ -126,6 +128,18 @@ def _copy_wavegan(peer: nn.Module, params: Params) -> None:
         first = axis if axis == 0 else of.dim() - 2
         params[f"Dense_0/{part}"] = of.swapaxes(first, first + 1).flatten(first, first + 1)
     _set(peer.first if transposed else peer.last, params, "Dense_0")
+
+
+def _copy_recurrent(peer: nn.Module, params: Params) -> None:
+    _set(peer.first, params, "Dense_0")
+    writer = "Scan_Writer_0"
+    _set(peer.last, params, f"{writer}/Dense_0")
+    for kind in "ih":  # what is read, and the state
+        gates = [f"{writer}/GRUCell_0/{kind}{gate}" for gate in "rzn"]
+        weights = torch.cat([params[f"{gate}/kernel"] for gate in gates], dim=1).T
+        biases = [params.get(f"{gate}/bias", torch.zeros(UNITS)) for gate in gates]
+        getattr(peer.cell, f"weight_{kind}h").data = weights.contiguous()
+        getattr(peer.cell, f"bias_{kind}h").data = torch.cat(biases)
 
 
 def _copy_text(peer: nn.Module, params: Params) -> None:

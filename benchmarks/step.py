@@ -127,7 +127,11 @@ def measure(case: str, pythons: dict[str, str], rounds: int, sampling: bool) -> 
     names = list(pythons)
     if shape.networks != "dcgan":
         names = [n for n in names if n in WITH_ALL_NETWORKS]
-    if shape.networks in ("text", "wavegan"):  # no height and width to put before the channels
+    if shape.networks in (
+        "text",
+        "recurrent",
+        "wavegan",
+    ):  # no height and width to put before the channels
         names = [n for n in names if "channels last" not in n]
     if shape.r1_weight:
         names = [n for n in names if NO_SECOND_DERIVATIVES not in n and n != NO_PENALTY_WRITTEN]

@@ -9,7 +9,8 @@ import numpy as np
 LATENT = 100
 WIDTH = 64
 KERNEL = 5 * 5
-VOCABULARY, LENGTH = 66, 32  # of the character GAN
+VOCABULARY, LENGTH = 66, 32  # of the character GANs
+UNITS = 256  # of the recurrent one
 SOUND_WIDTH, SAMPLES_OF_SOUND = 16, 8192  # of WaveGAN
 
 
@@ -31,13 +32,18 @@ class Case:
     size: int = 28
     channels: int = 1
     r1_weight: float = 0.0
-    networks: Literal["dcgan", "resnet", "r3gan", "text", "wavegan"] = "dcgan"
+    networks: Literal["dcgan", "resnet", "r3gan", "text", "recurrent", "wavegan"] = "dcgan"
     discriminator_steps: int = 1
+
+    @property
+    def latent(self) -> int:
+        """Numbers of a latent; the recurrent generator's has the noise of its draws."""
+        return LATENT + (LENGTH * VOCABULARY if self.networks == "recurrent" else 0)
 
     def stored(self) -> np.ndarray:
         """Random examples of one step as data sets store them, where networks are not the DCGAN."""
         random, count = np.random.default_rng(0), self.batch * self.discriminator_steps
-        if self.networks == "text":
+        if self.networks in ("text", "recurrent"):
             return random.integers(VOCABULARY, size=(count, LENGTH), dtype=np.uint8)
         if self.networks == "wavegan":
             return random.integers(-(2**15), 2**15, (count, SAMPLES_OF_SOUND, 1), dtype=np.int16)
@@ -53,6 +59,7 @@ CASES = {
     "SNGAN, width 64": Case(batch=64, size=32, channels=3, networks="resnet"),
     "R3GAN": Case(batch=64, size=32, channels=3, networks="r3gan"),
     "character GAN": Case(batch=64, networks="text", discriminator_steps=5),
+    "recurrent character GAN": Case(batch=128, networks="recurrent"),
     "WaveGAN, width 16": Case(batch=32, networks="wavegan"),
 }
 

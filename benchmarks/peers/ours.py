@@ -8,14 +8,23 @@ from gan_jax.data import audio, images
 from gan_jax.data import text as text_data
 from gan_jax.experiment import Experiment
 from gan_jax.losses import Hinge, RelativisticPairing, Wasserstein
-from gan_jax.networks import dcgan, r3gan, resnet, text, wavegan
+from gan_jax.networks import dcgan, r3gan, recurrent_text, resnet, text, wavegan
 from gan_jax.optimizers import Adam
 from gan_jax.penalties import R1, R2, GradientPenalty
 from gan_jax.runtime import devices
 from gan_jax.sampling import samples
 from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
-from peers.case import LENGTH, SAMPLES_OF_SOUND, SOUND_WIDTH, VOCABULARY, WIDTH, Case, Peer
+from peers.case import (
+    LENGTH,
+    SAMPLES_OF_SOUND,
+    SOUND_WIDTH,
+    UNITS,
+    VOCABULARY,
+    WIDTH,
+    Case,
+    Peer,
+)
 
 
 def experiment_of(case: Case) -> Experiment:
@@ -50,6 +59,14 @@ def experiment_of(case: Case) -> Experiment:
             "penalties": (GradientPenalty(10.0),),
             "data": audio.folder("never read", length=SAMPLES_OF_SOUND),
         }
+    elif case.networks == "recurrent":
+        parts = {
+            "generator": recurrent_text.Generator(VOCABULARY, LENGTH, UNITS),
+            "discriminator": text.Discriminator(WIDTH),
+            "loss": RelativisticPairing(),
+            "penalties": (R1(1.0), R2(1.0)),
+            "data": text_data.characters("never read", VOCABULARY, LENGTH),
+        }
     else:
         parts = {
             "generator": text.Generator(VOCABULARY, LENGTH, WIDTH),
@@ -61,6 +78,7 @@ def experiment_of(case: Case) -> Experiment:
     adam = Adam(1e-4, b1=0.0, b2=0.9)
     return Experiment(
         **{"data": images.mnist_sample(size=case.size, channels=case.channels)} | parts,
+        latent_size=case.latent,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
         update_order="alternating",

@@ -89,12 +89,14 @@ def build(case: Case, batch: np.ndarray, *, compiled: bool, channels_last: bool)
     return Peer(train, lambda count: sampled(count, generator, generate), parameters)
 
 
-def sampled(count: int, generator: nn.Module, generate: Callable | None = None) -> np.ndarray:
+def sampled(
+    count: int, generator: nn.Module, generate: Callable | None = None, latent: int = LATENT
+) -> np.ndarray:
     """Draws samples in inference mode, by the compiled form of the generator if there is one."""
     generator.eval()
     with torch.inference_mode():
         parts = [
-            (generate or generator)(torch.randn(SAMPLED_TOGETHER, LATENT)).movedim(1, -1).numpy()
+            (generate or generator)(torch.randn(SAMPLED_TOGETHER, latent)).movedim(1, -1).numpy()
             for _ in range(0, count, SAMPLED_TOGETHER)
         ]
     generator.train()

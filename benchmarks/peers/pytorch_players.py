@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from peers.case import LATENT, LENGTH, VOCABULARY, WIDTH, Case
+from peers.pytorch_recurrent import RecurrentGenerator
 from peers.pytorch_wavegan import WaveDiscriminator, WaveGenerator
 
 RESNET_BASE = 4
@@ -29,7 +30,8 @@ def players(case: Case) -> tuple[nn.Module, nn.Module]:
         return R3Generator(), R3Discriminator()
     if case.networks == "wavegan":
         return WaveGenerator(), WaveDiscriminator()
-    return TextGenerator(), TextDiscriminator()
+    generator = RecurrentGenerator() if case.networks == "recurrent" else TextGenerator()
+    return generator, TextDiscriminator()
 
 
 class ResnetGenerator(nn.Module):

@@ -5,9 +5,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from peers.case import LATENT, VOCABULARY, Case, Peer
+from peers.case import VOCABULARY, Case, Peer
 from peers.pytorch import sampled
 from peers.pytorch_players import players
+
+RELATIVISTIC = "r3gan", "recurrent"  # whose loss has R1 and R2
 
 
 def build(case: Case, batch: np.ndarray, *, channels_last: bool) -> Peer:
@@ -33,7 +35,7 @@ def build(case: Case, batch: np.ndarray, *, channels_last: bool) -> Peer:
         optimizers[index].step()
 
     def draw() -> Tensor:
-        return generator(torch.randn(case.batch, LATENT))
+        return generator(torch.randn(case.batch, case.latent))
 
     def discriminator_step(real: Tensor) -> None:
         with torch.no_grad():
@@ -44,7 +46,7 @@ def build(case: Case, batch: np.ndarray, *, channels_last: bool) -> Peer:
         for real in batches:
             discriminator_step(real)
         fake_logits = discriminator(draw())
-        if case.networks == "r3gan":
+        if case.networks in RELATIVISTIC:
             loss = functional.softplus(discriminator(batches[-1]) - fake_logits).mean()
         else:
             loss = -fake_logits.mean()
@@ -55,7 +57,8 @@ def build(case: Case, batch: np.ndarray, *, channels_last: bool) -> Peer:
             step()
 
     count = sum(p.numel() for player in (generator, discriminator) for p in player.parameters())
-    return Peer(train, lambda count: sampled(count, generator), count)
+    count -= getattr(generator, "redundant", 0)
+    return Peer(train, lambda count: sampled(count, generator, latent=case.latent), count)
 
 
 def discriminator_loss(case: Case, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
@@ -63,7 +66,7 @@ def discriminator_loss(case: Case, discriminator: nn.Module, real: Tensor, fake:
     if case.networks == "resnet":  # hinge
         real_part = functional.relu(1 - discriminator(real)).mean()
         return real_part + functional.relu(1 + discriminator(fake)).mean()
-    if case.networks == "r3gan":
+    if case.networks in RELATIVISTIC:
         real, fake = (of.detach().requires_grad_() for of in (real, fake))
         logits = discriminator(real), discriminator(fake)
         loss = functional.softplus(logits[1] - logits[0]).mean()
@@ -85,7 +88,7 @@ def _squared_gradient(logits: Tensor, inputs: Tensor) -> Tensor:
 def _prepared(case: Case, batch: np.ndarray) -> Tensor:
     """Stored samples as the discriminator takes them, channels first."""
     stored = torch.from_numpy(batch)
-    if case.networks == "text":
+    if case.networks in ("text", "recurrent"):
         return functional.one_hot(stored.long(), VOCABULARY).float().transpose(1, 2).contiguous()
     if case.networks == "wavegan":
         return (stored.float() / (2**15 - 1)).transpose(1, 2).contiguous()
