@@ -17,7 +17,7 @@ class Compare(OpensRuns):
     """Compare configurations by each metric over seeds, and say which differ from the best.
 
     Evaluate all of them first, with equal --samples and --features; those that were not evaluated
-    are left out.
+    are left out. What `gan-jax recognise` measured is compared in a table of its own.
     """
 
     USAGE: ClassVar[str] = "compare DIR ..."
@@ -32,16 +32,17 @@ class Compare(OpensRuns):
         if not self.directories:
             raise RequestError("give at least one directory of seeds")
         out = check_out(self.out, ".csv") if self.out else None
-        from gan_jax.evaluation.compare import compare
+        from gan_jax.evaluation.compare import compare, kinds_measured
         from gan_jax.reports import csv, terminal
         from gan_jax.sweeps import plan
 
         self.admit(*self.directories)
         found = [path for directory in self.directories for path in plan.directories(directory)]
-        basis, comparisons = compare(found)
-        terminal.show_comparisons(basis, comparisons)
+        tables = [compare(found, kind) for kind in kinds_measured(found)]
+        for basis, comparisons in tables:
+            terminal.show_comparisons(basis, comparisons)
         if out:
-            write_atomically(out, csv.to_csv(basis, comparisons).encode(errors="surrogateescape"))
+            write_atomically(out, csv.to_csv(tables).encode(errors="surrogateescape"))
         return FINISHED
 
 

@@ -1,7 +1,6 @@
 """`gan-jax evaluate`: measures the samples of runs, or compares two sets of images."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,9 +15,9 @@ from gan_jax.cli.shared import (
     check_out,
     check_range,
     checkpoint_step,
+    say_unrecorded,
 )
 from gan_jax.common.errors import RequestError
-from gan_jax.common.exit_codes import FAILED, FINISHED
 from gan_jax.data.sources.decode import MOST_PIXELS
 
 
@@ -88,7 +87,7 @@ class EvaluateRuns(OpensRuns):
                     print(*group)
                 terminal.show(evaluation)
                 unrecorded += evaluation.unrecorded
-        code = _say_unrecorded(unrecorded)
+        code = say_unrecorded(unrecorded)
         if failed:
             raise RequestError("\n".join(failed))
         return code
@@ -134,15 +133,7 @@ class EvaluateData(Command):
             *self.data, self.size, self.channels, network, announce, self.most_pixels, out
         )
         terminal.show(evaluation)
-        return _say_unrecorded(evaluation.unrecorded)
-
-
-def _say_unrecorded(unrecorded: Sequence[str]) -> int:
-    """Says what was not recorded, below the tables that have it; returns the exit code."""
-    sys.stdout.flush()
-    for message in unrecorded:
-        announce(f"error: {message}; --out FILE.jsonl records in another place")
-    return FAILED if unrecorded else FINISHED
+        return say_unrecorded(evaluation.unrecorded)
 
 
 def _network(text: str | None) -> Any:

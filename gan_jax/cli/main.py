@@ -21,6 +21,7 @@ COMMANDS = {
     "score": "print the discriminator's probability of being real for image files",
     "features": "train a feature network for the evaluation of your own data",
     "evaluate": "measure the samples of runs, or compare two sets of images",
+    "recognise": "say what the samples of a run are worth to classifiers",
     "compare": "compare configurations: each metric over seeds, and which differ from the best",
     "health": "say how the training of a run is going, and what may help",
 }
@@ -94,7 +95,7 @@ def _run(arguments: list[str], is_process: bool) -> int:
 
 
 def _overview() -> str:
-    lines = (f"  {name:<9} {summary}" for name, summary in COMMANDS.items())
+    lines = (f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
     return "\n".join(
         (
             "usage: gan-jax COMMAND ...",

@@ -4,13 +4,13 @@ import dataclasses
 import functools
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gan_jax.cli.parsing import Command
 from gan_jax.common.errors import RequestError
-from gan_jax.common.exit_codes import STOPPED
+from gan_jax.common.exit_codes import FAILED, FINISHED, STOPPED
 from gan_jax.common.files import followed
 from gan_jax.common.validation import is_number
 
@@ -109,3 +109,11 @@ def check_key(option: str, value: int) -> None:
         RequestError: it is not.
     """
     check_range(option, value, 0, LARGEST_KEY)
+
+
+def say_unrecorded(unrecorded: Sequence[str]) -> int:
+    """Says what was not recorded, below the tables that have it; returns the exit code."""
+    sys.stdout.flush()
+    for message in unrecorded:
+        announce(f"error: {message}; --out FILE.jsonl records in another place")
+    return FAILED if unrecorded else FINISHED

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +16,10 @@ from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import CHOOSING_KEY
 from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
-from gan_jax.metrics.names import CHOOSING, METRICS
+from gan_jax.metrics.names import METRICS
+
+Kind = Literal["evaluation", "recognition"]
+COMMANDS: dict[Kind, str] = {"evaluation": "evaluate", "recognition": "recognise"}
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ class Basis(NamedTuple):
 
     Attributes:
         features: name of the feature network.
-        sha256: hash of its weights.
+        sha256: hash of its weights; "" for classifiers that were trained for the measurement.
         drawn: number of samples drawn.
         key: random key of the latents.
     """
@@ -37,7 +40,8 @@ class Basis(NamedTuple):
     key: int
 
     def __str__(self) -> str:
-        network = f"features {self.features}, sha256 {self.sha256[:12]}"
+        weights = f", sha256 {self.sha256[:12]}" if self.sha256 else ""
+        network = f"features {self.features}{weights}"
         latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
         return f"{network}, {self.drawn:,} samples, {latents}"
 
@@ -113,7 +117,7 @@ class Comparison:
         return float(self.values.std(ddof=1)) if len(self.values) > 1 else None
 
 
-def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
+def compare(paths: Sequence[Path], kind: Kind = "evaluation") -> tuple[Basis, list[Comparison]]:
     """Compares configurations by what was measured on the same basis for all their seeds.
 
     Configurations with a seed that was not evaluated are left out, with a warning.
@@ -124,6 +128,7 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
 
     Args:
         paths: directories of several seeds each, or single runs.
+        kind: which command measured: "evaluation" for `gan-jax evaluate`, or "recognition".
 
     Returns:
         How the values were measured, and a comparison for each metric and configuration.
@@ -135,8 +140,8 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     twice = [path for path in paths if list(paths).count(path) > 1]
     if twice:
         raise RequestError(f"{twice[0]} is given twice")
-    configurations = _evaluated([read(path) for path in paths])
-    basis = _common_basis(configurations)
+    configurations = _measured([read(path, kind) for path in paths], kind)
+    basis = _common_basis(configurations, kind)
     found = []
     for metric in METRICS:
         if len(set().union(*(each.held_out(metric, basis) for each in configurations))) > 1:
@@ -148,7 +153,15 @@ def compare(paths: Sequence[Path]) -> tuple[Basis, list[Comparison]]:
     return basis, found
 
 
-def read(path: Path) -> Configuration:
+def kinds_measured(paths: Sequence[Path]) -> list[Kind]:
+    """Returns what some run in these directories was measured by; "evaluation" if by nothing."""
+    directories = [runs.RunDirectory(run) for path in paths for run in runs.all_seeds(path)]
+    return [
+        kind for kind in COMMANDS if any(getattr(each, kind).exists() for each in directories)
+    ] or ["evaluation"]
+
+
+def read(path: Path, kind: Kind = "evaluation") -> Configuration:
     """Reads what was measured of the seeds in a directory.
 
     Raises:
@@ -161,7 +174,9 @@ def read(path: Path) -> Configuration:
             diverged += 1
             continue
         sampled = "ema" if experiment.ema_decay else "raw"
-        rows = [row for row in read_rows(directory.evaluation) if row.get("parameters") == sampled]
+        file = getattr(directory, kind)
+        rows = [row for row in read_rows(file) if row.get("parameters") == sampled]
+        rows = [row for row in rows if "class" not in row]  # but of all classes together
         if experiment.data.labels and any("labels" not in row for row in rows):
             _logger.warning(
                 "%s: scores of samples in equal shares of the labels, as earlier "
@@ -172,20 +187,19 @@ def read(path: Path) -> Configuration:
         rows = of_newest_held_out(rows)
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
-            file = directory.evaluation
             _logger.warning("%s: last evaluated at step %d of %d", file, last, experiment.steps)
         found.append(tuple(row for row in rows if row["step"] == last))
         spent.append(runs.read_seconds(directory))
-        if spent[-1] is None:
+        if spent[-1] is None and kind == "evaluation":
             _logger.warning("how long training took is not in %s", directory.seconds)
     seconds = None if None in spent or not spent else sum(spent) / len(spent)
     return Configuration(path, diverged, tuple(found), seconds)
 
 
-def _evaluated(configurations: Sequence[Configuration]) -> list[Configuration]:
-    """Leaves out configurations with a seed that was not evaluated, with a warning."""
+def _measured(configurations: Sequence[Configuration], kind: Kind) -> list[Configuration]:
+    """Leaves out configurations with a seed that was not measured, with a warning."""
     lacking = [each for each in configurations if not all(each.rows)]
-    commands = "\n".join(f"  gan-jax evaluate {each.path}" for each in lacking)
+    commands = "\n".join(f"  gan-jax {COMMANDS[kind]} {each.path}" for each in lacking)
     how = f"train what is not finished (a sweep: gan-jax sweep DIR), then\n{commands}"
     if len(lacking) == len(configurations):
         raise RequestError(f"not all seeds have been evaluated; {how}")
@@ -194,15 +208,15 @@ def _evaluated(configurations: Sequence[Configuration]) -> list[Configuration]:
     return [each for each in configurations if each not in lacking]
 
 
-def _common_basis(configurations: Sequence[Configuration]) -> Basis:
+def _common_basis(configurations: Sequence[Configuration], kind: Kind) -> Basis:
     """Chooses, of the bases that all seeds have in common, the one with the most samples."""
     of_seeds = [{_basis(row) for row in rows} for each in configurations for rows in each.rows]
     common = set.intersection(*of_seeds) if of_seeds else set()
     if not common:
         listed = ", ".join(str(each.path) for each in configurations)
         raise RequestError(
-            f"the last steps of the seeds in {listed} have no measurement in common: run gan-jax "
-            "evaluate on each of them, with equal --samples and --features"
+            f"the last steps of the seeds in {listed} have no measurement in common: run "
+            f"gan-jax {COMMANDS[kind]} on each of them, with equal options"
         )
     # Scores by which a checkpoint was chosen are biased, and so the last resort.
     chosen = max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
@@ -218,7 +232,7 @@ def _basis(row: Row) -> Basis:
 def _with_conclusions(metric: str, comparisons: list[Comparison]) -> list[Comparison]:
     """Adds which configuration is best in a metric, and which of the others are worse."""
     several = [each for each in comparisons if len(each.values) > 1]
-    if len(several) < 2 or metric not in CHOOSING:
+    if len(several) < 2 or not METRICS[metric].ordered:
         return comparisons
     choose = max if METRICS[metric].better == "higher" else min
     best = choose(several, key=lambda each: each.values.mean())

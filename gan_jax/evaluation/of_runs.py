@@ -65,7 +65,7 @@ def evaluate_runs(
         RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
             the data have changed; samples are not finite.
     """
-    opened = _open(_going(paths, announce), step)
+    opened = open_alike(paths, step, announce)
     samples.check_memory(opened[0].experiment, count, f"samples = {count}", kept=False)
     evaluator = Evaluator.of(opened[0].experiment, network)
     lacking = evaluator.unavailable(count)
@@ -103,7 +103,14 @@ def evaluate_runs(
             of_run = [row | {"run": str(run.directory.path)} for row in of_run]
         unrecorded += recorded(out or run.directory.evaluation, of_run)
         rows += of_run
-    facts = _facts(opened, evaluator, count)
+    held_out = evaluator.held_out
+    apart = "no others" if held_out is None else f"{held_out.count:,} others"
+    facts = (
+        _features_line(evaluator.network),
+        f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
+        f"{evaluator.split!r}; held out: {apart}",
+        checkpoints_line(opened),
+    )
     return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
 
 
@@ -176,7 +183,21 @@ def _going(paths: Sequence[Path], announce: Callable[[str], None]) -> list[Path]
     return [path for path in paths if path not in diverged]
 
 
-def _open(paths: Sequence[Path], step: runs.Step) -> list[runs.Run]:
+def open_alike(
+    paths: Sequence[Path], step: runs.Step, announce: Callable[[str], None]
+) -> list[runs.Run]:
+    """Opens runs that differ only in their seed, and leaves out those that have diverged.
+
+    Args:
+        paths: run directories.
+        step: which checkpoint.
+        announce: is told what is left out, and why.
+
+    Raises:
+        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
+            all have diverged; the data have changed.
+    """
+    paths = _going(paths, announce)
     records = [runs.require_record(path) for path in paths]
     _check_same(paths, records)
     opened = [runs.load(path, step) for path in paths]
@@ -218,17 +239,11 @@ def _without_seed(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record["experiment"].items() if name != "seed"}
 
 
-def _facts(opened: Sequence[runs.Run], evaluator: Evaluator, count: int) -> tuple[str, ...]:
+def checkpoints_line(opened: Sequence[runs.Run]) -> str:
+    """Says at which steps the runs are, and with which commits they were trained."""
     steps = dict.fromkeys(f"{int(run.state.step):,}" for run in opened)
     commits = dict.fromkeys(_commit(run) for run in opened)
-    held_out = evaluator.held_out
-    apart = "no others" if held_out is None else f"{held_out.count:,} others"
-    return (
-        _features_line(evaluator.network),
-        f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
-        f"{evaluator.split!r}; held out: {apart}",
-        f"step {', '.join(steps)}, commit {', '.join(commits)}",
-    )
+    return f"step {', '.join(steps)}, commit {', '.join(commits)}"
 
 
 def _commit(run: runs.Run) -> str:

@@ -34,6 +34,7 @@ IDENTIFYING = (
     "size",
     "channels",
     "run",
+    "class",
 )
 
 # Metrics that compare samples with held-out examples, and not only with those trained on.

@@ -17,18 +17,21 @@ class Metric:
         lowest: possible value, to which intervals are clipped.
         highest: likewise.
         chooses: whether it can select the best checkpoint.
+        ordered: whether better values are better everywhere, so that configurations can be put in
+            order; what chooses has to be.
         while_training: whether it is measured then, as it takes only a second or two.
         printed: whether it is printed at the end of training.
         of_held_out: whether samples are compared with held-out examples, and not only with those
             trained on.
         general: False if only data of one kind have it, points with known modes or texts, or only
-            discriminators that are classifiers.
+            discriminators that are classifiers, or if `gan-jax recognise` measures it.
     """
 
     better: Literal["lower", "higher"]
     lowest: float = 0.0
     highest: float = math.inf
     chooses: bool = True
+    ordered: bool = True
     while_training: bool = False
     printed: bool = False
     of_held_out: bool = False
@@ -45,6 +48,7 @@ OF_TEXT_HELD_OUT = (*NGRAM_DIVERGENCES, "bleu")  # compare texts with held-out t
 
 _lower, _higher = functools.partial(Metric, "lower"), functools.partial(Metric, "higher")
 _of_text = functools.partial(Metric, general=False)
+_tendency = functools.partial(Metric, chooses=False, ordered=False)
 _divergence = functools.partial(_of_text, "lower", highest=1, of_held_out=True)
 
 METRICS: dict[str, Metric] = {
@@ -69,17 +73,21 @@ METRICS: dict[str, Metric] = {
         while_training=True,
         printed=True,
     ),
-    # Memorisation cannot choose: 0.5 is best, since noise is far from every training example, too.
-    "memorisation": _lower(highest=1, of_held_out=True, chooses=False),
+    # Memorisation has no order: 0.5 is best, since noise is far from every training example, too.
+    "memorisation": _tendency("lower", highest=1, of_held_out=True),
     **dict.fromkeys(NGRAM_DIVERGENCES, _divergence()),
     "ngram_divergence_4": _divergence(while_training=True, printed=True),
     "known_words": _of_text("higher", highest=1, while_training=True, printed=True),
     "bleu": _of_text("higher", highest=1, of_held_out=True),
-    # What follows is better near the value of real text than beyond it, so it cannot choose.
-    "self_bleu": _of_text("lower", highest=1, chooses=False),
-    "distinct_ngrams": _of_text("higher", highest=1, chooses=False),
-    "longest_copy": _of_text("lower", chooses=False),
-    "copied_whole": _of_text("lower", highest=1, chooses=False),
+    # What follows is better near the value of real text than beyond it, so it has no order.
+    "self_bleu": _tendency("lower", highest=1, general=False),
+    "distinct_ngrams": _tendency("higher", highest=1, general=False),
+    "longest_copy": _tendency("lower", general=False),
+    "copied_whole": _tendency("lower", highest=1, general=False),
+    # Accuracies of classifiers that were trained on samples, and on real examples. The latter has
+    # no order, as it is near 1 even where all samples of a class are the same.
+    "gan_train": _higher(highest=1, of_held_out=True, chooses=False, general=False),
+    "gan_test": _tendency("higher", highest=1, general=False),
 }
 
 CHOOSING = tuple(name for name, metric in METRICS.items() if metric.chooses)

@@ -1,1 +1,1 @@
-"""Training classifiers, whose activations are the features of evaluations."""
+"""Classifiers: their training as feature networks, and what the samples of runs teach them."""

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, Int32, Integer, PRNGKeyArray, PyTree, Shaped
 from rich.console import Console
 
 from gan_jax.common.errors import RequestError
@@ -78,13 +78,22 @@ class Stream(enum.IntEnum):
     DROPOUT = 2
 
 
-class Parts(NamedTuple):
-    """Training and test images: data sets, and positions of images in them."""
+class Labelled(NamedTuple):
+    """Examples as stored, and the class of each."""
 
-    data: Images | Audio
-    training: Int32[np.ndarray, " training"]
-    test_data: Images | Audio
-    test: Int32[np.ndarray, " test"]
+    sample: Shaped[np.ndarray, "count ..."]
+    label: Int32[np.ndarray, " count"]
+
+    def at(self, positions: Integer[np.ndarray, "*shape"]) -> "Labelled":
+        """Returns the examples at these positions."""
+        return Labelled(self.sample[positions], self.label[positions])
+
+
+class Parts(NamedTuple):
+    """What a classifier is trained on, and what it is tested on."""
+
+    training: Labelled
+    test: Labelled
     tested_on: str
 
 
@@ -184,7 +193,7 @@ def split(data: Images | Audio) -> Parts:
             f"{named} has {found}: in a folder, each class is a sub-folder; in an .npz of images, "
             "'labels' gives the class of each"
         )
-    everything = np.arange(data.count, dtype=np.int32)
+    examples = _labelled(data)
     held_out = data.held_out()
     if held_out is not None and held_out.load().label is not None:
         names, other_names = data.class_names, held_out.class_names
@@ -193,27 +202,33 @@ def split(data: Images | Audio) -> Parts:
                 f"{held_out.source} has the classes {', '.join(other_names)}; those to train "
                 f"on have {', '.join(names)}"
             )
-        others = np.arange(held_out.count, dtype=np.int32)
-        return Parts(data, everything, held_out, others, "all held-out examples")
+        return Parts(examples, _labelled(held_out), "all held-out examples")
     if data.count < 2 * HELD_OUT_EVERY:
         raise RequestError(f"{named} has {data.count} examples: too few to hold some out as a test")
     order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
     first = math.ceil(data.count / HELD_OUT_EVERY)
-    return Parts(
-        data, order[first:], data, order[:first], "a tenth of the examples, not trained on"
-    )
+    tested_on = "a tenth of the examples, not trained on"
+    return Parts(examples.at(order[first:]), examples.at(order[:first]), tested_on)
 
 
-def train(parts: Parts, recipe: Recipe, seed: int) -> Iterator[tuple[State, dict[str, Any]]]:
-    """Yields the state after every few steps, and the metrics of the last of these steps."""
+def train(
+    data: Images | Audio, training: Labelled, recipe: Recipe, seed: int
+) -> Iterator[tuple[State, dict[str, Any]]]:
+    """Yields the state after every few steps, and the metrics of the last of these steps.
+
+    Args:
+        data: say how examples are prepared.
+        training: what to train on.
+        recipe: the recipe.
+        seed: of the weights, of the order of the examples, and of all random draws.
+    """
     key = jax.random.key(seed)
-    state = init(recipe, parts.data.sample_shape, key)
+    state, count = init(recipe, data.sample_shape, key), len(training.label)
     for first in range(0, recipe.steps, STEPS_TOGETHER):
         steps = range(first, min(first + STEPS_TOGETHER, recipe.steps))
-        indices = [batch_indices(len(parts.training), seed, i, batch_size(parts)) for i in steps]
-        raw = [parts.data.gather(parts.training[batch]) for batch in indices]
-        stacked = jax.tree.map(lambda *batches: np.stack(batches), *raw)
-        state, metrics = _updates(recipe, parts.data, key, state, stacked)
+        indices = [batch_indices(count, seed, step, batch_size(count)) for step in steps]
+        batches = training.at(np.stack(indices))._asdict()
+        state, metrics = _updates(recipe, data, key, state, batches)
         yield state, jax.tree.map(lambda values: values[-1], metrics)
 
 
@@ -237,10 +252,11 @@ def make(data: Images | Audio, name: str, out: Path, epochs: int, seed: int) -> 
     """
     parts = split(data)
     class_names = data.class_names
-    steps = math.ceil(epochs * len(parts.training) / batch_size(parts))
+    steps_of_epoch = len(parts.training.label) / batch_size(len(parts.training.label))
+    steps = math.ceil(epochs * steps_of_epoch)
     recipe = Recipe(Classifier(classes=len(class_names)), steps)
-    with progress(steps, len(parts.training) / batch_size(parts)) as show:
-        for state, metrics in train(parts, recipe, seed):
+    with progress(steps, steps_of_epoch) as show:
+        for state, metrics in train(data, parts.training, recipe, seed):
             show(state, metrics)
     description = Description(
         data=name,
@@ -250,7 +266,7 @@ def make(data: Images | Audio, name: str, out: Path, epochs: int, seed: int) -> 
         width=recipe.network.width,
         feature_size=recipe.network.feature_size,
         test_accuracy=0.0,
-        test_count=len(parts.test),
+        test_count=len(parts.test.label),
         tested_on=parts.tested_on,
         seed=seed,
         epochs=epochs,
@@ -262,8 +278,7 @@ def make(data: Images | Audio, name: str, out: Path, epochs: int, seed: int) -> 
         description = dataclasses.replace(description, sound=sound_of(data))
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     saved = classifier_file.decode(classifier_file.encode(description, variables), str(out))
-    raw = parts.test_data.gather(parts.test)
-    right = classify(saved, raw["sample"]).probabilities.argmax(-1) == raw["label"]
+    right = classify(saved, parts.test.sample).probabilities.argmax(-1) == parts.test.label
     description = dataclasses.replace(description, test_accuracy=float(right.mean()))
     write_atomically(out, classifier_file.encode(description, saved.variables))
     return description
@@ -284,9 +299,9 @@ def sound_of(data: Audio) -> SoundInput:
     return SoundInput(data.rate, data.length, *numbers, mean, deviation)
 
 
-def batch_size(parts: Parts) -> int:
-    """Returns the number of images in each step: BATCH, or all of them if there are fewer."""
-    return min(BATCH, len(parts.training))
+def batch_size(count: int) -> int:
+    """Returns the number of examples in each step: BATCH, or all of them if there are fewer."""
+    return min(BATCH, count)
 
 
 @contextlib.contextmanager
@@ -318,6 +333,11 @@ def _updates(recipe, data, key, state, raw_batches):
         return update(recipe, key, state, data.prepare(raw)["sample"], raw["label"])
 
     return jax.lax.scan(one, state, raw_batches)
+
+
+def _labelled(data: Images | Audio) -> Labelled:
+    examples = data.load()
+    return Labelled(examples.sample, examples.label)
 
 
 def _key(key: PRNGKeyArray, step: Int[Array, ""] | int, stream: Stream) -> PRNGKeyArray:

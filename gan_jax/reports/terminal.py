@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,22 @@ def show(evaluation: Evaluation) -> None:
             console.print("real: one value for all seeds, with its interval over samples")
     if any(row["metric"] == "kernel_distance" and row["low"] <= 0 for row in rows):
         console.print("kernel_distance: an interval that reaches 0 is up to 2.6 times too wide")
+    print_whole(console, made)
+
+
+def show_accuracies(evaluation: Evaluation) -> None:
+    """Prints accuracies of classifiers: a table of all classes, and one of each class."""
+    of_class = [row for row in evaluation.rows if "class" in row]
+    overall = tuple(row for row in evaluation.rows if "class" not in row)
+    show(replace(evaluation, rows=overall))
+    console, plain = make_console()
+    columns = dict.fromkeys((row["metric"], row["parameters"]) for row in of_class)
+    made = compact_table() if plain else Table()
+    for heading in ("class", *(f"{metric}, {parameters}" for metric, parameters in columns)):
+        made.add_column(heading)
+    for name in dict.fromkeys(row["class"] for row in of_class):
+        found = [row for row in of_class if row["class"] == name]
+        made.add_row(Text(name), *(_of_seeds(found, *column) for column in columns))
     print_whole(console, made)
 
 
@@ -169,6 +186,17 @@ def _mean_and_deviation(row: Comparison) -> tuple[str, str]:
     if row.mean:
         mean = shown(row.mean.value, row.mean.low, row.mean.high)
     return mean, "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
+
+
+def _of_seeds(rows: Sequence[Row], metric: str, parameters: str) -> str:
+    """Formats the mean over seeds of a metric, or the value of one seed or of real examples."""
+    found = [row for row in rows if (row["metric"], row["parameters"]) == (metric, parameters)]
+    if not found:
+        return ""
+    if len(found) == 1 or parameters == "real":
+        return shown(*(found[0][name] for name in ("value", "low", "high")))
+    mean = of_mean(np.array([row["value"] for row in found])).clipped(*METRICS[metric].possible)
+    return shown(mean.value, mean.low, mean.high)
 
 
 def _cells(rows: Sequence[Row], several: bool, single_seeds: bool) -> list[str]:

@@ -35,6 +35,11 @@ class RunDirectory:
         return self.path / "evaluation.jsonl"
 
     @property
+    def recognition(self) -> Path:
+        """Accuracies of classifiers, in lines like those of evaluations, for each class as well."""
+        return self.path / "recognition.jsonl"
+
+    @property
     def divergence(self) -> Path:
         """When and why one of several seeds diverged: {step, reason}."""
         return self.path / "diverged.json"

@@ -97,7 +97,8 @@ def test_one_seed_has_no_interval_and_no_conclusion(tmp_path):
 
 
 def test_one_seed_has_its_value_in_the_file(tmp_path):
-    (line,) = csv.DictReader(to_csv(*compare([configuration(tmp_path / "a", (0.9,))])).splitlines())
+    made = compare([configuration(tmp_path / "a", (0.9,))])
+    (line,) = csv.DictReader(to_csv([made]).splitlines())
     assert (line["mean"], line["low"], line["high"]) == ("0.9", "", "")
 
 
@@ -128,7 +129,7 @@ def test_what_was_measured_otherwise_is_not_compared(tmp_path, other):
 
 def test_the_file_has_a_line_for_each_metric_and_configuration(tmp_path):
     paths = [configuration(tmp_path / name, v) for name, v in zip("ab", (GOOD, BAD), strict=True)]
-    first, second = csv.DictReader(to_csv(*compare(paths)).splitlines())
+    first, second = csv.DictReader(to_csv([compare(paths)]).splitlines())
     assert first["directory"] == str(paths[0])
     assert (first["features_sha256"], first["drawn"]) == ("ab", "50")
     assert float(first["mean"]) == pytest.approx(np.mean(GOOD))

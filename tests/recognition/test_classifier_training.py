@@ -123,8 +123,7 @@ def test_trained_weights_classify_as_the_file_says(tmp_path, digits):
     assert network.description == made
     assert network.name == "digits"
     test = training.split(digits).test
-    probabilities = network.extract(digits.load().sample[test]).probabilities
-    right = probabilities.argmax(-1) == digits.load().label[test]
+    right = network.extract(test.sample).probabilities.argmax(-1) == test.label
     assert right.mean() == made.test_accuracy
 
 
@@ -139,18 +138,18 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
 
 def test_held_out_images_are_tested_on_where_there_are_some():
     parts = training.split(images.mnist_sample("train", size=8))
-    assert parts.test_data == DIGITS
-    np.testing.assert_array_equal(parts.test, np.arange(10_000))
-    np.testing.assert_array_equal(parts.training, np.arange(10_000))
+    np.testing.assert_array_equal(parts.test.sample, DIGITS.load().sample)
+    np.testing.assert_array_equal(parts.test.label, DIGITS.load().label)
+    assert len(parts.training.label) == 10_000
 
 
 def test_else_a_tenth_is_held_out_the_same_for_all_seeds(digits):
     parts = training.split(digits)
-    assert parts.test_data is digits
-    assert (len(parts.test), len(parts.training)) == (200, 1_800)
-    assert sorted([*parts.test, *parts.training]) == list(range(2_000))
-    np.testing.assert_array_equal(parts.test, training.split(digits).test)
-    assert len(np.unique(digits.load().label[parts.test])) == 10
+    assert (len(parts.test.label), len(parts.training.label)) == (200, 1_800)
+    apart = np.concatenate([parts.test.sample, parts.training.sample])
+    assert _rows(apart) == _rows(digits.load().sample)
+    np.testing.assert_array_equal(parts.test.sample, training.split(digits).test.sample)
+    assert len(np.unique(parts.test.label)) == 10
 
 
 def test_every_image_to_train_on_is_seen_once_an_epoch(monkeypatch, digits):
@@ -164,28 +163,23 @@ def test_every_image_to_train_on_is_seen_once_an_epoch(monkeypatch, digits):
     monkeypatch.setattr(training, "BATCH", 72)
     parts = training.split(digits)
     recipe = training.Recipe(Classifier(width=2, feature_size=4), steps=25)
-    last = [metrics["loss"] for _, metrics in training.train(parts, recipe, seed=3)]
+    trained = training.train(digits, parts.training, recipe, seed=3)
+    last = [metrics["loss"] for _, metrics in trained]
     assert last == [19, 4]
     batches = np.concatenate(seen)
-    pixels = digits.load().sample
-    np.testing.assert_array_equal(
-        batches[0], pixels[parts.training[batch_indices(1_800, 3, 0, 72)]]
-    )
-
-    def rows(pixels):
-        return sorted(row.tobytes() for row in pixels)
-
-    assert rows(batches.reshape(-1, 8, 8, 1)) == rows(pixels[parts.training])
+    first = parts.training.at(batch_indices(1_800, 3, 0, 72))
+    np.testing.assert_array_equal(batches[0], first.sample)
+    assert _rows(batches.reshape(-1, 8, 8, 1)) == _rows(parts.training.sample)
 
 
 def test_steps_together_are_the_steps_one_by_one(monkeypatch, digits):
     recipe = training.Recipe(Classifier(width=2, feature_size=4), steps=3)
     monkeypatch.setattr(training, "BATCH", 16)
     parts = training.split(digits)
-    ((together, metrics),) = training.train(parts, recipe, seed=1)
+    ((together, metrics),) = training.train(digits, parts.training, recipe, seed=1)
     state = training.init(recipe, digits.sample_shape, jax.random.key(1))
     for step in range(3):
-        raw = digits.gather(parts.training[batch_indices(1_800, 1, step, 16)])
+        raw = parts.training.at(batch_indices(1_800, 1, step, 16))._asdict()
         sample, label = jnp.asarray(digits.prepare(raw)["sample"]), jnp.asarray(raw["label"])
         state, last = training.update(recipe, jax.random.key(1), state, sample, label)
     assert int(together.step) == int(state.step) == 3
@@ -255,3 +249,7 @@ def test_files_round_trip(tmp_path):
     assert again == description
     assert again.network == network
     jax.tree.map(np.testing.assert_array_equal, variables, arrays)
+
+
+def _rows(pixels):
+    return sorted(row.tobytes() for row in pixels)

@@ -148,6 +148,7 @@ def test_nothing_of_a_payload_runs(capsys, stranger, name):
 COMMANDS = (
     ["score", "run", "a.png"],
     ["evaluate", "run"],
+    ["recognise", "run"],
     ["health", "run"],
     ["compare", "run"],
     ["compare", "sweep"],
