@@ -13,6 +13,7 @@ from gan_jax.data.dataset import RawBatch
 from gan_jax.data.images import Images
 from gan_jax.data.order import batch_indices
 from gan_jax.data.sources.base import Examples
+from gan_jax.data.sources.choose import choose
 
 UNKNOWN = -1  # the label of all others
 
@@ -88,13 +89,7 @@ def _endless(count: int, seed: int, start: int, size: int) -> Int32[np.ndarray, 
 @functools.lru_cache(maxsize=4)
 def _with_few(data: FewLabels) -> Examples:
     examples = Images(data.source, data.size, data.channels, labels=True).load()
-    random = np.random.default_rng(data.choice)
+    chosen = choose(examples, data.per_class, data.choice)
     label = np.full(len(examples.label), UNKNOWN, np.int32)
-    for number, name in enumerate(examples.class_names):
-        of_class = np.flatnonzero(examples.label == number)
-        if len(of_class) < data.per_class:
-            raise RequestError(
-                f"per_class = {data.per_class}: the class {name!r} has only {len(of_class)} images"
-            )
-        label[random.permutation(of_class)[: data.per_class]] = number
+    label[chosen] = examples.label[chosen]
     return replace(examples, label=label)

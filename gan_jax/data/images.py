@@ -24,6 +24,7 @@ from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.data.sources.folder import Folder
 from gan_jax.data.sources.mirrored import Mirrored
 from gan_jax.data.sources.stacked import Stacked
+from gan_jax.data.sources.subset import Subset
 from gan_jax.data.sources.tfds import Tfds
 
 if TYPE_CHECKING:  # features import JAX, which describing data must not
@@ -319,6 +320,22 @@ def arrays(path: str | os.PathLike[str], size: int, channels: int, labels: bool 
 def mirrored(images: Images) -> Images:
     """Describes images together with their mirror images: twice as many examples."""
     return replace(images, source=Mirrored(images.source))
+
+
+def subset(images: Images, per_class: int | Sequence[int], choice: int = 0) -> Images:
+    """Describes some images of each class, chosen at random; those held out stay all.
+
+    Args:
+        images: with labels, such as `tfds("mnist", labels=True)`.
+        per_class: how many of each class, or how many of which, in the order of the classes.
+        choice: seed of which they are; those of more images contain those of fewer.
+
+    Raises:
+        RequestError: An argument has the wrong type or value. Images without labels, and a class
+            with fewer images, are reported when the data are loaded.
+    """
+    counts = tuple(per_class) if isinstance(per_class, list) else per_class
+    return replace(images, source=Subset(images.source, counts, choice))
 
 
 def few_labels(images: Images, per_class: int = 10, choice: int = 0) -> Images:

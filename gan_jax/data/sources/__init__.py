@@ -6,6 +6,7 @@ from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.folder import Folder
 from gan_jax.data.sources.mirrored import Mirrored
 from gan_jax.data.sources.stacked import Stacked
+from gan_jax.data.sources.subset import Subset
 from gan_jax.data.sources.tfds import Tfds
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "MnistSample",
     "Source",
     "Stacked",
+    "Subset",
     "Tfds",
 ]
