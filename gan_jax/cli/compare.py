@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
-from gan_jax.cli.shared import OpensRuns, check_out
+from gan_jax.cli.shared import OpensRuns, announce, check_out
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import FINISHED
 from gan_jax.common.files import write_atomically
@@ -38,7 +38,16 @@ class Compare(OpensRuns):
 
         self.admit(*self.directories)
         found = [path for directory in self.directories for path in plan.directories(directory)]
-        tables = [compare(found, kind) for kind in kinds_measured(found)]
+        tables, failed = [], []
+        for kind in kinds_measured(found):
+            try:
+                tables.append(compare(found, kind))
+            except RequestError as error:
+                failed.append(error)
+        for error in failed:
+            if not tables:
+                raise error
+            announce(f"warning: left out: {error}")
         for basis, comparisons in tables:
             terminal.show_comparisons(basis, comparisons)
         if out:

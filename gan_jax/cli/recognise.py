@@ -17,6 +17,7 @@ from gan_jax.cli.shared import (
     say_unrecorded,
 )
 from gan_jax.common.errors import RequestError
+from gan_jax.common.validation import is_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Recognise(OpensRuns):
     seed: int | None = None
     """Of runs with several seeds: which one; all if not given."""
     samples: int | None = None
-    """How many samples to draw from each run; as many as it was trained on if not given."""
+    """How many samples to draw from each run; if not given, as many as it was trained on, or 10,000
+    with --per-class."""
     classifiers: int = 3
     """How many classifiers to train on the samples of each run, and on real examples."""
     classifier_steps: int = 2000
     """Steps of training each of them, with 128 examples each."""
+    per_class: Annotated[str | None, arg(metavar="N,N,...")] = None
+    """Numbers of real examples of each class: says what samples are worth beside so few."""
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
     key: int = 0
@@ -57,27 +61,37 @@ class Recognise(OpensRuns):
         check_key("--key", self.key)
         step = checkpoint_step(self.step)
         out = check_out(self.out, ".jsonl") if self.out else None
+        per_class = None if self.per_class is None else _numbers(self.per_class)
         from gan_jax import runs
-        from gan_jax.recognition import of_runs
+        from gan_jax.recognition import few_examples, of_runs
         from gan_jax.reports import terminal
         from gan_jax.runtime import devices
         from gan_jax.sweeps import plan
 
         devices.configure()
         self.admit(*self.runs)
+        options = {
+            "step": step,
+            "classifiers": self.classifiers,
+            "classifier_steps": self.classifier_steps,
+            "key": self.key,
+            "announce": announce,
+            "out": out,
+        }
+        if self.samples is not None:
+            options["count"] = self.samples
         failed, unrecorded = [], []
-        for group in plan.evaluated_together(self.runs):
+        groups = plan.evaluated_together(self.runs)
+        announce(f"training {self.classifiers} classifiers on each kind of examples")
+        for position, group in enumerate(groups, start=1):
+            if len(groups) > 1:
+                announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")
             try:
-                evaluation = of_runs.recognise_runs(
-                    [found for run in group for found in runs.all_seeds(run, self.seed)],
-                    self.samples,
-                    step,
-                    self.classifiers,
-                    self.classifier_steps,
-                    self.key,
-                    announce,
-                    out,
-                )
+                chosen = [found for run in group for found in runs.all_seeds(run, self.seed)]
+                if per_class:
+                    evaluation = few_examples.recognise_few(chosen, per_class, **options)
+                else:
+                    evaluation = of_runs.recognise_runs(chosen, **options)
             except RequestError as error:
                 failed.append(str(error))
             else:
@@ -90,6 +104,18 @@ class Recognise(OpensRuns):
         if failed:
             raise RequestError("\n".join(failed))
         return code
+
+
+def _numbers(text: str) -> list[int]:
+    """Reads --per-class.
+
+    Raises:
+        RequestError: it is not a list of numbers above 0.
+    """
+    words = text.split(",")
+    if not all(is_number(word) and int(word) > 0 for word in words):
+        raise RequestError(f"--per-class {text}: give numbers above 0, as in --per-class 5,10,50")
+    return sorted({int(word) for word in words})
 
 
 FORMS = (Recognise,)

@@ -19,7 +19,9 @@ from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import METRICS
 
 Kind = Literal["evaluation", "recognition"]
+NEEDED = {"step": int, "features": str, "features_sha256": str, "drawn": int, "key": int}
 COMMANDS: dict[Kind, str] = {"evaluation": "evaluate", "recognition": "recognise"}
+DONE: dict[Kind, str] = {"evaluation": "evaluated", "recognition": "measured by recognise"}
 
 _logger = logging.getLogger(__name__)
 
@@ -28,8 +30,8 @@ class Basis(NamedTuple):
     """How values were measured; only values with the same basis can be compared.
 
     Attributes:
-        features: name of the feature network.
-        sha256: hash of its weights; "" for classifiers that were trained for the measurement.
+        features: name of the feature network, or what classifiers were trained.
+        sha256: hash of its weights, or of how classifiers were trained for the measurement.
         drawn: number of samples drawn.
         key: random key of the latents.
     """
@@ -40,8 +42,7 @@ class Basis(NamedTuple):
     key: int
 
     def __str__(self) -> str:
-        weights = f", sha256 {self.sha256[:12]}" if self.sha256 else ""
-        network = f"features {self.features}{weights}"
+        network = f"features {self.features}, sha256 {self.sha256[:12]}"
         latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
         return f"{network}, {self.drawn:,} samples, {latents}"
 
@@ -140,7 +141,10 @@ def compare(paths: Sequence[Path], kind: Kind = "evaluation") -> tuple[Basis, li
     twice = [path for path in paths if list(paths).count(path) > 1]
     if twice:
         raise RequestError(f"{twice[0]} is given twice")
-    configurations = _measured([read(path, kind) for path in paths], kind)
+    configurations = [read(path, kind) for path in paths]
+    if kind == "recognition":  # which not every run can be measured by
+        configurations = [each for each in configurations if any(each.rows)]
+    configurations = _measured(configurations, kind)
     basis = _common_basis(configurations, kind)
     found = []
     for metric in METRICS:
@@ -156,9 +160,8 @@ def compare(paths: Sequence[Path], kind: Kind = "evaluation") -> tuple[Basis, li
 def kinds_measured(paths: Sequence[Path]) -> list[Kind]:
     """Returns what some run in these directories was measured by; "evaluation" if by nothing."""
     directories = [runs.RunDirectory(run) for path in paths for run in runs.all_seeds(path)]
-    return [
-        kind for kind in COMMANDS if any(getattr(each, kind).exists() for each in directories)
-    ] or ["evaluation"]
+    found = [kind for kind in COMMANDS if any(_rows(each, kind) for each in directories)]
+    return found or ["evaluation"]
 
 
 def read(path: Path, kind: Kind = "evaluation") -> Configuration:
@@ -174,9 +177,7 @@ def read(path: Path, kind: Kind = "evaluation") -> Configuration:
             diverged += 1
             continue
         sampled = "ema" if experiment.ema_decay else "raw"
-        file = getattr(directory, kind)
-        rows = [row for row in read_rows(file) if row.get("parameters") == sampled]
-        rows = [row for row in rows if "class" not in row]  # but of all classes together
+        rows = [row for row in _rows(directory, kind) if row.get("parameters") == sampled]
         if experiment.data.labels and any("labels" not in row for row in rows):
             _logger.warning(
                 "%s: scores of samples in equal shares of the labels, as earlier "
@@ -187,7 +188,8 @@ def read(path: Path, kind: Kind = "evaluation") -> Configuration:
         rows = of_newest_held_out(rows)
         last = max((row["step"] for row in rows), default=0)
         if rows and experiment.steps and last < experiment.steps:
-            _logger.warning("%s: last evaluated at step %d of %d", file, last, experiment.steps)
+            file = getattr(directory, kind)
+            _logger.warning("%s: last measured at step %d of %d", file, last, experiment.steps)
         found.append(tuple(row for row in rows if row["step"] == last))
         spent.append(runs.read_seconds(directory))
         if spent[-1] is None and kind == "evaluation":
@@ -196,15 +198,28 @@ def read(path: Path, kind: Kind = "evaluation") -> Configuration:
     return Configuration(path, diverged, tuple(found), seconds)
 
 
+def _rows(directory: runs.RunDirectory, kind: Kind) -> list[Row]:
+    """Reads what was measured of all classes together, and not with few examples."""
+    rows = read_rows(getattr(directory, kind))
+    return [
+        row
+        for row in rows
+        if "class" not in row
+        and "per_class" not in row
+        and all(isinstance(row.get(name), of) for name, of in NEEDED.items())
+    ]
+
+
 def _measured(configurations: Sequence[Configuration], kind: Kind) -> list[Configuration]:
     """Leaves out configurations with a seed that was not measured, with a warning."""
     lacking = [each for each in configurations if not all(each.rows)]
     commands = "\n".join(f"  gan-jax {COMMANDS[kind]} {each.path}" for each in lacking)
     how = f"train what is not finished (a sweep: gan-jax sweep DIR), then\n{commands}"
     if len(lacking) == len(configurations):
-        raise RequestError(f"not all seeds have been evaluated; {how}")
+        raise RequestError(f"not all seeds have been {DONE[kind]}; {how}")
     if lacking:
-        _logger.warning("left out, as not all of their seeds have been evaluated; %s", how)
+        what = "left out, as not all of their seeds have been %s; %s"
+        _logger.warning(what, DONE[kind], how)
     return [each for each in configurations if each not in lacking]
 
 

@@ -1,4 +1,4 @@
-"""The rows of evaluation.jsonl: each is one metric of one set of samples."""
+"""The rows of evaluation.jsonl and recognition.jsonl: each is one metric of one set of samples."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from gan_jax.evaluation.measure import Measured
 from gan_jax.features.network import FeatureNetwork
 from gan_jax.metrics.names import METRICS
 
-NUMBERS = ("step", "seed", "samples", "key", "drawn", "size", "channels")
+NUMBERS = ("step", "seed", "samples", "key", "drawn", "size", "channels", "per_class")
 
 # Rows that agree in these fields are of the same measurement: the newer replaces the older.
 IDENTIFYING = (
@@ -35,6 +35,8 @@ IDENTIFYING = (
     "channels",
     "run",
     "class",
+    "trained_on",
+    "per_class",
 )
 
 # Metrics that compare samples with held-out examples, and not only with those trained on.
@@ -75,12 +77,11 @@ def make_rows(
 
 def read_rows(path: Path) -> list[Row]:
     """Reads the rows of a file and leaves out damaged ones; [] if there is no file."""
-    numbers = (int, float, type(None))
     return [
         row
         for row in read_json_lines(path)
         if isinstance(row.get("metric"), str)
-        and all(isinstance(row.get(name, ""), numbers) for name in ("value", "low", "high"))
+        and all(_is_value(row.get(name, "")) for name in ("value", "low", "high"))
         and all(_is_identity(name, row[name]) for name in IDENTIFYING if name in row)
     ]
 
@@ -115,6 +116,10 @@ def locked(path: Path) -> AbstractContextManager[None]:
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None  # JSON has no infinity
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def _is_identity(name: str, value: Any) -> bool:

@@ -83,5 +83,28 @@ def of_proportion(count: int, total: int) -> Estimate:
     return Estimate(value, min(float(interval.low), value), max(float(interval.high), value))
 
 
+def of_repetitions(values: Float[np.ndarray, "repetitions items"], proportion: bool) -> Estimate:
+    """Returns the mean of values of the same items in several repetitions.
+
+    The interval is for other repetitions and for other items: the two parts are added as those of
+    independent errors are. That of the repetitions is Student's t, and that of the items Wilson's
+    (1927) for proportions, and normal otherwise.
+
+    Args:
+        values: at least two repetitions of at least one item.
+        proportion: whether they are 0 or 1.
+    """
+    mean, items = float(values.mean()), values.shape[1]
+    between = of_mean(values.mean(axis=1))
+    if proportion:
+        other_items = of_proportion(round(mean * items), items)
+    else:
+        deviation = values.mean(axis=0).std(ddof=1) if items > 1 else 0.0
+        other_items = from_standard_error(mean, float(deviation) / math.sqrt(items))
+    below = math.hypot(mean - between.low, max(0.0, mean - other_items.low))
+    above = math.hypot(between.high - mean, max(0.0, other_items.high - mean))
+    return Estimate(mean, mean - below, mean + above)
+
+
 def _symmetric(value: float, half_width: float) -> Estimate:
     return Estimate(float(value), float(value - half_width), float(value + half_width))

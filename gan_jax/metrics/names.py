@@ -88,6 +88,8 @@ METRICS: dict[str, Metric] = {
     # no order, as it is near 1 even where all samples of a class are the same.
     "gan_train": _higher(highest=1, of_held_out=True, chooses=False, general=False),
     "gan_test": _tendency("higher", highest=1, general=False),
+    "accuracy": _higher(highest=1, of_held_out=True, chooses=False, general=False),
+    "accuracy_gain": _higher(lowest=-1, highest=1, of_held_out=True, chooses=False, general=False),
 }
 
 CHOOSING = tuple(name for name, metric in METRICS.items() if metric.chooses)

@@ -47,12 +47,21 @@ STEPS_TOGETHER = 20  # in one compiled call: on CPU each call allocates its memo
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that training depends on besides the images."""
+    """All that training depends on besides the images.
+
+    Attributes:
+        network: what is trained.
+        steps: how many, of BATCH images each.
+        learning_rate: the largest.
+        weight_decay: of AdamW.
+        augmented: whether images are rotated, scaled and shifted a little at random.
+    """
 
     network: Classifier
     steps: int
     learning_rate: float = 1e-2
     weight_decay: float = 3e-2
+    augmented: bool = True
 
     def optimizer(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
@@ -117,7 +126,8 @@ def update(
     Returns:
         The state at the next step, and this batch's mean 'loss' and 'accuracy', in [0, 1].
     """
-    images = augment(images, _key(key, state.step, Stream.AUGMENT))
+    if recipe.augmented:
+        images = augment(images, _key(key, state.step, Stream.AUGMENT))
 
     def mean_loss(params):
         (_, logits), variables = recipe.network.apply(

@@ -20,11 +20,18 @@ from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import METRICS
 
 NARROWEST = 20  # width in characters of a column whose cells may take several lines
+MOST_CLASSES = 20  # in a table
 PLAIN_WIDTH = 500  # characters of a line if stdout is not a terminal, where no line may be wrapped
 
 
-def show(evaluation: Evaluation) -> None:
-    """Prints how the values were measured, and the values as a table."""
+def show(evaluation: Evaluation, file: str = "evaluation.jsonl", over: str = "samples") -> None:
+    """Prints how the values were measured, and the values as a table.
+
+    Args:
+        evaluation: what was measured.
+        file: of each run, where the values are recorded.
+        over: what the interval of a single value is for: other samples, for example.
+    """
     console, plain = make_console()
     for fact in evaluation.facts:
         console.print(fact, markup=False, highlight=False)
@@ -33,9 +40,9 @@ def show(evaluation: Evaluation) -> None:
     several = len({row.get("seed") for row in rows}) > 1
     if not plain and several and _widths(console, made).maximum > console.width:
         made = table(rows, plain, single_seeds=False)
-        console.print("too wide to show single seeds: see evaluation.jsonl of each run")
+        console.print(f"too wide to show single seeds: see {file} of each run")
         if any(row["parameters"] == "real" for row in rows):
-            console.print("real: one value for all seeds, with its interval over samples")
+            console.print(f"real: one value for all seeds, with its interval over {over}")
     if any(row["metric"] == "kernel_distance" and row["low"] <= 0 for row in rows):
         console.print("kernel_distance: an interval that reaches 0 is up to 2.6 times too wide")
     print_whole(console, made)
@@ -43,17 +50,31 @@ def show(evaluation: Evaluation) -> None:
 
 def show_accuracies(evaluation: Evaluation) -> None:
     """Prints accuracies of classifiers: a table of all classes, and one of each class."""
+    if any("per_class" in row for row in evaluation.rows):
+        _show_few(evaluation)
+        return
     of_class = [row for row in evaluation.rows if "class" in row]
     overall = tuple(row for row in evaluation.rows if "class" not in row)
-    show(replace(evaluation, rows=overall))
+    over = "classifiers and tests"
+    show(replace(evaluation, rows=overall), "recognition.jsonl", over)
     console, plain = make_console()
+    several = len({row["seed"] for row in overall}) > 1
+    console.print(f"intervals: over {over}" + ("; of means and below, over seeds" * several))
     columns = dict.fromkeys((row["metric"], row["parameters"]) for row in of_class)
     made = compact_table() if plain else Table()
     for heading in ("class", *(f"{metric}, {parameters}" for metric, parameters in columns)):
         made.add_column(heading)
-    for name in dict.fromkeys(row["class"] for row in of_class):
+    names = list(dict.fromkeys(row["class"] for row in of_class))
+    if len(names) > MOST_CLASSES:
+        console.print(f"the {MOST_CLASSES} classes of lowest {of_class[0]['metric']}")
+        names = _lowest(of_class, of_class[0]["metric"])[:MOST_CLASSES]
+    for name in names:
         found = [row for row in of_class if row["class"] == name]
-        made.add_row(Text(name), *(_of_seeds(found, *column) for column in columns))
+        cells = [
+            _of_seeds([row for row in found if (row["metric"], row["parameters"]) == column])
+            for column in columns
+        ]
+        made.add_row(Text(name), *cells)
     print_whole(console, made)
 
 
@@ -111,7 +132,7 @@ def print_whole(console: Console, made: Table, wrapped: str = "") -> None:
 def table(rows: Sequence[Row], plain: bool, single_seeds: bool = True) -> Table:
     """Makes a table with a line for each metric and parameters, and a column for each seed.
 
-    Each value is followed by its 95 % interval over draws of the samples. The mean of several seeds
+    Each value is followed by its 95 % interval. The mean of several seeds
     is followed by its interval over seeds (Student's t), clipped to possible values. Held-out
     examples have the same value for every seed, and so no mean.
 
@@ -188,14 +209,44 @@ def _mean_and_deviation(row: Comparison) -> tuple[str, str]:
     return mean, "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
 
 
-def _of_seeds(rows: Sequence[Row], metric: str, parameters: str) -> str:
+def _show_few(evaluation: Evaluation) -> None:
+    """Prints accuracies with few examples: a line for each number of them."""
+    console, plain = make_console()
+    for fact in evaluation.facts:
+        console.print(fact, markup=False, highlight=False)
+    rows = [row for row in evaluation.rows if "class" not in row]
+    columns = dict.fromkeys(row.get("trained_on", row["metric"]) for row in rows)
+    made = compact_table() if plain else Table()
+    for heading in ("of each class", *columns):
+        made.add_column(heading)
+    for number in dict.fromkeys(row["per_class"] for row in rows):
+        found = [row for row in rows if row["per_class"] == number]
+        cells = [
+            _of_seeds([row for row in found if row.get("trained_on", row["metric"]) == column])
+            for column in columns
+        ]
+        made.add_row(str(number), *cells)
+    print_whole(console, made)
+
+
+def _lowest(rows: Sequence[Row], metric: str) -> list[str]:
+    """Returns names of classes, those of the lowest mean of a metric first."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row["metric"] == metric and row["parameters"] != "real":
+            values.setdefault(row["class"], []).append(row["value"])
+    return sorted(values, key=lambda name: np.mean(values[name]))
+
+
+def _of_seeds(rows: Sequence[Row]) -> str:
     """Formats the mean over seeds of a metric, or the value of one seed or of real examples."""
-    found = [row for row in rows if (row["metric"], row["parameters"]) == (metric, parameters)]
-    if not found:
+    if not rows:
         return ""
-    if len(found) == 1 or parameters == "real":
-        return shown(*(found[0][name] for name in ("value", "low", "high")))
-    mean = of_mean(np.array([row["value"] for row in found])).clipped(*METRICS[metric].possible)
+    first = rows[0]
+    if len(rows) == 1 or first["parameters"] == "real":
+        return shown(first["value"], first["low"], first["high"])
+    mean = of_mean(np.array([row["value"] for row in rows]))
+    mean = mean.clipped(*METRICS[first["metric"]].possible)
     return shown(mean.value, mean.low, mean.high)
 
 

@@ -27,9 +27,11 @@ class RunLog:
         self._directory = directory
         self._seconds_before = read_seconds(directory) or 0.0
         _drop_later_lines(directory.metrics, first_step)
-        with locked(directory.evaluation):  # as `gan-jax evaluate` may add to it
-            _drop_later_lines(directory.evaluation, first_step)
-            remove_temporary(directory.evaluation.parent, directory.evaluation.name)
+        for path in (directory.evaluation, directory.recognition):
+            if path.exists() or path == directory.evaluation:
+                with locked(path):  # as `gan-jax evaluate` or `recognise` may add to it
+                    _drop_later_lines(path, first_step)
+                    remove_temporary(path.parent, path.name)
         self._evaluation = directory.evaluation
         for path in (directory.metrics, directory.log):
             if path.exists():

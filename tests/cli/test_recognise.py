@@ -3,19 +3,20 @@
 import csv
 import dataclasses
 import functools
+import shutil
 
 import pytest
 
 from gan_jax.networks import conditions
 from gan_jax.networks.classifier import Classifier
-from gan_jax.recognition import of_runs
+from gan_jax.recognition import task
 from gan_jax.training.train import train
-from tests.command_line import gan_jax
+from tests.command_line import BLOCKS, gan_jax
 from tests.tiny import tiny
 
 
 def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(of_runs, "Classifier", functools.partial(Classifier, 4, 8))
+    monkeypatch.setattr(task, "Classifier", functools.partial(Classifier, 4, 8))
     base = tiny(steps=1)
     experiment = dataclasses.replace(
         base,
@@ -37,12 +38,34 @@ def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monke
     ]
     (heading,) = (number for number, line in enumerate(lines) if line[0] == "class")
     assert [line[0] for line in lines[heading + 1 :]] == list("0123456789")
+    few = ("recognise", tmp_path / "run", "--per-class", "5,2", *options)
+    code, out, err = gan_jax(capsys, *few)
+    assert code == 0, err
+    assert "generators have seen all 10,000 real examples, more than the classifiers" in out
+    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["of", "2", "5"]
     table = tmp_path / "table.csv"
     code, out, err = gan_jax(capsys, "compare", tmp_path / "run", "--out", table)
     assert code == 0, err
-    assert out.splitlines()[0].startswith("features of 2 classifiers, 3 steps each, 300 samples")
+    assert out.splitlines()[0].startswith("features 2 classifiers of 3 steps, sha256 ")
     rows = csv.DictReader(table.read_text().splitlines())
     assert {row["metric"] for row in rows} == {"gan_train", "gan_test"}
+
+
+def test_what_cannot_be_compared_takes_nothing_from_what_can(
+    capsys, seeds_run, tmp_path, monkeypatch
+):
+    """One seed was measured by recognise, and both by evaluate."""
+    path = shutil.copytree(seeds_run, tmp_path / "run")
+    options = ("--features", BLOCKS, "--samples", 50)
+    assert gan_jax(capsys, "evaluate", path, *options)[0] == 0
+    (path / "seed_0" / "recognition.jsonl").write_text(
+        '{"metric": "gan_train", "value": 0.5, "low": 0.4, "high": 0.6, "step": 12, "seed": 0, '
+        '"features": "x", "features_sha256": "y", "drawn": 5, "key": 0, "parameters": "raw"}\n'
+    )
+    code, out, err = gan_jax(capsys, "compare", path)
+    assert code == 0, err
+    assert "recall" in out and "gan_train" not in out
+    assert "warning: left out: not all seeds have been measured by recognise" in err
 
 
 @pytest.mark.parametrize(
@@ -54,6 +77,8 @@ def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monke
         (["RUN", "--classifiers", "1"], "--classifiers 1: must be at least 2"),
         (["RUN", "--classifier-steps", "0"], "--classifier-steps 0: must be at least 1"),
         (["RUN", "--samples", "1"], "--samples 1: must be at least 2"),
+        (["RUN", "--per-class", "5,0"], "--per-class 5,0: give numbers above 0, as in"),
+        (["RUN", "--per-class", "few"], "--per-class few: give numbers above 0, as in"),
         (["RUN", "--step", "first"], "give a step, best or latest"),
         (["RUN", "--out", "x.csv"], "must end in .jsonl"),
     ],

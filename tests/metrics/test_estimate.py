@@ -74,3 +74,27 @@ def test_bad_input_is_refused():
         estimate.of_proportion(3, 2)
     with pytest.raises(RequestError, match="count = 0 of total = 0"):
         estimate.of_proportion(0, 0)
+
+
+def test_repetitions_have_an_interval_for_other_repetitions_and_other_items():
+    """Items are hard or easy alike in all repetitions, which differ in how good they are."""
+    random = np.random.default_rng(0)
+    held, number = 0, 2_000
+    for _ in range(number):
+        level = 0.8 + 0.03 * random.standard_normal(3)  # of each repetition
+        values = (random.random(400) < level[:, None]).astype(float)
+        found = estimate.of_repetitions(values, proportion=True)
+        held += found.low <= 0.8 <= found.high
+    assert 0.93 <= held / number <= 0.995
+
+
+def test_repetitions_that_agree_have_the_interval_of_their_items():
+    values = np.zeros((3, 300))
+    values[:, :285] = 1
+    found, alone = estimate.of_repetitions(values, True), estimate.of_proportion(285, 300)
+    assert (found.low, found.high) == pytest.approx((alone.low, alone.high))
+    perfect = estimate.of_repetitions(np.ones((2, 50)), True)
+    assert (perfect.value, perfect.high) == (1, 1)
+    assert perfect.low == pytest.approx(estimate.of_proportion(50, 50).low)
+    difference = estimate.of_repetitions(np.tile([-1.0, 0, 1, 0], (2, 25)), False)
+    assert difference.high == pytest.approx(1.96 * np.sqrt(0.5 / 100), rel=0.01)

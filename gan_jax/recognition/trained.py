@@ -1,13 +1,12 @@
-"""How often a classifier is right, which says what the examples that it has seen are worth."""
+"""Trained classifiers, which say what the examples that they have seen are worth."""
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, PyTree, Shaped
+from jaxtyping import Bool, PyTree, Shaped
 
 from gan_jax.data.audio import Audio
 from gan_jax.data.images import Images
@@ -16,18 +15,6 @@ from gan_jax.recognition import classifier_training
 from gan_jax.recognition.classifier_training import Labelled, Recipe
 
 BATCH = 500
-
-
-class Accuracy(NamedTuple):
-    """Fractions of test examples that a classifier puts into their class, in [0, 1].
-
-    Attributes:
-        overall: of all of them.
-        of_class: of those of each class; NaN where there are none.
-    """
-
-    overall: float
-    of_class: Float64[np.ndarray, " classes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +31,9 @@ class Trained:
     data: Images | Audio
     variables: PyTree
 
-    def accuracy(self, test: Labelled) -> Accuracy:
-        """Returns how often the classifier is right on examples as stored."""
-        right = self.classes(test.sample) == test.label
-        counts = np.bincount(test.label, minlength=self.network.classes)
-        with np.errstate(invalid="ignore"):  # a class without examples
-            of_class = np.bincount(test.label, right, self.network.classes) / counts
-        return Accuracy(float(right.mean()), of_class)
+    def right(self, test: Labelled) -> Bool[np.ndarray, " count"]:
+        """Returns whether each example, as stored, is put into its class."""
+        return self.classes(test.sample) == test.label
 
     def classes(self, stored: Shaped[np.ndarray, "count ..."]) -> Shaped[np.ndarray, " count"]:
         """Returns the most probable class of each example."""
@@ -62,11 +45,11 @@ class Trained:
         return np.concatenate(found)[: len(stored)]
 
 
-def train(data: Images | Audio, training: Labelled, recipe: Recipe, seed: int) -> Trained:
+def fit(data: Images | Audio, training: Labelled, recipe: Recipe, seed: int) -> Trained:
     """Trains a classifier; see `classifier_training.train`."""
     for state, _ in classifier_training.train(data, training, recipe, seed):
-        trained = state
-    variables = {"params": trained.params, "batch_stats": trained.batch_stats}
+        last = state
+    variables = {"params": last.params, "batch_stats": last.batch_stats}
     return Trained(recipe.network, data, variables)
 
 

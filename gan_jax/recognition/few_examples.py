@@ -1,0 +1,126 @@
+"""Whether samples help classifiers that have few real examples to learn from.
+
+For some numbers of real examples of each class, classifiers learn from these as they are, from
+these augmented, with small changes of position, size and angle, from samples, and from both, of
+which each makes up half. All are tested on held-out examples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.common.progress import announced
+from gan_jax.data.sources.base import Examples
+from gan_jax.data.sources.choose import choose
+from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
+from gan_jax.evaluation.rows import Row
+from gan_jax.recognition import trained
+from gan_jax.recognition.classifier_training import Labelled
+from gan_jax.recognition.task import Task, draw, open_task, sampled_parameters
+
+REAL, AUGMENTED, GENERATED = "real", "real, augmented", "samples"
+BOTH = "real and samples, augmented"
+MOST_SEEDS = 2**16  # of runs, whose classifiers have seeds of their own
+
+
+def recognise_few(
+    paths: Sequence[Path],
+    per_class: Sequence[int],
+    count: int = 10_000,
+    step: runs.Step = "latest",
+    classifiers: int = 3,
+    classifier_steps: int = 2000,
+    key: int = 0,
+    announce: Callable[[str], None] = print,
+    out: Path | None = None,
+) -> Evaluation:
+    """Measures runs that differ only in their seed, and adds rows to recognition.jsonl of each.
+
+    The metric is accuracy, of the field trained_on, at so many real examples of each class as the
+    field per_class says; accuracy_gain is how much more of the test classifiers get right with
+    samples beside the augmented real examples, each against the one of the same seed and real
+    examples. Each classifier of each run has a seed, and real examples, of its own.
+
+    Args:
+        paths: run directories.
+        per_class: numbers of real examples of each class, each at least 1.
+        count: how many samples of each run.
+        step: which checkpoint.
+        classifiers: how many are trained for each run, on each kind of examples; at least 2.
+        classifier_steps: of the training of each.
+        key: seed of the latents, see `sampling.draw`.
+        announce: is told what is left out, and why.
+        out: .jsonl file for the rows of all runs, instead of the recognition.jsonl of each.
+
+    Raises:
+        RequestError: see `open_task`; or a class has fewer examples.
+    """
+    task = open_task(paths, count, step, classifiers, classifier_steps, key, announce)
+    seen = len(task.real.label)
+    fewest = int(np.bincount(task.real.label, minlength=task.data.classes).min())
+    if max(per_class) > fewest:
+        raise RequestError(
+            f"--per-class {max(per_class)}: the runs were trained on {seen:,} examples, of one "
+            f"class only {fewest}"
+        )
+    rows, unrecorded = [], []
+    for run in task.opened:
+        of_run, failures = task.record(run, _measured(task, run, per_class), out)
+        rows += of_run
+        unrecorded += failures
+    equal = [number * task.data.classes for number in per_class] == [seen]
+    facts = (
+        f"{task.in_words} for each run, tested on {len(task.test.label):,} held-out examples",
+        f"generators have seen {'the same' if equal else 'all'} {seen:,} real examples"
+        + ("" if equal else ", more than the classifiers"),
+        checkpoints_line(task.opened),
+    )
+    return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
+
+
+def _measured(task: Task, run: runs.Run, per_class: Sequence[int]) -> list[Row]:
+    """Trains and tests the classifiers of one run."""
+    first = run.experiment.seed % MOST_SEEDS * task.classifiers
+    seeds = range(first, first + task.classifiers)
+    drawn, test = draw(task, run), task.test
+    where = {"samples": len(drawn.label), "real_samples": len(test.label)}
+    where |= {"generator_examples": len(task.real.label), "parameters": sampled_parameters(run)}
+
+    def right(examples: Sequence[Labelled], what: str, *, augmented: bool) -> list[np.ndarray]:
+        recipe = replace(task.recipe, augmented=augmented)
+        pairs = announced(zip(examples, seeds, strict=True), len(seeds), f"Training on {what}")
+        return [trained.fit(task.data, each, recipe, seed).right(test) for each, seed in pairs]
+
+    of_samples = right([drawn] * len(seeds), f"samples of {run.directory.path}", augmented=True)
+    rows: list[Row] = []
+    for number in per_class:
+        chosen, few = [_chosen(task, number, seed) for seed in seeds], f"{number} of each class"
+        mixed = [_mixed(each, drawn) for each in chosen]
+        found = {
+            REAL: right(chosen, few, augmented=False),
+            AUGMENTED: right(chosen, f"{few}, augmented", augmented=True),
+            GENERATED: of_samples,
+            BOTH: right(mixed, f"{few} and samples", augmented=True),
+        }
+        where["per_class"] = number
+        for trained_on, by_classifier in found.items():
+            rows += task.rows(by_classifier, test.label, "accuracy", trained_on=trained_on, **where)
+        pairs = zip(found[BOTH], found[AUGMENTED], strict=True)
+        gains = [both.astype(np.int8) - alone for both, alone in pairs]
+        rows += task.rows(gains, test.label, "accuracy_gain", **where)
+    return rows
+
+
+def _chosen(task: Task, number: int, choice: int) -> Labelled:
+    examples = Examples(task.real.sample, task.real.label, task.data.class_names)
+    return task.real.at(choose(examples, number, choice))
+
+
+def _mixed(real: Labelled, drawn: Labelled) -> Labelled:
+    """Returns as many real examples as samples, the former again and again."""
+    again = real.at(np.arange(len(drawn.label)) % len(real.label))
+    return Labelled(*map(np.concatenate, zip(again, drawn, strict=True)))

@@ -1,0 +1,232 @@
+"""What classifiers of runs are trained on and tested with: real examples, and samples."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int32, Shaped
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
+from gan_jax.common.progress import announced
+from gan_jax.data.audio import Audio
+from gan_jax.data.dataset import in_short
+from gan_jax.data.images import Images
+from gan_jax.evaluation.evaluator import how_drawn
+from gan_jax.evaluation.of_runs import open_alike, recorded
+from gan_jax.evaluation.rows import OF_HELD_OUT, Row
+from gan_jax.experiment import Experiment
+from gan_jax.metrics.estimate import of_repetitions
+from gan_jax.metrics.names import METRICS
+from gan_jax.networks.classifier import Classifier
+from gan_jax.recognition import classifier_training, trained
+from gan_jax.recognition.classifier_training import Labelled, Recipe
+from gan_jax.recognition.trained import Trained
+from gan_jax.sampling import samples
+
+FIRST = 256  # samples that are drawn before anything is trained, to see whether they are finite
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Runs that differ only in their seed, and real examples with labels.
+
+    Attributes:
+        opened: the runs.
+        data: their data.
+        real: what they were trained on.
+        test: held-out examples.
+        test_data: describe these.
+        count: of samples of each run.
+        key: seed of their latents and classes.
+        recipe: how classifiers are trained.
+        classifiers: how many on each kind of examples.
+    """
+
+    opened: list[runs.Run]
+    data: Images | Audio
+    real: Labelled
+    test: Labelled
+    test_data: Images | Audio
+    count: int
+    key: int
+    recipe: Recipe
+    classifiers: int
+
+    @property
+    def in_words(self) -> str:
+        """How accuracies are measured."""
+        return f"{self.classifiers} classifiers of {self.recipe.steps:,} steps"
+
+    def fit(self, examples: Labelled, what: str) -> list[Trained]:
+        """Trains one classifier of each seed; `what` are the examples, for a line of progress."""
+        seeds = range(self.classifiers)
+        going_on = announced(seeds, len(seeds), f"Training classifiers on {what}")
+        return [trained.fit(self.data, examples, self.recipe, seed) for seed in going_on]
+
+    def rows(
+        self,
+        right: Sequence[Shaped[np.ndarray, " tests"]],
+        label: Int32[np.ndarray, " tests"],
+        metric: str,
+        **fields: str | int,
+    ) -> list[Row]:
+        """Makes a row of the mean over classifiers and tests, and one of each class.
+
+        Args:
+            right: of each classifier, whether it was right, or by how much more it was.
+            label: of the tests.
+            metric: what this is called.
+            fields: are added to each row.
+        """
+        values = np.stack(right).astype(np.float64)
+        parts = {None: np.ones(len(label), bool)}
+        parts |= {name: label == number for number, name in enumerate(self.data.class_names)}
+        rows: list[Row] = []
+        for name, part in parts.items():
+            if part.any():
+                possible = METRICS[metric].possible
+                found = of_repetitions(values[:, part], possible == (0, 1)).clipped(*possible)
+                interval = {"value": found.value, "low": found.low, "high": found.high}
+                row = {"metric": metric} | interval | fields
+                rows.append(row if name is None else row | {"class": name})
+        return rows
+
+    def record(
+        self, run: runs.Run, rows: Sequence[Row], out: Path | None
+    ) -> tuple[list[Row], list[str]]:
+        """Adds rows of a run to its recognition.jsonl, or to `out`.
+
+        Returns:
+            The rows with all their fields, and why they could not be recorded, if so.
+        """
+        basis: dict[str, Any] = {
+            "step": int(run.state.step),
+            "seed": run.experiment.seed,
+            **how_drawn(run.experiment, self.count, self.key),
+            "features": self.in_words,
+            "features_sha256": _hash(self.recipe),
+            "split": self.data.split,
+        }
+        if out:
+            basis["run"] = str(run.directory.path)
+        tested_on = {"held_out": self.test_data.fingerprint()}
+        whole = [basis | row | (tested_on if row["metric"] in OF_HELD_OUT else {}) for row in rows]
+        return whole, recorded(out or run.directory.recognition, whole)
+
+
+def open_task(
+    paths: Sequence[Path],
+    count: int | None,
+    step: runs.Step,
+    classifiers: int,
+    classifier_steps: int,
+    key: int,
+    announce: Callable[[str], None],
+) -> Task:
+    """Opens runs.
+
+    Args:
+        paths: run directories.
+        count: how many samples of each run; None for as many as it was trained on.
+        step: which checkpoint.
+        classifiers: how many are trained on the same kind of examples, at least 2.
+        classifier_steps: of the training of each, at least 1.
+        key: seed of the latents and of the classes.
+        announce: is told what is left out, and why.
+
+    Raises:
+        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
+            samples have no label, or there are no held-out examples with labels; a classifier does
+            not take the data; samples are not finite, or too many for the memory.
+    """
+    if classifiers < 2 or classifier_steps < 1:
+        raise RequestError(
+            f"{classifiers} classifiers of {classifier_steps} steps: must be at least 2 and 1"
+        )
+    opened = open_alike(paths, step, announce)
+    experiment = opened[0].experiment
+    data, test_data = experiment.data, _held_out(experiment, paths[0])
+    real, test = (Labelled(part.sample, part.label) for part in (data.load(), test_data.load()))
+    count = len(real.label) if count is None else count
+    samples.check_memory(experiment, count, f"samples = {count}", kept=False)
+    bytes_of_one = math.prod(data.stored.shape) * np.dtype(data.stored.dtype).itemsize
+    check_fits(f"samples = {count}: so many samples", 2 * count * bytes_of_one)
+    recipe = Recipe(Classifier(classes=data.classes), classifier_steps)
+    task = Task(opened, data, real, test, test_data, count, key, recipe, classifiers)
+    for run in opened:
+        draw(task, run, min(count, FIRST))
+    return task
+
+
+def draw(task: Task, run: runs.Run, count: int | None = None) -> Labelled:
+    """Draws samples as they would be stored, of each class as many as the data have, or in ratio.
+
+    Raises:
+        RequestError: they are not finite.
+    """
+    count = task.count if count is None else count
+    shuffled = np.random.default_rng(task.key).permutation(task.real.label)
+    labels = shuffled[np.arange(count) % len(shuffled)]
+    latents = samples.draw_latents(run.experiment, task.key, count)
+    parts = samples.in_parts(run.experiment, run.state, latents, labels=labels)
+    stored = []
+    for drawn in announced(parts, samples.count_parts(count), "Drawing samples, in parts"):
+        if not np.isfinite(drawn).all():
+            raise RequestError(
+                f"{run.directory.path}: the samples of step {run.state.step} are not finite; "
+                "choose an earlier checkpoint with --step"
+            )
+        stored.append(task.data.to_stored(drawn))
+    return Labelled(np.concatenate(stored), labels)
+
+
+def sampled_parameters(run: runs.Run) -> str:
+    """Returns which parameters samples are drawn with, as rows name them."""
+    return "raw" if run.state.ema is None else "ema"
+
+
+def _held_out(experiment: Experiment, path: Path) -> Images | Audio:
+    """Describes the held-out examples, if a classifier can be trained and tested."""
+    data = experiment.data
+    if not data.labels:
+        raise RequestError(
+            f"{path} was trained without labels, so that nothing says which class a sample is "
+            "meant to show: only runs that are conditioned on labels can be measured"
+        )
+    if len(data.sample_shape) != 3:
+        shape = ", ".join(map(str, data.sample_shape))
+        raise RequestError(
+            f"{path} makes samples of shape [{shape}]; classifiers take images and spectrograms"
+        )
+    if data.classes < 2:
+        raise RequestError(f"the data of {path} have only one class")
+    held_out = data.held_out()
+    if held_out is None:
+        raise RequestError(
+            f"the data of {path} have no held-out examples to test classifiers on: a folder has "
+            "them as a folder 'test' beside its folder 'train', recordings as held_out=..., and "
+            "data sets of tensorflow-datasets as the split 'test'"
+        )
+    if held_out.class_names != data.class_names:
+        raise RequestError(
+            f"the data of {path} have the classes {in_short(data.class_names)}, and their "
+            f"held-out examples {in_short(held_out.class_names)}"
+        )
+    return held_out
+
+
+def _hash(recipe: Recipe) -> str:
+    """Identifies how classifiers are trained, so that those of other versions are not compared."""
+    others = (
+        classifier_training.BATCH,
+        classifier_training.TURN,
+        classifier_training.SCALE,
+        classifier_training.SHIFT,
+    )
+    return hashlib.sha256(repr((recipe, others)).encode()).hexdigest()
