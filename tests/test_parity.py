@@ -85,7 +85,7 @@ def assert_close(ours, theirs, bound):
 SETTINGS = [
     pytest.param({"width": 8}, marks=pytest.mark.slow),
     {"width": 4, "kind": "minimax", "smoothing": 0.1},
-    {"width": 4, "channels": 3},
+    pytest.param({"width": 4, "channels": 3}, marks=pytest.mark.slow),
 ]
 
 

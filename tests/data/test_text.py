@@ -183,9 +183,7 @@ def experiment(data, **changes):
         "data": data,
         "latent_size": 4,
         "loss": Wasserstein(),
-        "penalties": (GradientPenalty(10.0),),
         "update_order": "alternating",
-        "discriminator_steps": 2,
         "batch_size": 4,
         "steps": 6,
         "save_every": 3,
@@ -296,7 +294,7 @@ def test_the_networks_of_the_data_must_fit(data, capsys, tmp_path):
 
 @pytest.mark.slow
 def test_gradients_reach_every_parameter(data):
-    tried = experiment(data)
+    tried = experiment(data, penalties=(GradientPenalty(10.0),), discriminator_steps=2)
     state = gan.init(tried, 0)
     batch = data.batch(0, 0, 8)
     after, _ = jax.jit(gan.update, static_argnums=0)(tried.static, state, batch)

@@ -71,6 +71,7 @@ def test_samples_as_good_as_examples_help_where_examples_are_few(paths, monkeypa
     assert gains[1] > gains[30]
 
 
+@pytest.mark.slow
 def test_noise_does_not_help(paths, monkeypatch):
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (400, 8, 8, 1), dtype=np.uint8)

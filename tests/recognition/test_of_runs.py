@@ -171,6 +171,7 @@ def test_gan_test_takes_all_real_examples_and_gan_train_as_many_as_samples(paths
     assert "on 500 real examples" in facts[0] and "trained on 10,000 real" in facts[0]
 
 
+@pytest.mark.slow
 def test_more_samples_than_examples_stand_beside_all_of_them(paths, monkeypatch):
     monkeypatch.setattr(of_runs, "draw", lambda *_: _labelled(DATA, 100))
     found = measure(paths[:1], count=10_001, classifier_steps=1)

@@ -87,6 +87,7 @@ def on_two_devices(call, workdir):
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(devices.cores() < 2, reason="needs two cores")
 def test_seeds_on_two_devices_have_the_bits_that_they_have_alone(alone, tmp_path):
     on_two_devices("train(tiny(), workdir, seeds=(0, 1, 2), strategy='shard')", tmp_path / "runs")
