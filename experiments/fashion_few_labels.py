@@ -15,9 +15,10 @@ import dataclasses
 from mnist_few_labels import experiment as digits
 
 from gan_jax.data import images
+from gan_jax.data.few_labels import few_labels
 
 experiment = dataclasses.replace(
     digits,
-    data=images.few_labels(images.tfds("fashion_mnist"), per_class=10),
+    data=few_labels(images.tfds("fashion_mnist"), per_class=10),
     evaluate_every=None,  # as no feature network is bundled for clothes
 )

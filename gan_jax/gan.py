@@ -156,12 +156,12 @@ def update(experiment: Experiment, state: GANState, batch: Batch) -> tuple[GANSt
 
     forward = forward_pass(experiment, state, batch, steps - 1)
     discriminator, metrics = update_discriminator(experiment, state, batch, steps - 1, forward)
-    outputs = forward.outputs
+    outputs, last_batch = forward.outputs, batch
     if experiment.update_order == "alternating":
         state = state.replace(discriminator=discriminator)
         last_batch = jax.tree.map(lambda x: x[-1], batches)  # the generator's own, if it is fresh
         forward = forward_pass(experiment, state, last_batch, steps)
-    generator, generator_metrics = update_generator(experiment, state, forward)
+    generator, generator_metrics = update_generator(experiment, state, last_batch, forward)
 
     state = state.replace(generator=generator, discriminator=discriminator)
     new = state.replace(
@@ -244,7 +244,7 @@ def update_discriminator(
     experiment: Experiment, state: GANState, batch: Batch, pass_index: Index, forward: ForwardPass
 ) -> tuple[Player, Metrics]:
     """Takes one optimizer step of the discriminator on the sum of its mean loss and penalties."""
-    labels = (batch["label"],) if getattr(experiment.loss, "needs_labels", False) else ()
+    labels = _targets(experiment, batch)
     loss, cotangents = _mean_loss(experiment.loss.discriminator, forward.outputs, *labels)
     gradient = forward.discriminator_gradient(cotangents)
     real_logits, fake_logits = map(logits_of, forward.outputs)
@@ -267,10 +267,11 @@ def update_discriminator(
 
 
 def update_generator(
-    experiment: Experiment, state: GANState, forward: ForwardPass
+    experiment: Experiment, state: GANState, batch: Batch, forward: ForwardPass
 ) -> tuple[Player, Metrics]:
     """Takes one optimizer step of the generator on its mean loss."""
-    loss, cotangents = _mean_loss(experiment.loss.generator, forward.outputs)
+    labels = _targets(experiment, batch)
+    loss, cotangents = _mean_loss(experiment.loss.generator, forward.outputs, *labels)
     gradient = forward.generator_gradient(cotangents)
     metrics = {"generator_loss": loss, "gradient_norm_generator": optax.tree.norm(gradient)}
     new = state.generator.replace(variables=forward.variables[0])
@@ -406,6 +407,11 @@ def _apply(module, player, inputs, condition, dropout_key, dtype):
 
 def _cast(tree, dtype):
     return jax.tree.map(lambda array: array.astype(dtype), tree)
+
+
+def _targets(experiment, batch):
+    """The labels of a batch for a loss that needs them, as further arguments."""
+    return (batch["label"],) if getattr(experiment.loss, "needs_labels", False) else ()
 
 
 def _mean_loss(loss, outputs, *labels):

@@ -210,6 +210,10 @@ class TopK:
     def __post_init__(self) -> None:
         check_types(self)
         check_object("TopK", "loss", self.loss, "discriminator generator", "NonSaturating()")
+        if getattr(self.loss, "needs_labels", False):
+            raise RequestError(
+                f"TopK.loss = {self.loss}: needs labels, which are not those of the kept fakes"
+            )
         if isinstance(self.loss, TopK):
             raise RequestError("TopK.loss is itself a TopK: use one, with the smaller fraction")
         if not 0 < self.fraction <= 1:
@@ -274,7 +278,9 @@ class SemiSupervised:
 
     Salimans et al. (2016), sections 5 and 3.1. The discriminator is a classifier, which returns a
     `networks.semi_supervised.Output`; the log-sum-exp of its class logits is the logit of being
-    real. The data must give labels as targets, as `images.few_labels` does.
+    real. The data must give labels as targets, as `few_labels` does. As in the authors' code,
+    examples with a label teach the classes only: what real examples look like is learnt from those
+    without.
 
     Attributes:
         weight: of the cross-entropy of real and fake, beside that of the classes, at least 0.
@@ -283,7 +289,7 @@ class SemiSupervised:
     weight: float = 1.0
 
     log_odds = True
-    needs_labels = True  # of the discriminator's loss
+    needs_labels = True
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -292,20 +298,39 @@ class SemiSupervised:
     def discriminator(self, real: Any, fake: Any, label: Int32[Array, " batch"]) -> Logits:
         """Returns the cross-entropies of real and fake, and of the class where it is known.
 
-        The latter is scaled so that its mean over the batch is the mean over known labels. As in
-        the authors' code, the weight is halved between real and fake.
+        Each is scaled so that its mean over the batch is that over the examples that it is of. As
+        in the authors' code, the weight is halved between real and fake.
         """
-        known = label >= 0
+        _check_classifier(real)
+        with_label, without = _shares(label)
         log_probabilities = jax.nn.log_softmax(real.class_logits)
         chosen = jnp.take_along_axis(log_probabilities, jnp.maximum(label, 0)[:, None], axis=1)
-        share = jnp.maximum(known.mean(dtype=chosen.dtype), 1 / len(label))
-        of_class = jnp.where(known, -chosen[:, 0], 0) / share
-        return of_class + 0.5 * self.weight * (softplus(-real.logits) + softplus(fake.logits))
+        of_real = without * softplus(-real.logits)
+        return 0.5 * self.weight * (of_real + softplus(fake.logits)) - with_label * chosen[:, 0]
 
-    def generator(self, real: Any, fake: Any) -> Logits:
-        """Returns the mean squared difference of the mean features, the same for each fake."""
-        difference = real.features.mean(axis=0) - fake.features.mean(axis=0)
+    def generator(self, real: Any, fake: Any, label: Int32[Array, " batch"]) -> Logits:
+        """Returns the mean squared difference of the mean features, the same for each fake.
+
+        Those of real examples are of the ones without a label.
+        """
+        _, without = _shares(label)
+        of_real = (without[:, None] * real.features).mean(axis=0)
+        difference = of_real - fake.features.mean(axis=0)
         return jnp.full(len(fake.features), jnp.square(difference).mean())
+
+
+def _check_classifier(output: Any) -> None:
+    if not hasattr(output, "class_logits"):
+        raise RequestError(
+            "SemiSupervised needs a discriminator that is a classifier, for example "
+            "semi_supervised.Discriminator(classes=10)"
+        )
+
+
+def _shares(label: Int32[Array, " batch"]) -> tuple[Logits, Logits]:
+    """Returns weights that turn batch means into means over examples with a label, and without."""
+    known = (label >= 0).astype(jnp.float32)
+    return tuple(of / jnp.maximum(of.mean(), 1 / len(label)) for of in (known, 1 - known))
 
 
 def gives_log_odds(loss: Any) -> bool:

@@ -14,7 +14,7 @@ import soundfile
 from gan_jax import gan, runs
 from gan_jax.data import images
 from gan_jax.data.audio import Audio
-from gan_jax.data.few_labels import FewLabels
+from gan_jax.data.few_labels import FewLabels, few_labels
 from gan_jax.runs.serialisation import load_experiment, load_file
 from gan_jax.training import dry_run
 from gan_jax.training.outcome import Outcome
@@ -52,7 +52,7 @@ def few_examples(data, folder):
     noise = np.random.default_rng(0).integers(0, 256, (40, size, size, channels), dtype=np.uint8)
     np.savez(folder / "noise.npz", images=noise, labels=np.arange(40) % 10)
     whole = images.arrays(folder / "noise.npz", size, channels, data.labels)
-    return images.few_labels(whole, 1) if isinstance(data, FewLabels) else whole
+    return few_labels(whole, 1) if isinstance(data, FewLabels) else whole
 
 
 def make_recordings(folder, data):

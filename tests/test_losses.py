@@ -175,19 +175,20 @@ def test_the_semi_supervised_loss_is_that_of_a_classifier_with_a_class_for_fakes
     of_real, of_fake = probabilities(real), probabilities(fake)
     given_real = of_real[:, :3] / of_real[:, :3].sum(1, keepdims=True)
     supervised = -np.log(given_real[known, label[known]]).mean()
-    unsupervised = -np.log(1 - of_real[:, 3]).mean() - np.log(of_fake[:, 3]).mean()
+    unsupervised = -np.log(1 - of_real[~known, 3]).mean() - np.log(of_fake[:, 3]).mean()
     found = losses.SemiSupervised(0.7).discriminator(real, fake, jnp.asarray(label))
     assert found.shape == (6,)
     close(found.mean(), supervised + 0.7 * unsupervised / 2)
     without = losses.SemiSupervised().discriminator(real, fake, jnp.full(6, -1))
-    close(without.mean(), unsupervised / 2)
+    close(without.mean(), (-np.log(1 - of_real[:, 3]) - np.log(of_fake[:, 3])).mean() / 2)
 
 
 def test_the_generator_matches_mean_features():
     real, fake = semi_supervised_outputs()
-    found = losses.SemiSupervised().generator(real, fake)
+    label = np.array([0, -1, 2, -1, -1, 1])
+    found = losses.SemiSupervised().generator(real, fake, jnp.asarray(label))
     assert found.shape == (6,)
-    difference = np.mean(real.features, 0) - np.mean(fake.features, 0)
+    difference = np.mean(real.features[label < 0], 0) - np.mean(fake.features, 0)
     close(found.mean(), np.mean(difference**2))
 
 

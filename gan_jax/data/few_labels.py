@@ -1,11 +1,12 @@
 """Images of which only a few have a label: data for semi-supervised learning."""
 
 import functools
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds
@@ -22,9 +23,9 @@ UNKNOWN = -1  # the label of all others
 class FewLabels(Images):
     """Images that all are there to learn from, and of which some of each class have a label.
 
-    Batches carry labels as targets of the discriminator's loss; networks are not conditioned on
-    them. Every second example of a batch is one with a label, and the others are drawn from all
-    images, most of whose labels are UNKNOWN.
+    Batches carry labels as targets of the loss; networks are not conditioned on them. Every second
+    example of a batch is one with a label, and the others are drawn from all images, and come
+    without one. An epoch is as many examples of both kinds as there are images.
 
     Attributes:
         per_class: how many images of each class have a label, at least 1.
@@ -60,23 +61,53 @@ class FewLabels(Images):
         return None if source is None else Images(source, self.size, self.channels)
 
     def fingerprint(self) -> str:
-        """Returns number and checksum of the images, and which of them have a label."""
-        known = np.flatnonzero(self.load().label != UNKNOWN)
-        return f"{super().fingerprint()}, {len(known)} labels, sum of positions {known.sum()}"
+        """Returns number and checksum of the images, and checksum of the labels that are known."""
+        return f"{super().fingerprint()}, labels {zlib.crc32(self.load().label):08x}"
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
-        """Returns which images form a batch: every second one has a label."""
-        every_second = batch_size // 2
+        """Returns which images form a batch: every second one has a label.
+
+        Raises:
+            RequestError: the batch has fewer than two examples.
+        """
+        if batch_size < 2:
+            raise RequestError(
+                "batch_size = 1: few labels need an example with a label, and one without"
+            )
+        labelled = batch_size // 2
         found = np.empty(batch_size, np.int32)
-        found[::2] = batch_indices(self.count, seed, step, batch_size - every_second)
-        if every_second:
-            known = np.flatnonzero(self.load().label != UNKNOWN)
-            found[1::2] = known[_endless(len(known), seed, step * every_second, every_second)]
+        found[::2] = batch_indices(self.count, seed, step, batch_size - labelled)
+        known = _known(self)
+        found[1::2] = known[_endless(len(known), seed, step * labelled, labelled)]
         return found
 
     def prepare(self, raw: RawBatch) -> dict[str, Any]:
-        """Returns a gathered batch as networks take it, and 'label', the targets of the loss."""
-        return super().prepare(raw) | {"label": raw["label"]}
+        """Returns a gathered batch as networks take it, and 'label', the targets of the loss.
+
+        Of the examples at even positions these are UNKNOWN, although some of them may be known.
+        """
+        odd = np.arange(len(raw["label"])) % 2
+        label = raw["label"] * odd + UNKNOWN * (1 - odd)
+        return super().prepare(raw) | {"label": label.astype(np.int32)}
+
+
+def few_labels(images: Images, per_class: int = 10, choice: int = 0) -> FewLabels:
+    """Describes images of which only some have a label, for `losses.SemiSupervised`.
+
+    Args:
+        images: with labels, such as `images.tfds("mnist")`, whatever their field `labels` says.
+        per_class: how many images of each class keep their label.
+        choice: seed of which they are.
+
+    Raises:
+        RequestError: An argument has the wrong type or value. Images without labels, and a class
+            with fewer images, are reported when the data are loaded.
+    """
+    if not isinstance(images, Images):
+        raise RequestError(f"few_labels({images!r}): takes images, images.tfds(...) for example")
+    return FewLabels(
+        images.source, images.size, images.channels, per_class=per_class, choice=choice
+    )
 
 
 def _endless(count: int, seed: int, start: int, size: int) -> Int32[np.ndarray, " size"]:
@@ -92,4 +123,10 @@ def _with_few(data: FewLabels) -> Examples:
     chosen = choose(examples, data.per_class, data.choice)
     label = np.full(len(examples.label), UNKNOWN, np.int32)
     label[chosen] = examples.label[chosen]
+    label.flags.writeable = False
     return replace(examples, label=label)
+
+
+@functools.lru_cache(maxsize=4)
+def _known(data: FewLabels) -> Int64[np.ndarray, " labelled"]:
+    return np.flatnonzero(data.load().label != UNKNOWN)

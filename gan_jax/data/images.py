@@ -338,25 +338,6 @@ def subset(images: Images, per_class: int | Sequence[int], choice: int = 0) -> I
     return replace(images, source=Subset(images.source, counts, choice))
 
 
-def few_labels(images: Images, per_class: int = 10, choice: int = 0) -> Images:
-    """Describes images of which only some have a label, for `losses.SemiSupervised`.
-
-    Args:
-        images: with labels, such as `tfds("mnist")`, whatever their field `labels` says.
-        per_class: how many images of each class keep their label.
-        choice: seed of which they are.
-
-    Raises:
-        RequestError: An argument has the wrong type or value. Images without labels, and a class
-            with fewer images, are reported when the data are loaded.
-    """
-    from gan_jax.data.few_labels import FewLabels
-
-    return FewLabels(
-        images.source, images.size, images.channels, per_class=per_class, choice=choice
-    )
-
-
 def stacked(images: Images, count: int = 50_000, labels: bool = False) -> Images:
     """Describes random triples of grey images as the channels of one: stacked MNIST.
 

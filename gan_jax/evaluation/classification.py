@@ -6,6 +6,8 @@ import jax
 import numpy as np
 
 from gan_jax import gan
+from gan_jax.common.errors import RequestError
+from gan_jax.data.dataset import in_short
 from gan_jax.evaluation.measure import Measured
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_proportion
@@ -16,13 +18,23 @@ BATCH = 500
 def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measured]:
     """Returns the fraction of all held-out examples that the discriminator puts into a wrong class.
 
-    In inference mode. Empty where the discriminator's output has no `class_logits`, or there are no
-    held-out examples with labels.
+    In inference mode. Classes are the same by name. Empty where the discriminator's output has no
+    `class_logits`, or there are no held-out examples with labels.
+
+    Raises:
+        RequestError: held-out examples have a class that those trained on have not.
     """
-    apart = experiment.data.held_out()
+    data = experiment.data
+    apart = data.held_out()
     label = None if apart is None else apart.load().label
     if label is None or not _is_classifier(experiment, state):
         return {}
+    if unknown := sorted(set(apart.class_names) - set(data.class_names)):
+        raise RequestError(
+            f"held-out examples have classes that are not trained on: {in_short(unknown)}"
+        )
+    names = list(data.class_names)
+    label = np.array([names.index(name) for name in apart.class_names])[label]
     found = []
     for start in range(0, len(label), BATCH):
         positions = np.minimum(np.arange(start, start + BATCH), len(label) - 1)

@@ -121,9 +121,10 @@ def check_classes(experiment: Experiment) -> None:
     Raises:
         RequestError: names the network and both numbers.
     """
-    if not experiment.data.labels:
-        return
-    for player in ("generator", "discriminator"):
+    players = ("generator", "discriminator") if experiment.data.labels else ()
+    if getattr(experiment.data, "targets", False):
+        players = ("discriminator",)
+    for player in players:
         known = getattr(getattr(experiment, player), "classes", None)
         if known is not None and known < experiment.data.classes:
             raise RequestError(
@@ -158,11 +159,16 @@ def _blank_inputs(experiment: Experiment, count: int) -> PyTree:
 def _blank_labels(experiment: Experiment, count: int) -> dict[str, jax.ShapeDtypeStruct]:
     """The labels that the discriminator's loss needs, if it does."""
     if not getattr(experiment.loss, "needs_labels", False):
+        if getattr(experiment.data, "targets", False):
+            raise RequestError(
+                f"loss = {experiment.loss!r}: does not use the labels of the data, which make up "
+                "half of each batch: losses.SemiSupervised() does; or give the images without them"
+            )
         return {}
     if not getattr(experiment.data, "targets", False):
         raise RequestError(
             f"loss = {experiment.loss!r}: needs data with labels as its targets: "
-            "images.few_labels(...) makes such"
+            "data.few_labels.few_labels(...) makes such"
         )
     return {"label": jax.ShapeDtypeStruct((count,), np.int32)}
 
@@ -213,8 +219,8 @@ def _check_networks(experiment: Experiment) -> None:
             f"nothing with {experiment.loss!r}; use the augmentation without Adaptive around it, "
             "or a loss that is neither Wasserstein nor relativistic"
         )
+    labels = _blank_labels(experiment, batch)
     for player in ("discriminator", "generator"):
-        labels = _blank_labels(experiment, batch) if player == "discriminator" else {}
         try:
             losses = jax.eval_shape(
                 getattr(experiment.loss, player), output, output, *labels.values()

@@ -297,7 +297,7 @@ def test_gradients_reach_every_parameter(data):
     tried = experiment(data, penalties=(GradientPenalty(10.0),), discriminator_steps=2)
     state = gan.init(tried, 0)
     batch = data.batch(0, 0, 8)
-    after, _ = jax.jit(gan.update, static_argnums=0)(tried.static, state, batch)
+    after, _ = jax.jit(gan.update, static_argnums=0)(tried, state, batch)
     for player in ("generator", "discriminator"):
         before, now = (getattr(each, player).params for each in (state, after))
         if player == "discriminator":  # the last biases add the same to the logits of both sides

@@ -22,32 +22,62 @@ def drawn(module, inputs):
     return jax.tree.map(lambda leaf: leaf + random.uniform(0.1, 0.3, leaf.shape), variables)
 
 
-def normalised(params, index, x):
-    """A dense layer whose weights for each unit have the length `scale`."""
-    of, scales = params[f"Dense_{index}"], params[f"WeightNorm_{index}"]
-    (scale,) = scales.values()
-    kernel = of["kernel"] / np.linalg.norm(of["kernel"], axis=0) * scale
-    return x @ kernel + of["bias"]
+def layer(variables, index, x):
+    """What a normalised layer gives, with the length and offset that it has kept."""
+    of = variables["params"][f"_Normalised_{index}"]
+    kept = variables["first_batch"][f"_Normalised_{index}"]
+    y = np.asarray(x) @ (of["kernel"] / np.linalg.norm(of["kernel"], axis=0))
+    return y * kept["scale"] * of.get("scale", 1) + kept["offset"] + of["bias"]
 
 
 def test_the_classifier_is_that_of_the_paper():
     variables = drawn(DISCRIMINATOR, SAMPLES)
-    x = np.asarray(SAMPLES).reshape(8, -1)
-    for layer in range(2):
-        x = np.maximum(normalised(variables["params"], layer, x), 0)
-    expected = normalised(variables["params"], 2, x)
+    x = (np.asarray(SAMPLES).reshape(8, -1) + 1) / 2
+    for index in range(2):
+        x = np.maximum(layer(variables, index, x), 0)
+    expected = layer(variables, 2, x)
     found = DISCRIMINATOR.apply(variables, SAMPLES, training=False)
     np.testing.assert_allclose(found.features, x, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.class_logits, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.logits, special.logsumexp(expected, axis=1), rtol=1e-5)
 
 
+def test_sizes_and_noise_are_those_of_the_authors():
+    module = semi_supervised.Discriminator()
+    assert (module.widths, module.noise) == ((1000, 500, 250, 250, 250), 0.5)
+    assert module.input_noise == 0.3  # of pixels in [0, 1]
+
+
+def in_training(module, variables, key=0, samples=SAMPLES):
+    return module.apply(
+        variables,
+        samples,
+        training=True,
+        rngs={"dropout": jax.random.key(key)},
+        mutable=["first_batch"],
+    )
+
+
+def test_the_first_batch_sets_lengths_and_offsets_and_no_other_does():
+    module = DISCRIMINATOR.clone(input_noise=0.0, noise=0.0)
+    variables = module.init(jax.random.key(0), SAMPLES, training=False)
+    output, after = in_training(module, variables)
+    np.testing.assert_allclose(output.class_logits.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(output.class_logits.std(0), 1, atol=1e-3)
+    kept = variables | after
+    again, later = in_training(module, kept, samples=3 * SAMPLES)
+    jax.tree.map(np.testing.assert_array_equal, later["first_batch"], after["first_batch"])
+    still = module.apply(kept, 3 * SAMPLES, training=False)
+    np.testing.assert_allclose(again.class_logits, still.class_logits, rtol=1e-5)
+    assert "scale" not in variables["params"]["_Normalised_0"]  # which nothing trains
+    assert "scale" in variables["params"]["_Normalised_2"]
+
+
 def test_noise_is_added_in_training_only():
     variables = drawn(DISCRIMINATOR, SAMPLES)
 
     def logits(key, module=DISCRIMINATOR):
-        rngs = {"dropout": jax.random.key(key)}
-        return module.apply(variables, SAMPLES, training=True, rngs=rngs).logits
+        return in_training(module, variables, key)[0].logits
 
     still = DISCRIMINATOR.apply(variables, SAMPLES, training=False).logits
     assert not np.allclose(logits(0), still)
@@ -56,9 +86,22 @@ def test_noise_is_added_in_training_only():
     np.testing.assert_allclose(logits(0, quiet), still, rtol=1e-6)
 
 
+def test_features_are_taken_before_the_noise_whose_size_is_as_said():
+    module = semi_supervised.Discriminator(3, widths=(5,), input_noise=0.0, noise=0.25)
+    samples = jnp.tile(SAMPLES[:1], (4000, 1, 1, 1))
+    variables = drawn(module, samples)
+    output, _ = in_training(module, variables, samples=samples)
+    still = module.apply(variables, samples, training=False)
+    np.testing.assert_allclose(output.features, still.features, rtol=1e-5)
+    of = variables["params"]["_Normalised_1"]
+    kept = variables["first_batch"]["_Normalised_1"]["scale"] * of["scale"]
+    spread = np.std(output.class_logits - still.class_logits, axis=0)
+    np.testing.assert_allclose(spread, 0.25 * kept, rtol=0.05)  # as directions have length 1
+
+
 def test_the_generator_normalises_its_batch():
     variables = drawn(GENERATOR, LATENTS)
-    found, changed = GENERATOR.apply(variables, LATENTS, training=True, mutable="batch_stats")
+    found, changed = GENERATOR.apply(variables, LATENTS, training=True, mutable=["batch_stats"])
     assert found.shape == (8, 4, 4, 1) and np.abs(found).max() <= 1
     x, params = np.asarray(LATENTS), variables["params"]
     for layer in range(2):
@@ -67,8 +110,13 @@ def test_the_generator_normalises_its_batch():
         x = np.logaddexp(x, 0)
     of, (scale,) = params["Dense_2"], params["WeightNorm_0"].values()
     expected = x @ (of["kernel"] / np.linalg.norm(of["kernel"], axis=0) * scale) + of["bias"]
-    np.testing.assert_allclose(found.reshape(8, -1), np.tanh(expected), rtol=1e-3, atol=1e-4)
-    assert "batch_stats" in changed
+    np.testing.assert_allclose(
+        found.reshape(8, -1), 2 / (1 + np.exp(-expected)) - 1, rtol=1e-3, atol=1e-4
+    )
+    first = np.asarray(LATENTS) @ params["Dense_0"]["kernel"]
+    before = variables["batch_stats"]["BatchNorm_0"]["mean"]
+    after = changed["batch_stats"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(after, 0.9 * before + 0.1 * first.mean(0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("network", "inputs"), [(GENERATOR, LATENTS), (DISCRIMINATOR, SAMPLES)])
@@ -82,3 +130,7 @@ def test_wrong_fields_are_refused():
         semi_supervised.Discriminator(classes=1)
     with pytest.raises(RequestError, match=r"Generator\.width = 0: must be at least 1"):
         semi_supervised.Generator(width=0)
+    with pytest.raises(RequestError, match=r"Discriminator\.widths = \(4, 0\): must be at least 1"):
+        semi_supervised.Discriminator(widths=(4, 0))
+    with pytest.raises(RequestError, match=r"Generator\.shape = \(\): must be at least 1"):
+        semi_supervised.Generator(())

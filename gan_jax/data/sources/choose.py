@@ -14,6 +14,8 @@ def choose(
 ) -> Int64[np.ndarray, " chosen"]:
     """Draws so many examples of each class, and returns their positions, class after class.
 
+    Classes without any example are left out where all classes have the same number.
+
     The same seed chooses more of a class by adding to those that it chooses when fewer are wanted.
 
     Args:
@@ -33,12 +35,20 @@ def choose(
         raise RequestError(
             f"per_class = {per_class}: {len(counts)} numbers for {len(names)} classes"
         )
-    random, positions = np.random.default_rng(choice), []
+    order, positions = _permutation(len(examples.label), choice), []
     for number, (name, count) in enumerate(zip(names, counts, strict=True)):
-        of_class = np.flatnonzero(examples.label == number)
+        of_class = order[examples.label[order] == number]
+        if not len(of_class) and isinstance(per_class, int):
+            continue  # a class that only its name declares
         if len(of_class) < count:
             raise RequestError(
                 f"per_class = {per_class}: the class {name!r} has only {len(of_class)} images"
             )
-        positions.append(random.permutation(of_class)[:count])
+        positions.append(of_class[:count])
     return np.concatenate(positions)
+
+
+def _permutation(count: int, choice: int) -> Int64[np.ndarray, " count"]:
+    # Of raw draws, as NumPy does not guarantee the algorithm of Generator.permutation.
+    stream = np.random.PCG64(np.random.SeedSequence(choice))
+    return np.argsort(stream.random_raw(count), kind="stable")
