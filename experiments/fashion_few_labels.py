@@ -4,8 +4,8 @@
     gan-jax features fashion_mnist --out fashion.npz
     gan-jax evaluate runs/fashion_few_labels --features fashion.npz
 
-The recipe of `mnist_few_labels.py` (Salimans et al., 2016) on 60,000 images of clothes, ten of each
-kind with a label.
+The recipe of `mnist_few_labels.py` (Salimans et al., 2016) on 60,000 images of clothing, ten of
+each class with a label.
 
 Not measured yet.
 """

@@ -4,11 +4,11 @@
 
 Salimans et al. (2016): the discriminator is a classifier of ten classes, which learns from 100
 labels, ten of each digit, and from real and generated images without labels. The generator matches
-the mean of its features. Networks, losses and the optimizers' rate are those of the authors' code,
-whose epsilon, 1e-8 inside the root, is about the 1e-4 here. It takes a sixth of their steps, with a
-rate that falls to 0 over the last two thirds; they test a moving average of the discriminator.
-`--data.per-class 2` is 20 labels, and `--data.choice` is the seed of which images keep theirs.
-`test_error` is over all 10,000 test images.
+the mean of its features. Networks, losses and learning rate are those of the authors' code, whose
+epsilon of 1e-8, inside the square root, is about 1e-4 outside it. It takes a sixth of their steps,
+with a rate that falls to 0 over the last two thirds; they test a moving average of the
+discriminator, which has 0.93 % wrong. `--data.per-class 2` is 20 labels, and `--data.choice` seeds
+which images keep theirs. `test_error` is over all 10,000 test images.
 
 Not measured yet.
 """

@@ -24,8 +24,9 @@ from gan_jax.common.validation import is_number
 class Recognise(OpensRuns):
     """Train classifiers on samples of runs, and test them on real examples, and the reverse.
 
-    Prints accuracies with 95 % intervals, beside those of classifiers that were trained on real
-    examples, and adds them to recognition.jsonl in each run.
+    Known as classification accuracy score, or GAN-train and GAN-test. Prints accuracies with 95 %
+    intervals, beside those of classifiers that were trained on real examples, and adds them to
+    recognition.jsonl in each run.
     """
 
     USAGE: ClassVar[str] = "recognise RUN ..."
@@ -35,18 +36,20 @@ class Recognise(OpensRuns):
     seed: int | None = None
     """Of runs with several seeds: which one; all if not given."""
     samples: int | None = None
-    """How many samples to draw from each run; if not given, as many as it was trained on, or 10,000
-    with --per-class."""
+    """How many samples to draw from each run, at least 2; if not given, as many as it was trained
+    on, or 10,000 with --per-class."""
     classifiers: int = 3
-    """How many classifiers to train on the samples of each run, and on real examples."""
+    """How many classifiers to train on the samples of each run, and on real examples; at least
+    2."""
     classifier_steps: int = 2000
     """Steps of training each of them, with 128 examples each."""
     per_class: Annotated[str | None, arg(metavar="N,N,...")] = None
-    """Numbers of real examples of each class: says what samples are worth beside so few."""
+    """Numbers of real examples of each class: measures how much samples add to so small a training
+    set."""
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
     key: int = 0
-    """Random key of the latents."""
+    """Seed of the latents."""
     out: Path | None = None
     """.jsonl file for the lines of all runs, instead of recognition.jsonl in each of them."""
 

@@ -19,7 +19,7 @@ from gan_jax.data.sources.choose import choose
 from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
 from gan_jax.recognition import trained
-from gan_jax.recognition.classifier_training import Labelled
+from gan_jax.recognition.classifier_training import BATCH, Labelled
 from gan_jax.recognition.task import Task, draw, open_task, sampled_parameters
 
 REAL, AUGMENTED, GENERATED = "real", "real, augmented", "samples"
@@ -72,11 +72,12 @@ def recognise_few(
         of_run, failures = task.record(run, _measured(task, run, per_class), out)
         rows += of_run
         unrecorded += failures
-    equal = [number * task.data.classes for number in per_class] == [seen]
+    fewer = [number for number in per_class if number * task.data.classes < seen]
+    more = f", more than the classifiers of {', '.join(map(str, fewer))}" if fewer else ""
     facts = (
-        f"{task.in_words} for each run, tested on {len(task.test.label):,} held-out examples",
-        f"generators have seen {'the same' if equal else 'all'} {seen:,} real examples"
-        + ("" if equal else ", more than the classifiers"),
+        f"{task.in_words} for each run, tested on {len(task.test.label):,} held-out examples; "
+        "intervals: over classifiers and tests, or of several runs over these",
+        f"generators have seen {seen:,} real examples{more}",
         checkpoints_line(task.opened),
     )
     return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
@@ -116,8 +117,11 @@ def _measured(task: Task, run: runs.Run, per_class: Sequence[int]) -> list[Row]:
 
 
 def _chosen(task: Task, number: int, choice: int) -> Labelled:
+    """Returns so many real examples of each class, each at least once."""
     examples = Examples(task.real.sample, task.real.label, task.data.class_names)
-    return task.real.at(choose(examples, number, choice))
+    chosen = choose(examples, number, choice)
+    # Again and again, so that they fill a batch: all classifiers take equally large ones.
+    return task.real.at(chosen[np.arange(max(BATCH, len(chosen))) % len(chosen)])
 
 
 def _mixed(real: Labelled, drawn: Labelled) -> Labelled:

@@ -41,7 +41,7 @@ def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monke
     few = ("recognise", tmp_path / "run", "--per-class", "5,2", *options)
     code, out, err = gan_jax(capsys, *few)
     assert code == 0, err
-    assert "generators have seen all 10,000 real examples, more than the classifiers" in out
+    assert "generators have seen 10,000 real examples, more than the classifiers of 2, 5" in out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["of", "2", "5"]
     table = tmp_path / "table.csv"
     code, out, err = gan_jax(capsys, "compare", tmp_path / "run", "--out", table)

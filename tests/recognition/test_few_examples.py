@@ -95,13 +95,16 @@ def test_each_classifier_has_examples_of_its_own_and_what_generators_saw_is_said
 
     monkeypatch.setattr(few_examples.trained, "fit", spy)
     measured = measure(paths, [4], count=100, classifier_steps=1)
-    of_run = [(100, True), (40, False), (40, True), (200, True)]
+    of_run = [(100, True), (128, False), (128, True), (200, True)]
     assert seen == [
         (*kind, seed) for seeds in ((0, 1), (2, 3)) for kind in of_run for seed in seeds
     ]
-    assert "generators have seen all 300 real examples, more than" in measured.facts[1]
+    assert (
+        "generators have seen 300 real examples, more than the classifiers of 4"
+        in measured.facts[1]
+    )
     same = measure(paths, [30], count=100, classifier_steps=1)
-    assert same.facts[1] == "generators have seen the same 300 real examples"
+    assert same.facts[1] == "generators have seen 300 real examples"
     rows = read_rows(paths[1] / "recognition.jsonl")
     assert rows == [row for row in (*measured.rows, *same.rows) if row["seed"] == 1]
     assert {row["generator_examples"] for row in rows} == {300}
