@@ -15,6 +15,7 @@ from tests.command_line import BLOCKS, gan_jax
 from tests.tiny import tiny
 
 
+@pytest.mark.slow
 def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(task, "Classifier", functools.partial(Classifier, 4, 8))
     base = tiny(steps=1)

@@ -15,6 +15,7 @@ from gan_jax.evaluation import classification
 from gan_jax.experiment import Experiment
 from gan_jax.losses import NonSaturating, SemiSupervised, TopK
 from gan_jax.networks import dcgan, semi_supervised
+from gan_jax.optimizers import Adam
 from gan_jax.training.outcome import Outcome
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
@@ -111,6 +112,8 @@ def test_it_learns_the_classes_of_two_patterns(tmp_path):
     tried = experiment(
         few_labels(whole, 1),
         discriminator=semi_supervised.Discriminator(2, (16, 8)),
+        generator_optimizer=Adam(3e-3, b1=0.5),
+        discriminator_optimizer=Adam(3e-3, b1=0.5),
         batch_size=32,
         steps=None,
         epochs=40,
