@@ -13,10 +13,10 @@ half.
 
 Measured at commit 71b4959 with --seeds 0:4 on 2,000 samples (Python 3.12, JAX 0.12.0.1, two x86
 cores): the Jensen-Shannon divergence of 4-grams from held-out text is 0.496 bits (0.471 to 0.521),
-that of single characters 0.015 (0.011 to 0.019); 35.3 % (32.2 to 38.3) of the words are known. These
-are means with 95 % intervals over seeds, with features token-counts 28e888a55d52. Counting which
-character follows the two before has 0.342, 0.003 and 41.4 % (docs/howto/text.md). The steps of one
-seed take 17 minutes.
+that of single characters 0.015 (0.011 to 0.019); 35.3 % (32.2 to 38.3) of the words are known.
+These are means with 95 % intervals over seeds, with features token-counts 28e888a55d52. Counting
+which character follows the two before has 0.342, 0.003 and 41.4 % (docs/howto/text.md). The steps
+of one seed take 17 minutes.
 """
 
 from gan_jax.data import text
