@@ -15,6 +15,7 @@ from gan_jax.cli.shared import (
     check_out,
     check_range,
     checkpoint_step,
+    measure_groups,
     say_unrecorded,
 )
 from gan_jax.common.errors import RequestError
@@ -60,37 +61,21 @@ class EvaluateRuns(OpensRuns):
         check_key("--key", self.key)
         step = checkpoint_step(self.step)
         out = check_out(self.out, ".jsonl") if self.out else None
-        from gan_jax import runs
         from gan_jax.evaluation import of_runs
         from gan_jax.reports import terminal
         from gan_jax.runtime import devices
-        from gan_jax.sweeps import plan
 
         devices.configure()
         self.admit(*self.runs)
         network = _network(self.features)
-        failed, unrecorded = [], []
-        groups = plan.evaluated_together(self.runs)
         announce(f"drawing {self.samples:,} samples of each run, and measuring them")
-        for position, group in enumerate(groups, start=1):
-            if len(groups) > 1:
-                announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")
-            try:
-                chosen = [found for run in group for found in runs.all_seeds(run, self.seed)]
-                evaluation = of_runs.evaluate_runs(
-                    chosen, self.samples, step, network, self.key, announce, out
-                )
-            except RequestError as error:
-                failed.append(str(error))
-            else:
-                if group != list(self.runs):
-                    print(*group)
-                terminal.show(evaluation)
-                unrecorded += evaluation.unrecorded
-        code = say_unrecorded(unrecorded)
-        if failed:
-            raise RequestError("\n".join(failed))
-        return code
+
+        def measure(paths: list[Path]) -> of_runs.Evaluation:
+            return of_runs.evaluate_runs(
+                paths, self.samples, step, network, self.key, announce, out
+            )
+
+        return measure_groups(self.runs, self.seed, measure, terminal.show)
 
 
 @dataclasses.dataclass(frozen=True)

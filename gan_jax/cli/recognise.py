@@ -1,7 +1,6 @@
 """`gan-jax recognise`: measures what the samples of runs are worth to classifiers."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -14,10 +13,12 @@ from gan_jax.cli.shared import (
     check_out,
     check_range,
     checkpoint_step,
-    say_unrecorded,
+    measure_groups,
 )
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import is_number
+
+FEW_SAMPLES = 10_000  # beside few real examples, however many a run was trained on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,48 +66,24 @@ class Recognise(OpensRuns):
         step = checkpoint_step(self.step)
         out = check_out(self.out, ".jsonl") if self.out else None
         per_class = None if self.per_class is None else _numbers(self.per_class)
-        from gan_jax import runs
         from gan_jax.recognition import few_examples, of_runs
+        from gan_jax.recognition.task import open_task
         from gan_jax.reports import terminal
         from gan_jax.runtime import devices
-        from gan_jax.sweeps import plan
 
         devices.configure()
         self.admit(*self.runs)
-        options = {
-            "step": step,
-            "classifiers": self.classifiers,
-            "classifier_steps": self.classifier_steps,
-            "key": self.key,
-            "announce": announce,
-            "out": out,
-        }
-        if self.samples is not None:
-            options["count"] = self.samples
-        failed, unrecorded = [], []
-        groups = plan.evaluated_together(self.runs)
+        count = FEW_SAMPLES if per_class and self.samples is None else self.samples
         announce(f"training {self.classifiers} classifiers on each kind of examples")
-        for position, group in enumerate(groups, start=1):
-            if len(groups) > 1:
-                announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")
-            try:
-                chosen = [found for run in group for found in runs.all_seeds(run, self.seed)]
-                if per_class:
-                    evaluation = few_examples.recognise_few(chosen, per_class, **options)
-                else:
-                    evaluation = of_runs.recognise_runs(chosen, **options)
-            except RequestError as error:
-                failed.append(str(error))
-            else:
-                if group != list(self.runs):
-                    print(*group)
-                terminal.show_accuracies(evaluation)
-                unrecorded += evaluation.unrecorded
-                sys.stdout.flush()
-        code = say_unrecorded(unrecorded)
-        if failed:
-            raise RequestError("\n".join(failed))
-        return code
+
+        def measure(paths: list[Path]) -> of_runs.Evaluation:
+            how = (count, step, self.classifiers, self.classifier_steps, self.key, announce)
+            task = open_task(paths, *how)
+            if per_class:
+                return few_examples.recognise_few(task, per_class, out)
+            return of_runs.recognise_runs(task, out)
+
+        return measure_groups(self.runs, self.seed, measure, terminal.show_accuracies)
 
 
 def _numbers(text: str) -> list[int]:

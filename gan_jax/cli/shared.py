@@ -111,6 +111,51 @@ def check_key(option: str, value: int) -> None:
     check_range(option, value, 0, LARGEST_KEY)
 
 
+def measure_groups(
+    paths: Sequence[Path],
+    seed: int | None,
+    measure: Callable[[list[Path]], Any],
+    show: Callable[[Any], None],
+) -> int:
+    """Measures runs, those of each configuration by themselves, and prints what was found.
+
+    Args:
+        paths: directories of runs, of several seeds, or of sweeps.
+        seed: of runs with several seeds, which one; None for all.
+        measure: of runs that differ only in their seed, returns an `Evaluation`.
+        show: prints it.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RequestError: some of them could not be measured; the others have been, and are printed.
+    """
+    from gan_jax import runs
+    from gan_jax.sweeps import plan
+
+    failed, unrecorded = [], []
+    groups = plan.evaluated_together(paths)
+    for position, group in enumerate(groups, start=1):
+        if len(groups) > 1:
+            announce(f"{position} of {len(groups)}: {', '.join(map(str, group))}")
+        try:
+            chosen = [found for run in group for found in runs.all_seeds(run, seed)]
+            evaluation = measure(chosen)
+        except RequestError as error:
+            failed.append(str(error))
+        else:
+            if group != list(paths):
+                print(*group)
+            show(evaluation)
+            sys.stdout.flush()
+            unrecorded += evaluation.unrecorded
+    code = say_unrecorded(unrecorded)
+    if failed:
+        raise RequestError("\n".join(failed))
+    return code
+
+
 def say_unrecorded(unrecorded: Sequence[str]) -> int:
     """Says what was not recorded, below the tables that have it; returns the exit code."""
     sys.stdout.flush()

@@ -19,7 +19,7 @@ def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measure
     """Returns the fraction of all held-out examples that the discriminator puts into a wrong class.
 
     In inference mode. Classes are the same by name. Empty where the discriminator's output has no
-    `class_logits`, or there are no held-out examples with labels.
+    `class_logits`, or no labelled examples are held out.
 
     Raises:
         RequestError: held-out examples have a class that those trained on have not.

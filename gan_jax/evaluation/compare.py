@@ -199,7 +199,7 @@ def read(path: Path, kind: Kind = "evaluation") -> Configuration:
 
 
 def _rows(directory: runs.RunDirectory, kind: Kind) -> list[Row]:
-    """Reads what was measured of all classes together, and not with few examples."""
+    """Reads rows of all classes together, without those of `gan-jax recognise --per-class`."""
     rows = read_rows(getattr(directory, kind))
     return [
         row

@@ -194,8 +194,8 @@ def open_alike(
         announce: is told what is left out, and why.
 
     Raises:
-        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
-            all have diverged; the data have changed.
+        RequestError: a run or checkpoint does not exist; the runs differ in more than the seed; all
+            of them have diverged; or the data have changed.
     """
     paths = _going(paths, announce)
     records = [runs.require_record(path) for path in paths]

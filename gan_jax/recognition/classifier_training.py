@@ -203,7 +203,7 @@ def split(data: Images | Audio) -> Parts:
             f"{named} has {found}: in a folder, each class is a sub-folder; in an .npz of images, "
             "'labels' gives the class of each"
         )
-    examples = _labelled(data)
+    examples = labelled(data)
     held_out = data.held_out()
     if held_out is not None and held_out.load().label is not None:
         names, other_names = data.class_names, held_out.class_names
@@ -212,7 +212,7 @@ def split(data: Images | Audio) -> Parts:
                 f"{held_out.source} has the classes {', '.join(other_names)}; those to train "
                 f"on have {', '.join(names)}"
             )
-        return Parts(examples, _labelled(held_out), "all held-out examples")
+        return Parts(examples, labelled(held_out), "all held-out examples")
     if data.count < 2 * HELD_OUT_EVERY:
         raise RequestError(f"{named} has {data.count} examples: too few to hold some out as a test")
     order = batch_indices(data.count, seed=0, step=0, batch_size=data.count)
@@ -345,7 +345,8 @@ def _updates(recipe, data, key, state, raw_batches):
     return jax.lax.scan(one, state, raw_batches)
 
 
-def _labelled(data: Images | Audio) -> Labelled:
+def labelled(data: Images | Audio) -> Labelled:
+    """Returns all examples of data that have labels."""
     examples = data.load()
     return Labelled(examples.sample, examples.label)
 

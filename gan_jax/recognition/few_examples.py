@@ -5,7 +5,7 @@ these augmented, with small changes of position, size and angle, from samples, a
 which each makes up half. All are tested on held-out examples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,25 +20,15 @@ from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
 from gan_jax.recognition import trained
 from gan_jax.recognition.classifier_training import BATCH, Labelled
-from gan_jax.recognition.task import Task, draw, open_task, sampled_parameters
+from gan_jax.recognition.task import Task, draw, sampled_parameters
 
 REAL, AUGMENTED, GENERATED = "real", "real, augmented", "samples"
 BOTH = "real and samples, augmented"
 MOST_SEEDS = 2**16  # of runs, whose classifiers have seeds of their own
 
 
-def recognise_few(
-    paths: Sequence[Path],
-    per_class: Sequence[int],
-    count: int = 10_000,
-    step: runs.Step = "latest",
-    classifiers: int = 3,
-    classifier_steps: int = 2000,
-    key: int = 0,
-    announce: Callable[[str], None] = print,
-    out: Path | None = None,
-) -> Evaluation:
-    """Measures runs that differ only in their seed, and adds rows to recognition.jsonl of each.
+def recognise_few(task: Task, per_class: Sequence[int], out: Path | None = None) -> Evaluation:
+    """Measures runs, and adds rows to recognition.jsonl of each.
 
     The metric is accuracy, of the field trained_on, at so many real examples of each class as the
     field per_class says; accuracy_gain is how much more of the test classifiers get right with
@@ -46,20 +36,13 @@ def recognise_few(
     examples. Each classifier of each run has a seed, and real examples, of its own.
 
     Args:
-        paths: run directories.
+        task: the runs, see `open_task`.
         per_class: numbers of real examples of each class, each at least 1.
-        count: how many samples of each run.
-        step: which checkpoint.
-        classifiers: how many are trained for each run, on each kind of examples; at least 2.
-        classifier_steps: of the training of each.
-        key: seed of the latents, see `sampling.draw`.
-        announce: is told what is left out, and why.
         out: .jsonl file for the rows of all runs, instead of the recognition.jsonl of each.
 
     Raises:
-        RequestError: see `open_task`; or a class has fewer examples.
+        RequestError: a class has fewer examples, or samples are not finite.
     """
-    task = open_task(paths, count, step, classifiers, classifier_steps, key, announce)
     seen = len(task.real.label)
     fewest = int(np.bincount(task.real.label, minlength=task.data.classes).min())
     if max(per_class) > fewest:

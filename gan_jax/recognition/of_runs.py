@@ -7,29 +7,19 @@ they were meant to. The latter's GAN-test is the reverse, training on real examp
 samples: it is low where samples look wrong, but not where they are all the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from gan_jax import runs
 from gan_jax.data.order import batch_indices
 from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
 from gan_jax.recognition.classifier_training import Labelled
-from gan_jax.recognition.task import Task, draw, open_task, sampled_parameters
+from gan_jax.recognition.task import Task, draw, sampled_parameters
 from gan_jax.recognition.trained import Trained
 
 
-def recognise_runs(
-    paths: Sequence[Path],
-    count: int | None = None,
-    step: runs.Step = "latest",
-    classifiers: int = 3,
-    classifier_steps: int = 2000,
-    key: int = 0,
-    announce: Callable[[str], None] = print,
-    out: Path | None = None,
-) -> Evaluation:
-    """Measures runs that differ only in their seed, and adds rows to recognition.jsonl of each.
+def recognise_runs(task: Task, out: Path | None = None) -> Evaluation:
+    """Measures runs, and adds rows to recognition.jsonl of each.
 
     The metrics are gan_train and gan_test; gan_train of parameters "real" is the accuracy after
     training on as many real examples, and the classifiers of gan_test have seen all of them. Each
@@ -37,20 +27,12 @@ def recognise_runs(
     test examples, and not for other samples. Rows with the field "class" are of that class alone.
 
     Args:
-        paths: run directories.
-        count: how many samples of each run; None for as many as it was trained on.
-        step: which checkpoint.
-        classifiers: how many are trained on the samples of each run, and on real examples; at
-            least 2.
-        classifier_steps: of the training of each.
-        key: seed of the latents, see `sampling.draw`.
-        announce: is told what is left out, and why.
+        task: the runs, see `open_task`.
         out: .jsonl file for the rows of all runs, instead of the recognition.jsonl of each.
 
     Raises:
-        RequestError: see `open_task`.
+        RequestError: samples are not finite.
     """
-    task = open_task(paths, count, step, classifiers, classifier_steps, key, announce)
     there = len(task.real.label)
     as_many = task.real
     if there > task.count:

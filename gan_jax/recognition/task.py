@@ -25,7 +25,7 @@ from gan_jax.metrics.estimate import of_repetitions
 from gan_jax.metrics.names import METRICS
 from gan_jax.networks.classifier import Classifier
 from gan_jax.recognition import classifier_training, trained
-from gan_jax.recognition.classifier_training import Labelled, Recipe
+from gan_jax.recognition.classifier_training import Labelled, Recipe, labelled
 from gan_jax.recognition.trained import Trained
 from gan_jax.sampling import samples
 
@@ -122,28 +122,28 @@ class Task:
 
 def open_task(
     paths: Sequence[Path],
-    count: int | None,
-    step: runs.Step,
-    classifiers: int,
-    classifier_steps: int,
-    key: int,
-    announce: Callable[[str], None],
+    count: int | None = None,
+    step: runs.Step = "latest",
+    classifiers: int = 3,
+    classifier_steps: int = 2000,
+    key: int = 0,
+    announce: Callable[[str], None] = print,
 ) -> Task:
-    """Opens runs.
+    """Opens runs that differ only in their seed, for `recognise_runs` or `recognise_few`.
 
     Args:
         paths: run directories.
         count: how many samples of each run; None for as many as it was trained on.
         step: which checkpoint.
-        classifiers: how many are trained on the same kind of examples, at least 2.
+        classifiers: how many are trained on each kind of examples, at least 2.
         classifier_steps: of the training of each, at least 1.
-        key: seed of the latents and of the classes.
+        key: seed of the latents and of the classes, see `sampling.draw`.
         announce: is told what is left out, and why.
 
     Raises:
-        RequestError: there is no run, or no such checkpoint; the runs differ in more than the seed;
-            samples have no label, or there are no held-out examples with labels; a classifier does
-            not take the data; samples are not finite, or too many for the memory.
+        RequestError: a run or checkpoint does not exist; the runs differ in more than the seed;
+            samples have no label, or no labelled examples are held out; a classifier does not take
+            the data; samples are not finite, or too many for the memory.
     """
     if classifiers < 2 or classifier_steps < 1:
         raise RequestError(
@@ -152,7 +152,7 @@ def open_task(
     opened = open_alike(paths, step, announce)
     experiment = opened[0].experiment
     data, test_data = experiment.data, _held_out(experiment, paths[0])
-    real, test = (Labelled(part.sample, part.label) for part in (data.load(), test_data.load()))
+    real, test = labelled(data), labelled(test_data)
     count = len(real.label) if count is None else count
     samples.check_memory(experiment, count, f"samples = {count}", kept=False)
     bytes_of_one = math.prod(data.stored.shape) * np.dtype(data.stored.dtype).itemsize

@@ -19,9 +19,12 @@ from gan_jax.training.train import train
 from tests.tiny import tiny
 
 DATA = images.mnist_sample(size=8, labels=True)
-measure = functools.partial(
-    recognise_few, count=400, classifiers=2, classifier_steps=150, announce=lambda line: None
-)
+
+
+def measure(paths, per_class, **how):
+    """Few samples, and few steps of small classifiers."""
+    fast = {"count": 400, "classifiers": 2, "classifier_steps": 150, "announce": len}
+    return recognise_few(task.open_task(paths, **fast | how), per_class)
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,12 @@ from tests.tiny import tiny
 
 DATA = images.mnist_sample(size=8, labels=True)
 COUNT = 500
-measure = functools.partial(
-    recognise_runs, count=COUNT, classifiers=2, classifier_steps=40, announce=lambda line: None
-)
+
+
+def measure(paths, out=None, **how):
+    """Few samples, and few steps of small classifiers."""
+    fast = {"count": COUNT, "classifiers": 2, "classifier_steps": 40, "announce": len}
+    return recognise_runs(task.open_task(paths, **fast | how), out)
 
 
 def conditional(data=DATA, **changes):
@@ -137,7 +140,7 @@ def test_samples_are_of_the_classes_that_they_are_tested_for(paths, monkeypatch)
             yield np.broadcast_to(grey, (len(part), 8, 8, 1)).astype(np.float32)
 
     monkeypatch.setattr(task.samples, "in_parts", in_parts)
-    opened = task.open_task(paths, None, "latest", 2, 1, 3, lambda line: None)
+    opened = task.open_task(paths, None, "latest", 2, 1, 3, len)
     for count in (None, 300, 25_000):
         drawn = task.draw(opened, opened.opened[0], count)
         np.testing.assert_array_equal(drawn.sample[:, 3, 5, 0], drawn.label)
@@ -198,7 +201,7 @@ def test_a_configuration_that_is_measured_in_part_is_left_out(paths, directory, 
 
 def test_too_few_classifiers_are_refused_before_runs_are_opened():
     with pytest.raises(RequestError, match="1 classifiers of 5 steps: must be at least 2 and 1"):
-        recognise_runs([Path("nowhere")], classifiers=1, classifier_steps=5)
+        task.open_task([Path("nowhere")], classifiers=1, classifier_steps=5)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def choose(
         choice: seed of which they are.
 
     Raises:
-        RequestError: there are no labels, or too few examples of a class, or other numbers than
-            classes.
+        RequestError: there are no labels, a class has too few examples, or `per_class` does not
+            have one number for each class.
     """
     if examples.label is None:
         raise RequestError(f"per_class: the images have no labels: {examples.unlabelled}")
