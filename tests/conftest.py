@@ -14,8 +14,16 @@ import tests.typecheck
 # Modules whose array shapes are checked at every call in the tests.
 SHAPED = ["data.grids", "gan", "losses", "networks", "penalties", "recognition", "sampling"]
 MOST_MAPPINGS = 35_000
+UNOPTIMISED = "--xla_backend_optimization_level=0"
 checker = f"{tests.typecheck.__name__}.checked"
 install_import_hook([f"gan_jax.{module}" for module in SHAPED], checker)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leaves out LLVM's optimisations in fast tests, where compiling takes most of the time."""
+    given = os.environ.get("XLA_FLAGS", "")
+    if config.option.markexpr == "not slow" and "backend_optimization_level" not in given:
+        os.environ["XLA_FLAGS"] = f"{given} {UNOPTIMISED}".strip()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -83,7 +83,6 @@ FAST = [
     "conditional_mnist_concatenation",
     "dcgan_mnist",
     "dirac",
-    "mnist_r1",
     "quickstart",
     "toy_grid",
 ]

@@ -156,6 +156,7 @@ def check_updates(pair, steps, bound):
         assert_close(state.discriminator.params, theirs, bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_float64_agrees_through_ten_updates(settings):
     with jax.enable_x64(True):

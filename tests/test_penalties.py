@@ -244,6 +244,7 @@ def test_gradients_of_penalties_with_a_state_are_those_of_finite_differences():
             np.testing.assert_allclose(found, (ahead - behind) / 2e-5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_penalties_with_a_state_train():
     experiment = tiny(
         penalties=(

@@ -100,6 +100,7 @@ def test_scores_are_those_of_an_evaluation_afterwards(uninterrupted, tmp_path):
     assert [row for row in afterwards if row in last] == last
 
 
+@pytest.mark.slow
 def test_the_mean_over_seeds_is_said_at_the_end(uninterrupted, tmp_path, capsys):
     train(evaluating(), tmp_path / "runs", seeds=(0, 1))
     found = [values(tmp_path / "runs" / f"seed_{s}", "frechet_distance")[12] for s in (0, 1)]

@@ -55,6 +55,7 @@ def values(rows, trained_on, number):
     ]
 
 
+@pytest.mark.slow
 def test_samples_as_good_as_examples_help_where_examples_are_few(paths, monkeypatch):
     examples = DATA.load()
     drawn = Labelled(examples.sample[-400:], examples.label[-400:])

@@ -80,6 +80,7 @@ def test_samples_that_are_the_real_examples_are_worth_as_much(paths, monkeypatch
     assert len(values(rows, "gan_train", "raw")) == 2
 
 
+@pytest.mark.slow
 def test_collapse_is_seen_by_gan_train_and_not_by_gan_test(paths, monkeypatch):
     examples = DATA.load()
     firsts = np.array([np.flatnonzero(examples.label == label)[0] for label in range(10)])

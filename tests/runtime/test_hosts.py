@@ -139,6 +139,7 @@ def test_a_signal_to_one_process_stops_both_after_saving(tmp_path):
     assert "and saved" in first
 
 
+@pytest.mark.slow
 def test_what_the_first_process_refuses_the_other_does_too(tmp_path):
     train(tiny(latent_size=5), tmp_path / "run")
     codes, said = ends(start(tmp_path / "run"))
@@ -146,6 +147,7 @@ def test_what_the_first_process_refuses_the_other_does_too(tmp_path):
     assert all("latent_size: 5 -> 4" in each for each in said)
 
 
+@pytest.mark.slow
 def test_processes_that_were_given_different_seeds_are_refused(tmp_path):
     processes = start(tmp_path / "run", own=lambda number: ["--seed", str(number)])
     codes, said = ends(processes)

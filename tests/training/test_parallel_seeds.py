@@ -47,6 +47,7 @@ def assert_same_runs(first, second, seeds=range(3)):
             assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_more_seeds_take_no_more_memory_than_their_states():
     def temporary(seeds):
         experiment, plan = tiny(steps=1), make_plan("map", seeds, 16)
@@ -70,6 +71,7 @@ def test_seeds_that_take_turns_have_the_bits_that_they_have_alone(alone, tmp_pat
     assert_same_runs(alone, tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_streamed_data_give_the_same(alone, tmp_path):
     train(tiny(device_memory_fraction=0.0), tmp_path / "runs", seeds=(0, 1, 2))
     assert_same_runs(alone, tmp_path / "runs")

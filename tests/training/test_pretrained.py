@@ -49,6 +49,7 @@ def test_another_shape_is_refused_by_name_unless_partial(source):
     assert any("left at random" in line and "Conv_0.kernel" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_another_resumes_as_such(source, tmp_path):
     start = InitFrom(source)
     train(tiny(steps=2), tmp_path / "run", init_from=start)

@@ -280,6 +280,7 @@ def test_what_a_killed_process_has_left_is_removed_when_the_run_goes_on(tmp_path
     assert not [path for path in litter if path.exists()]
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits_75(tmp_path):
     process = start(tmp_path / "run", steps=100_000)
     wait_for(lambda: len(checkpoints.steps(tmp_path / "run" / "checkpoints")) > 1, process)
