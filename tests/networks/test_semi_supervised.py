@@ -1,5 +1,6 @@
-"""The perceptrons of semi-supervised learning against NumPy, and their noise."""
+"""The networks of semi-supervised learning against NumPy and Flax, and their noise."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,7 +120,101 @@ def test_the_generator_normalises_its_batch():
     np.testing.assert_allclose(after, 0.9 * before + 0.1 * first.mean(0), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("network", "inputs"), [(GENERATOR, LATENTS), (DISCRIMINATOR, SAMPLES)])
+CONV_DISCRIMINATOR = semi_supervised.ConvDiscriminator(classes=3, width=4)
+CONV_GENERATOR = semi_supervised.ConvGenerator(image_size=12, width=3)
+IMAGES = jnp.asarray(np.random.default_rng(3).uniform(-1, 1, (5, 12, 12, 1)), jnp.float32)
+
+
+def test_the_convolutional_classifier_is_that_of_the_paper_with_padding():
+    variables = drawn(CONV_DISCRIMINATOR, IMAGES)
+
+    def convolved(index, x, width, size, stride):
+        of = variables["params"][f"_Normalised_{index}"]
+        kept = variables["first_batch"][f"_Normalised_{index}"]
+        assert of["kernel"].shape == (size, size, x.shape[-1], width)
+        lengths = np.sqrt(np.square(of["kernel"]).sum((0, 1, 2)))
+        kernel = of["kernel"] / lengths * kept["scale"]
+        layer = nn.Conv(width, (size, size), stride)
+        bias = of["bias"] + kept["offset"]
+        return nn.leaky_relu(layer.apply({"params": {"kernel": kernel, "bias": bias}}, x), 0.2)
+
+    x = IMAGES
+    layers = [(4, 3, 1), (4, 3, 1), (4, 3, 2), (8, 3, 1), (8, 3, 1), (8, 3, 2)]
+    for index, of in enumerate([*layers, (8, 3, 1), (8, 1, 1), (8, 1, 1)]):
+        x = convolved(index, x, *of)
+    assert x.shape == (5, 3, 3, 8)
+    features = x.mean((1, 2))
+    found = CONV_DISCRIMINATOR.apply(variables, IMAGES, training=False)
+    np.testing.assert_allclose(found.features, features, rtol=1e-3, atol=1e-3)
+    expected = layer(variables, 9, features)
+    np.testing.assert_allclose(found.class_logits, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.logits, special.logsumexp(expected, axis=1), rtol=1e-3)
+
+
+def test_the_first_batch_sets_lengths_of_convolutions_over_all_positions():
+    module = CONV_DISCRIMINATOR.clone(input_dropout=0.0, dropout=0.0)
+    variables = module.init(jax.random.key(0), IMAGES, training=False)
+    output, after = in_training(module, variables, samples=IMAGES)
+    np.testing.assert_allclose(output.class_logits.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(output.class_logits.std(0), 1, atol=1e-3)
+    first, kept = variables["params"]["_Normalised_0"], after["first_batch"]["_Normalised_0"]
+    kernel = first["kernel"] / np.sqrt(np.square(first["kernel"]).sum((0, 1, 2)))
+    maps = nn.Conv(4, (3, 3), use_bias=False).apply({"params": {"kernel": kernel}}, IMAGES)
+    np.testing.assert_allclose(kept["scale"], 1 / maps.std((0, 1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(
+        kept["offset"], -maps.mean((0, 1, 2)) / maps.std((0, 1, 2)), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("part", ["input_dropout", "dropout"])
+def test_values_are_dropped_in_training_only(part):
+    module = CONV_DISCRIMINATOR.clone(input_dropout=0.0, dropout=0.0).clone(**{part: 0.5})
+    variables = drawn(module, IMAGES)
+    still = module.apply(variables, IMAGES, training=False).logits
+    first, second = (in_training(module, variables, key, IMAGES)[0].logits for key in (0, 1))
+    assert not np.allclose(first, still)
+    assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "maps"),
+    [(28, 1, [(7, 6), (14, 3)]), (32, 3, [(4, 12), (8, 6), (16, 3)]), (6, 1, [(3, 3)])],
+)
+def test_the_convolutional_generator_doubles_maps_and_halves_channels(size, channels, maps):
+    module = semi_supervised.ConvGenerator(size, channels, width=3)
+    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), LATENTS, training=False))
+    params = variables["params"]
+    side, width = maps[0]
+    assert params["Dense_0"]["kernel"].shape == (5, side * side * width)
+    widths = [width for _, width in maps[1:]] + [channels]
+    assert [
+        params[f"ConvTranspose_{index}"]["kernel"].shape[-1] for index in range(len(maps))
+    ] == widths
+    made = jax.eval_shape(lambda of: module.apply(of, LATENTS, training=False), variables)
+    assert made.shape == (8, size, size, channels)
+
+
+def test_the_convolutional_generator_normalises_its_batch():
+    variables = drawn(CONV_GENERATOR, LATENTS)
+    found, changed = CONV_GENERATOR.apply(
+        variables, LATENTS, training=True, mutable=["batch_stats"]
+    )
+    assert np.abs(found).max() <= 1
+    x = (np.asarray(LATENTS) @ variables["params"]["Dense_0"]["kernel"]).reshape(-1, 6)
+    before = variables["batch_stats"]["BatchNorm_0"]["mean"]
+    after = changed["batch_stats"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(after, 0.9 * before + 0.1 * x.mean(0), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs"),
+    [
+        (GENERATOR, LATENTS),
+        (CONV_GENERATOR, LATENTS),
+        (DISCRIMINATOR, SAMPLES),
+        (CONV_DISCRIMINATOR, IMAGES),
+    ],
+)
 def test_labels_are_refused(network, inputs):
     with pytest.raises(RequestError, match="networks take no condition"):
         network.init(jax.random.key(0), inputs, np.zeros(8, np.int32), training=False)
@@ -132,5 +227,10 @@ def test_wrong_fields_are_refused():
         semi_supervised.Generator(width=0)
     with pytest.raises(RequestError, match=r"Discriminator\.widths = \(4, 0\): must be at least 1"):
         semi_supervised.Discriminator(widths=(4, 0))
+    for size in (4, 7):
+        with pytest.raises(RequestError, match=rf"image_size = {size}: must be an even number ab"):
+            semi_supervised.ConvGenerator(size)
+    with pytest.raises(RequestError, match=r"ConvDiscriminator\.dropout = 1\.0: must be "):
+        semi_supervised.ConvDiscriminator(dropout=1.0)
     with pytest.raises(RequestError, match=r"Generator\.shape = \(\): must be at least 1"):
         semi_supervised.Generator(())
