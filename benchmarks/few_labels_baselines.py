@@ -47,10 +47,11 @@ def main(file: Path, /, *, choices: int = 5, steps: int = 3000) -> None:
         sys.exit(f"{file}: its data must be few_labels(...) of images with a test set")
     whole = Images(data.source, data.size, data.channels, labels=True)
     test = whole.held_out()
+    number = "all" if data.per_class is None else data.per_class
     print("| trained on | wrong | 95 % interval |\n|---|---|---|")
     for name, few, augmented in (
-        (f"{data.per_class} of each class", True, False),
-        (f"{data.per_class} of each class, augmented", True, True),
+        (f"{number} of each class", True, False),
+        (f"{number} of each class, augmented", True, True),
         ("all", False, False),
         ("all, augmented", False, True),
     ):

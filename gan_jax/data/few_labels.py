@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from gan_jax.common.errors import RequestError
+from gan_jax.common.memory import check_fits
 from gan_jax.common.validation import check_bounds
 from gan_jax.data.dataset import RawBatch
 from gan_jax.data.images import Images
 from gan_jax.data.order import batch_indices
-from gan_jax.data.sources.base import Examples
+from gan_jax.data.sources.base import Examples, Source
 from gan_jax.data.sources.choose import choose
 
 UNKNOWN = -1  # the label of all others
@@ -28,18 +29,22 @@ class FewLabels(Images):
     without one. An epoch is as many examples of both kinds as there are images.
 
     Attributes:
-        per_class: how many images of each class have a label, at least 1.
+        per_class: how many images of each class of the source have a label, at least 1; None for
+            all of them.
         choice: seed of which they are.
+        unlabelled: source of more images, whose labels are not looked at if they have any.
     """
 
-    per_class: int = 10
+    per_class: int | None = 10
     choice: int = 0
+    unlabelled: Source | None = None
 
     targets = True
 
     def __post_init__(self):
         super().__post_init__()
-        check_bounds(self, "per_class", at_least=1)
+        if self.per_class is not None:
+            check_bounds(self, "per_class", at_least=1)
         check_bounds(self, "choice", at_least=0)
         if self.labels:
             raise RequestError(
@@ -91,22 +96,38 @@ class FewLabels(Images):
         return super().prepare(raw) | {"label": label.astype(np.int32)}
 
 
-def few_labels(images: Images, per_class: int = 10, choice: int = 0) -> FewLabels:
+def few_labels(
+    images: Images,
+    per_class: int | None = 10,
+    choice: int = 0,
+    unlabelled: Images | None = None,
+) -> FewLabels:
     """Describes images of which only some have a label, for `losses.SemiSupervised`.
 
     Args:
         images: with labels, such as `images.tfds("mnist")`, whatever their field `labels` says.
-        per_class: how many images of each class keep their label.
+        per_class: how many images of each class keep their label; None for all of them.
         choice: seed of which they are.
+        unlabelled: more images, of the same size and channels, which have no label.
 
     Raises:
         RequestError: An argument has the wrong type or value. Images without labels, and a class
             with fewer images, are reported when the data are loaded.
     """
-    if not isinstance(images, Images):
-        raise RequestError(f"few_labels({images!r}): takes images, images.tfds(...) for example")
+    for given in (images,) if unlabelled is None else (images, unlabelled):
+        if not isinstance(given, Images):
+            raise RequestError(f"few_labels({given!r}): takes images, images.tfds(...) for example")
+    size, channels = images.size, images.channels
+    more = None
+    if unlabelled is not None:
+        if (unlabelled.size, unlabelled.channels) != (size, channels):
+            raise RequestError(
+                f"unlabelled: images of size {unlabelled.size} with {unlabelled.channels} channels;"
+                f" those with labels have size {size} and {channels}"
+            )
+        more = unlabelled.source
     return FewLabels(
-        images.source, images.size, images.channels, per_class=per_class, choice=choice
+        images.source, size, channels, per_class=per_class, choice=choice, unlabelled=more
     )
 
 
@@ -120,11 +141,19 @@ def _endless(count: int, seed: int, start: int, size: int) -> Int32[np.ndarray, 
 @functools.lru_cache(maxsize=4)
 def _with_few(data: FewLabels) -> Examples:
     examples = Images(data.source, data.size, data.channels, labels=True).load()
-    chosen = choose(examples, data.per_class, data.choice)
-    label = np.full(len(examples.label), UNKNOWN, np.int32)
+    chosen = np.arange(len(examples.label))
+    if data.per_class is not None:
+        chosen = choose(examples, data.per_class, data.choice)
+    sample = examples.sample
+    if data.unlabelled is not None:
+        more = Images(data.unlabelled, data.size, data.channels).load().sample
+        check_fits("few labels and images without", sample.nbytes + more.nbytes)
+        sample = np.concatenate([sample, more])
+        sample.flags.writeable = False
+    label = np.full(len(sample), UNKNOWN, np.int32)
     label[chosen] = examples.label[chosen]
     label.flags.writeable = False
-    return replace(examples, label=label)
+    return replace(examples, sample=sample, label=label)
 
 
 @functools.lru_cache(maxsize=4)

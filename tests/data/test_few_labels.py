@@ -16,6 +16,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.losses import NonSaturating, SemiSupervised, TopK
 from gan_jax.networks import dcgan, semi_supervised
 from gan_jax.optimizers import Adam
+from gan_jax.runs import serialisation
 from gan_jax.training.outcome import Outcome
 from gan_jax.training.train import train
 from tests.states import assert_same_bits
@@ -71,6 +72,31 @@ def test_every_second_example_of_a_batch_has_a_label(few, size):
     assert len(set(labelled[:12])) == min(len(labelled), 12)
 
 
+def test_images_without_labels_are_added(arrays, tmp_path):
+    random = np.random.default_rng(1)
+    pixels = random.integers(0, 256, (25, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "more.npz", images=pixels)
+    more = images.arrays(tmp_path / "more.npz", 8, 1)
+    few = few_labels(arrays, None, unlabelled=more)
+    assert few.count == 85
+    np.testing.assert_array_equal(few.load().label[:60], arrays.load().label)
+    assert (few.load().label[60:] == UNKNOWN).all()
+    np.testing.assert_array_equal(few.load().sample[60:, :, :, 0], pixels)
+    assert set(few.indices(0, 0, 170)[::2]) == set(range(85))
+    assert set(few.indices(0, 0, 170)[1::2]) == set(range(60))
+    assert dataset.in_words(few).startswith("85 examples, 60 of them with a label")
+    some = few_labels(arrays, PER_CLASS, unlabelled=more)
+    assert (some.load().label >= 0).sum() == 4 * PER_CLASS
+    assert some.fingerprint() != few_labels(arrays, PER_CLASS).fingerprint()
+    assert some.held_out() is None
+    tried = experiment(some, steps=1)
+    assert serialisation.decode(serialisation.encode(tried)) == tried
+    with pytest.raises(RequestError, match="unlabelled: images of size 4 with 1 channels; those"):
+        few_labels(arrays, unlabelled=images.arrays(tmp_path / "more.npz", 4, 1))
+    with pytest.raises(RequestError, match=r"few_labels\(3\): takes images"):
+        few_labels(arrays, unlabelled=3)
+
+
 def experiment(few, **changes):
     parts = {
         "generator": semi_supervised.Generator((8, 8, 1), width=8),
@@ -102,6 +128,7 @@ def test_streamed_batches_are_the_same(few, tmp_path):
     assert_same_bits(resident.state, streamed.state)
 
 
+@pytest.mark.slow
 def test_it_learns_the_classes_of_two_patterns(tmp_path):
     """Two classes that differ in brightness, with one label each."""
     random = np.random.default_rng(0)
