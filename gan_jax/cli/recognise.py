@@ -47,6 +47,9 @@ class Recognise(OpensRuns):
     per_class: Annotated[str | None, arg(metavar="N,N,...")] = None
     """Numbers of real examples of each class: measures how much samples add to so small a training
     set."""
+    balance: bool = False
+    """Of runs whose classes have different numbers of examples: measures how much samples add to
+    the rare ones, beside oversampling and class weights."""
     step: str = "latest"
     """Which checkpoint: a step, best or latest."""
     key: int = 0
@@ -63,10 +66,16 @@ class Recognise(OpensRuns):
         check_range("--classifiers", self.classifiers, 2)
         check_range("--classifier-steps", self.classifier_steps, 1)
         check_key("--key", self.key)
+        if self.balance and (self.per_class is not None or self.samples is not None):
+            other = "per-class" if self.per_class is not None else "samples"
+            raise RequestError(
+                f"--balance and --{other}: give one of them; --balance takes all real examples, "
+                "and as many samples as fill each class up to the largest"
+            )
         step = checkpoint_step(self.step)
         out = check_out(self.out, ".jsonl") if self.out else None
         per_class = None if self.per_class is None else _numbers(self.per_class)
-        from gan_jax.recognition import few_examples, of_runs
+        from gan_jax.recognition import few_examples, of_runs, unbalanced
         from gan_jax.recognition.task import open_task
         from gan_jax.reports import terminal
         from gan_jax.runtime import devices
@@ -81,6 +90,8 @@ class Recognise(OpensRuns):
             task = open_task(paths, *how)
             if per_class:
                 return few_examples.recognise_few(task, per_class, out)
+            if self.balance:
+                return unbalanced.recognise_unbalanced(task, out)
             return of_runs.recognise_runs(task, out)
 
         return measure_groups(self.runs, self.seed, measure, terminal.show_accuracies)

@@ -199,13 +199,13 @@ def read(path: Path, kind: Kind = "evaluation") -> Configuration:
 
 
 def _rows(directory: runs.RunDirectory, kind: Kind) -> list[Row]:
-    """Reads rows of all classes together, without those of `gan-jax recognise --per-class`."""
+    """Reads rows of all classes together, without those of --per-class and --balance."""
     rows = read_rows(getattr(directory, kind))
     return [
         row
         for row in rows
         if "class" not in row
-        and "per_class" not in row
+        and "generator_examples" not in row
         and all(isinstance(row.get(name), of) for name, of in NEEDED.items())
     ]
 

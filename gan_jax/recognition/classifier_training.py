@@ -55,6 +55,7 @@ class Recipe:
         learning_rate: the largest.
         weight_decay: of AdamW.
         augmented: whether images are rotated, scaled and shifted a little at random.
+        class_weights: by which the loss of an example of each class is multiplied; None: by 1.
     """
 
     network: Classifier
@@ -62,6 +63,7 @@ class Recipe:
     learning_rate: float = 1e-2
     weight_decay: float = 3e-2
     augmented: bool = True
+    class_weights: tuple[float, ...] | None = None
 
     def optimizer(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""
@@ -138,6 +140,8 @@ def update(
             mutable=["batch_stats"],
         )
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        if recipe.class_weights:
+            losses *= jnp.array(recipe.class_weights)[labels]
         return losses.mean(), (logits, variables["batch_stats"])
 
     gradient_of = jax.value_and_grad(mean_loss, has_aux=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Shaped
+from jaxtyping import Int32, Integer, Shaped
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
@@ -164,19 +164,31 @@ def open_task(
     return task
 
 
-def draw(task: Task, run: runs.Run, count: int | None = None) -> Labelled:
-    """Draws samples as they would be stored, of each class as many as the data have, or in ratio.
+def draw(
+    task: Task,
+    run: runs.Run,
+    count: int | None = None,
+    labels: Integer[np.ndarray, " count"] | None = None,
+) -> Labelled:
+    """Draws samples as they would be stored.
+
+    Args:
+        task: the task.
+        run: whose samples.
+        count: how many; that of the task if None.
+        labels: their classes; if None, each is drawn as often as the data have it, or in ratio.
 
     Raises:
         RequestError: they are not finite.
     """
-    count = task.count if count is None else count
-    shuffled = np.random.default_rng(task.key).permutation(task.real.label)
-    labels = shuffled[np.arange(count) % len(shuffled)]
-    latents = samples.draw_latents(run.experiment, task.key, count)
+    if labels is None:
+        shuffled = np.random.default_rng(task.key).permutation(task.real.label)
+        labels = shuffled[np.arange(task.count if count is None else count) % len(shuffled)]
+    labels = labels.astype(np.int32)
+    latents = samples.draw_latents(run.experiment, task.key, len(labels))
     parts = samples.in_parts(run.experiment, run.state, latents, labels=labels)
     stored = []
-    for drawn in announced(parts, samples.count_parts(count), "Drawing samples, in parts"):
+    for drawn in announced(parts, samples.count_parts(len(labels)), "Drawing samples, in parts"):
         if not np.isfinite(drawn).all():
             raise RequestError(
                 f"{run.directory.path}: the samples of step {run.state.step} are not finite; "

@@ -50,8 +50,8 @@ def show(evaluation: Evaluation, file: str = "evaluation.jsonl", over: str = "sa
 
 def show_accuracies(evaluation: Evaluation) -> None:
     """Prints accuracies of classifiers: a table of all classes, and one of each class."""
-    if any("per_class" in row for row in evaluation.rows):
-        _show_few(evaluation)
+    if any("trained_on" in row for row in evaluation.rows):
+        _show_by_training(evaluation)
         return
     of_class = [row for row in evaluation.rows if "class" in row]
     overall = tuple(row for row in evaluation.rows if "class" not in row)
@@ -209,24 +209,48 @@ def _mean_and_deviation(row: Comparison) -> tuple[str, str]:
     return mean, "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
 
 
-def _show_few(evaluation: Evaluation) -> None:
-    """Prints accuracies with few examples: a line for each number of them."""
+def _show_by_training(evaluation: Evaluation) -> None:
+    """Prints accuracies by what classifiers were trained on.
+
+    There is a line for each number of examples, or else for each class.
+    """
     console, plain = make_console()
     for fact in evaluation.facts:
         console.print(fact, markup=False, highlight=False)
-    rows = [row for row in evaluation.rows if "class" not in row]
+    rows: Sequence[Row] = evaluation.rows
+    few = any("per_class" in row for row in rows)
+    if few:
+        rows = [row for row in rows if "class" not in row]
     columns = dict.fromkeys(row.get("trained_on", row["metric"]) for row in rows)
     made = compact_table() if plain else Table()
-    for heading in ("of each class", *columns):
+    for heading in (*(("of each class",) if few else ("class", "examples")), *columns):
         made.add_column(heading)
-    for number in dict.fromkeys(row["per_class"] for row in rows):
-        found = [row for row in rows if row["per_class"] == number]
+    for line in _lines_by_training(rows, few):
         cells = [
-            _of_seeds([row for row in found if row.get("trained_on", row["metric"]) == column])
+            _of_seeds([row for row in line if row.get("trained_on", row["metric"]) == column])
             for column in columns
         ]
-        made.add_row(str(number), *cells)
+        first = line[0]
+        numbers = (str(first["per_class"]),) if few else _class_and_examples(first)
+        made.add_row(*map(Text, numbers), *cells)
     print_whole(console, made)
+
+
+def _lines_by_training(rows: Sequence[Row], few: bool) -> list[list[Row]]:
+    """Groups rows by their number of examples, or by class: all classes, then the rarest ones."""
+    field = "per_class" if few else "class"
+    lines: dict[int | str | None, list[Row]] = {}
+    for row in rows:
+        lines.setdefault(row.get(field), []).append(row)
+    if few:
+        return list(lines.values())
+    of_all = lines.pop(None)
+    rarest = sorted(lines.values(), key=lambda line: line[0]["generator_examples"])
+    return [of_all, *rarest[:MOST_CLASSES]]
+
+
+def _class_and_examples(row: Row) -> tuple[str, str]:
+    return row.get("class", "all"), f"{row['generator_examples']:,}"
 
 
 def _lowest(rows: Sequence[Row], metric: str) -> list[str]:

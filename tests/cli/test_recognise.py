@@ -80,6 +80,8 @@ def test_what_cannot_be_compared_takes_nothing_from_what_can(
         (["RUN", "--samples", "1"], "--samples 1: must be at least 2"),
         (["RUN", "--per-class", "5,0"], "--per-class 5,0: give numbers above 0, as in"),
         (["RUN", "--per-class", "few"], "--per-class few: give numbers above 0, as in"),
+        (["RUN", "--balance", "--per-class", "5"], "--balance and --per-class: give one of them"),
+        (["RUN", "--balance", "--samples", "50"], "--balance and --samples: give one of them"),
         (["RUN", "--step", "first"], "give a step, best or latest"),
         (["RUN", "--out", "x.csv"], "must end in .jsonl"),
     ],

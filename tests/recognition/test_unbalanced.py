@@ -1,0 +1,136 @@
+"""What samples are worth where classes are rare, with samples that are known."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import runs
+from gan_jax.common.errors import RequestError
+from gan_jax.data import images
+from gan_jax.evaluation.rows import read_rows
+from gan_jax.networks import conditions
+from gan_jax.networks.classifier import Classifier
+from gan_jax.recognition import classifier_training, task, unbalanced
+from gan_jax.recognition.classifier_training import Labelled, Recipe
+from gan_jax.recognition.unbalanced import (
+    FILLED,
+    OVERSAMPLED,
+    REAL,
+    WEIGHTED,
+    recognise_unbalanced,
+)
+from gan_jax.reports import terminal
+from gan_jax.training.train import train
+from tests.tiny import tiny
+
+DATA = images.mnist_sample(size=8, labels=True)
+COUNTS = np.array([60] * 9 + [1])
+
+
+def start(data, workdir):
+    base = tiny(data=data, steps=1)
+    experiment = dataclasses.replace(
+        base,
+        generator=conditions.Generator(base.generator, classes=10),
+        discriminator=conditions.Discriminator(base.discriminator, classes=10),
+    )
+    train(experiment, workdir, seeds=(0,))
+    return runs.all_seeds(workdir)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """A run of one step, on 60 digits of each class but the last, which has one."""
+    data = images.subset(DATA, COUNTS.tolist())
+    return start(data, tmp_path_factory.mktemp("unbalanced") / "run")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Makes classifiers small."""
+    monkeypatch.setattr(task, "Classifier", functools.partial(Classifier, 8, 16))
+
+
+def measure(paths, steps=150):
+    opened = task.open_task(paths, classifiers=2, classifier_steps=steps, announce=len)
+    return recognise_unbalanced(opened)
+
+
+def test_samples_as_good_as_examples_help_a_rare_class(paths, monkeypatch, capsys):
+    examples = DATA.load()
+    of_rare = np.flatnonzero(examples.label == 9)[-59:]
+    wanted = []
+
+    def draw(_task, _run, labels):
+        wanted.extend(labels)
+        return Labelled(examples.sample[of_rare], examples.label[of_rare])
+
+    monkeypatch.setattr(unbalanced, "draw", draw)
+    measured = measure(paths)
+    assert wanted == [9] * 59
+    rare = {
+        row.get("trained_on", row["metric"]): row["value"]
+        for row in measured.rows
+        if row.get("class") == "9"
+    }
+    assert list(rare) == [REAL, OVERSAMPLED, WEIGHTED, FILLED, "accuracy_gain"]
+    assert rare[REAL] < 0.1 < rare[FILLED] - 0.2
+    assert rare["accuracy_gain"] == pytest.approx(rare[FILLED] - rare[OVERSAMPLED])
+    assert "of a class up to 60, of 9 only 1; all augmented" in measured.facts[1]
+    assert list(measured.rows) == read_rows(paths[0] / "recognition.jsonl")
+    terminal.show_accuracies(measured)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[-11:]]
+    assert [line[:2] for line in lines] == [
+        ["all", "541"], ["9", "1"], *([str(digit), "60"] for digit in range(9)),
+    ]  # fmt: skip
+
+
+def test_each_kind_of_classifier_learns_from_what_its_name_says(paths, monkeypatch):
+    seen = []
+    real_fit = unbalanced.trained.fit
+
+    def spy(data, examples, recipe, seed):
+        counts = np.bincount(examples.label).tolist()
+        seen.append((counts, recipe.class_weights is not None, recipe.augmented, seed))
+        return real_fit(data, examples, recipe, seed)
+
+    monkeypatch.setattr(unbalanced.trained, "fit", spy)
+    measure(paths, steps=1)
+    there, equal = COUNTS.tolist(), [60] * 10
+    kinds = [(there, False), (equal, False), (there, True), (equal, False)]
+    assert seen == [(*kind, True, seed) for kind in kinds for seed in (0, 1)]
+
+
+def test_balanced_classes_and_empty_ones_are_refused(paths, tmp_path):
+    balanced = start(images.subset(DATA, 5), tmp_path / "balanced")
+    with pytest.raises(RequestError, match="each class has 5 examples, so there is nothing to"):
+        measure(balanced)
+    opened = task.open_task(paths, classifiers=2, classifier_steps=1, announce=len)
+    without = opened.real.at(np.flatnonzero(opened.real.label != 9))
+    with pytest.raises(RequestError, match="no example shows the class '9'"):
+        recognise_unbalanced(dataclasses.replace(opened, real=without))
+
+
+def test_weights_have_the_gradient_of_examples_taken_again_and_again():
+    random = np.random.default_rng(0)
+    image = jnp.asarray(random.normal(size=(3, 8, 8, 1)), jnp.float32)
+    label = jnp.array([0, 0, 1])
+    weights = unbalanced._weights(np.array([2, 1]))
+    assert weights == (0.75, 1.5)
+    recipe = Recipe(Classifier(4, 8, classes=2, dropout=0.0), 10, augmented=False)
+    key = jax.random.key(0)
+    state = classifier_training.init(recipe, (8, 8, 1), key)
+
+    def loss(recipe, images, labels):
+        _, metrics = classifier_training.update(recipe, key, state, images, labels)
+        return metrics["loss"]
+
+    weighted = dataclasses.replace(recipe, class_weights=weights)
+    alone = [loss(recipe, image, jnp.full(3, number)) for number in range(2)]
+    assert loss(weighted, image, jnp.zeros(3, int)) == pytest.approx(0.75 * float(alone[0]))
+    assert loss(weighted, image, jnp.ones(3, int)) == pytest.approx(1.5 * float(alone[1]))
+    assert loss(weighted, image, label) != pytest.approx(float(loss(recipe, image, label)))
