@@ -6,11 +6,12 @@ The network is the experiment's discriminator, trained by the cross-entropy of i
 the experiment's Adam, on the images that have a label: as they are, and augmented as the
 classifiers of `gan-jax features` are; and on all images with their labels. Of each, one is trained
 for each choice of which images have a label. Printed is the fraction of the test images in a wrong
-class, with its 95 % interval over the choices, which also are seeds.
+class, with its 95 % interval over the choices, which also are seeds (with all labels, over seeds).
 """
 
 import dataclasses
 import functools
+import itertools
 import sys
 from pathlib import Path
 
@@ -47,14 +48,10 @@ def main(file: Path, /, *, choices: int = 5, steps: int = 3000) -> None:
         sys.exit(f"{file}: its data must be few_labels(...) of images with a test set")
     whole = Images(data.source, data.size, data.channels, labels=True)
     test = whole.held_out()
-    number = "all" if data.per_class is None else data.per_class
     print("| trained on | wrong | 95 % interval |\n|---|---|---|")
-    for name, few, augmented in (
-        (f"{number} of each class", True, False),
-        (f"{number} of each class, augmented", True, True),
-        ("all", False, False),
-        ("all, augmented", False, True),
-    ):
+    of_few = () if data.per_class is None else (f"{data.per_class} of each class",)
+    for name, augmented in itertools.product((*of_few, "all"), (False, True)):
+        few = name in of_few
         errors = []
         for choice in range(choices):
             label = dataclasses.replace(data, choice=choice).load().label if few else None
@@ -63,7 +60,8 @@ def main(file: Path, /, *, choices: int = 5, steps: int = 3000) -> None:
             variables = train(experiment, network, whole, known, label, choice, steps, augmented)
             errors.append(wrong(network, variables, test))
         found = of_mean(np.array(errors))
-        print(f"| {name} | {found.value:.2%} | {found.low:.2%} to {found.high:.2%} |", flush=True)
+        shown = name + ", augmented" * augmented
+        print(f"| {shown} | {found.value:.2%} | {found.low:.2%} to {found.high:.2%} |", flush=True)
 
 
 def train(experiment, network, data, known, label, seed, steps, augmented):

@@ -3,9 +3,9 @@
     pip install scikit-learn
     python benchmarks/linear_classifier.py runs/quickstart/seed_* --per-class 10 100
 
-After Radford, Metz and Chintala (2016, section 5.1): the maps of all convolutions of the
-discriminator, of which each is max-pooled to 4 x 4, are the features of an image. A logistic
-regression (where they have an L2-SVM) on standardised features, whose penalty is chosen by
+After Radford, Metz and Chintala (2016, section 5): what all convolutions of the discriminator give,
+before BatchNorm and activation, is max-pooled to 4 x 4 and taken as the features of an image. A
+logistic regression (where they have an L2-SVM) on standardised features, whose penalty is chosen by
 three-fold cross-validation, learns from a few labelled images of the run's data, and is tested on
 the held-out ones. The same is done with the pixels, and with the discriminator before its first
 step. Printed is the fraction of the test images in a wrong class, with its 95 % interval over the
@@ -14,6 +14,7 @@ runs; each run has labelled images of its own.
 
 import dataclasses
 import itertools
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,12 +28,14 @@ from sklearn.preprocessing import StandardScaler
 from tyro.conf import Positional
 
 from gan_jax import gan, runs
+from gan_jax.data.images import Images
 from gan_jax.data.sources.choose import choose
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.networks.layers import Conv
 
 CELLS = 4  # along each side of a pooled map
 BATCH = 500
+FOLDS = 3
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # inverse strengths, of which one is chosen
 
 
@@ -45,48 +48,59 @@ def main(
     """Prints a table.
 
     Args:
-        paths: directories of runs of one experiment, two or more, each of one seed.
-        per_class: numbers of labelled images of each class.
+        paths: directories of two runs or more of one experiment, each of one seed.
+        per_class: numbers of labelled images of each class, at least 3.
     """
+    if len(paths) < 2 or min(per_class) < FOLDS:
+        sys.exit(f"give two runs or more, and --per-class of at least {FOLDS}")
+    opened = [runs.load(path) for path in paths]
+    check([run.experiment for run in opened])
     errors: dict[tuple[int, str], list[float]] = {}
-    for path in paths:
-        run = runs.load(path)
-        experiment = dataclasses.replace(
-            run.experiment, data=dataclasses.replace(run.experiment.data, labels=True)
-        )
-        examples, test = experiment.data.load(), experiment.data.held_out().load()
-        unconditional = run.experiment
-        untrained = gan.init(unconditional, unconditional.seed)
-        for number in per_class:
-            chosen = choose(examples, number, unconditional.seed)
-            for name, features in (
-                ("pixels", pixels),
-                (
-                    "untrained discriminator",
-                    lambda of, e=unconditional, s=untrained: maps(e, s, of),
-                ),
-                ("discriminator", lambda of, e=unconditional, s=run.state: maps(e, s, of)),
-            ):
-                classifier = make_pipeline(
-                    StandardScaler(), LogisticRegressionCV(Cs=PENALTIES, cv=3, max_iter=2000)
-                )
-                classifier.fit(features(examples.sample[chosen]), examples.label[chosen])
-                wrong = np.mean(classifier.predict(features(test.sample)) != test.label)
-                errors.setdefault((number, name), []).append(float(wrong))
+    for run in opened:
+        for (number, name), wrong in measured(run, per_class).items():
+            errors.setdefault((number, name), []).append(wrong)
     print("| labelled images of each class | features | wrong | 95 % interval |")
     print("|---|---|---|---|")
-    for (number, name), values in errors.items():
+    for (number, name), values in sorted(errors.items(), key=lambda item: item[0][0]):
         found = of_mean(np.array(values))
         print(f"| {number} | {name} | {found.value:.2%} | {found.low:.2%} to {found.high:.2%} |")
 
 
-def pixels(stored):
-    """Returns the values of all pixels, [count, values]."""
-    return stored.reshape(len(stored), -1) / 127.5 - 1
+def check(experiments):
+    """Ends the program where runs cannot be measured together."""
+    first = experiments[0]
+    if any(dataclasses.replace(other, seed=first.seed) != first for other in experiments):
+        sys.exit("the runs are of different experiments")
+    data = first.data
+    if type(data) is not Images or data.labels or data.held_out() is None:
+        sys.exit("the runs must be of images, without labels as conditions, and with a test set")
 
 
-def maps(experiment, state, stored):
-    """Returns the pooled maps of all convolutions of a discriminator, [count, values]."""
+def measured(run, per_class):
+    """Returns the fraction of test images in a wrong class, by number of images and features."""
+    experiment, data = run.experiment, run.experiment.data
+    examples = dataclasses.replace(data, labels=True).load()
+    test = dataclasses.replace(data.held_out(), labels=True).load()
+    found = {}
+    for name, features in (
+        ("pixels", lambda stored: stored.reshape(len(stored), -1) / 127.5 - 1),
+        ("untrained discriminator", maps(experiment, gan.init(experiment, experiment.seed))),
+        ("discriminator", maps(experiment, run.state)),
+    ):
+        of_test = features(test.sample)
+        for number in per_class:
+            chosen = choose(examples, number, experiment.seed)
+            classifier = make_pipeline(
+                StandardScaler(),
+                LogisticRegressionCV(Cs=PENALTIES, cv=FOLDS, scoring="accuracy", max_iter=2000),
+            )
+            classifier.fit(features(examples.sample[chosen]), examples.label[chosen])
+            found[number, name] = float(np.mean(classifier.predict(of_test) != test.label))
+    return found
+
+
+def maps(experiment, state):
+    """Returns a function that computes the pooled maps of a discriminator, [count, values]."""
     variables = {"params": state.discriminator.params, **state.discriminator.variables}
 
     @jax.jit
@@ -99,11 +113,19 @@ def maps(experiment, state, stored):
             training=False,
             capture_intermediates=lambda module, _: isinstance(module, Conv),
         )
-        pooled = [pool(each) for each in jax.tree.leaves(inner["intermediates"])]
-        return jnp.concatenate([each.reshape(len(stored), -1) for each in pooled], axis=1)
+        made = jax.tree.leaves(inner.get("intermediates", {}))
+        if not made or min(min(each.shape[1:3]) for each in made) < CELLS:
+            sys.exit(
+                f"the discriminator must have convolutions, and no map below {CELLS} x {CELLS}"
+            )
+        return jnp.concatenate([pool(each).reshape(len(stored), -1) for each in made], axis=1)
 
-    parts = np.array_split(stored, max(1, len(stored) // BATCH))
-    return np.concatenate([np.asarray(of_batch(part)) for part in parts])
+    def of(stored):
+        positions = np.minimum(np.arange(-(-len(stored) // BATCH) * BATCH), len(stored) - 1)
+        parts = positions.reshape(-1, BATCH)  # of one size, which is compiled once
+        return np.concatenate([np.asarray(of_batch(stored[part])) for part in parts])[: len(stored)]
+
+    return of
 
 
 def pool(of):

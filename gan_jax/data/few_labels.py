@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32, Int64, UInt8
 
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
@@ -37,7 +37,7 @@ class FewLabels(Images):
 
     per_class: int | None = 10
     choice: int = 0
-    unlabelled: Source | None = None
+    unlabelled: Any = None  # no union: its fields could not be overridden on the command line
 
     targets = True
 
@@ -46,6 +46,9 @@ class FewLabels(Images):
         if self.per_class is not None:
             check_bounds(self, "per_class", at_least=1)
         check_bounds(self, "choice", at_least=0)
+        if self.unlabelled is not None and not isinstance(self.unlabelled, Source):
+            wrong = f"FewLabels.unlabelled = {self.unlabelled!r}"
+            raise RequestError(f"{wrong}: must be None or a source of images")
         if self.labels:
             raise RequestError(
                 "FewLabels.labels = True: networks are not conditioned on few labels; give "
@@ -146,14 +149,23 @@ def _with_few(data: FewLabels) -> Examples:
         chosen = choose(examples, data.per_class, data.choice)
     sample = examples.sample
     if data.unlabelled is not None:
-        more = Images(data.unlabelled, data.size, data.channels).load().sample
-        check_fits("few labels and images without", sample.nbytes + more.nbytes)
-        sample = np.concatenate([sample, more])
-        sample.flags.writeable = False
+        sample = _with_more(data.source, data.unlabelled, data.size, data.channels)
     label = np.full(len(sample), UNKNOWN, np.int32)
     label[chosen] = examples.label[chosen]
     label.flags.writeable = False
     return replace(examples, sample=sample, label=label)
+
+
+@functools.lru_cache(maxsize=1)
+def _with_more(
+    source: Source, more: Source, size: int, channels: int
+) -> UInt8[np.ndarray, "count size size channels"]:
+    """Returns the images of two sources, one after the other."""
+    first, second = (Images(each, size, channels).load().sample for each in (source, more))
+    check_fits("images with few labels and images without", first.nbytes + second.nbytes)
+    whole = np.concatenate([first, second])
+    whole.flags.writeable = False
+    return whole
 
 
 @functools.lru_cache(maxsize=4)

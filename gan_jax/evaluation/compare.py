@@ -21,6 +21,7 @@ from gan_jax.metrics.names import METRICS
 Kind = Literal["evaluation", "recognition"]
 NEEDED = {"step": int, "features": str, "features_sha256": str, "drawn": int, "key": int}
 COMMANDS: dict[Kind, str] = {"evaluation": "evaluate", "recognition": "recognise"}
+OF_TRAINING = ("accuracy", "accuracy_gain")  # of --per-class and --balance
 DONE: dict[Kind, str] = {"evaluation": "evaluated", "recognition": "measured by recognise"}
 
 _logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def _rows(directory: runs.RunDirectory, kind: Kind) -> list[Row]:
         row
         for row in rows
         if "class" not in row
-        and "generator_examples" not in row
+        and row.get("metric") not in OF_TRAINING
         and all(isinstance(row.get(name), of) for name, of in NEEDED.items())
     ]
 

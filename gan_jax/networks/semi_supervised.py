@@ -21,7 +21,7 @@ from gan_jax.networks.layers import ConvTranspose, Dropout
 from gan_jax.ops.conv import conv
 
 EPSILON = 1e-6  # beside the deviation of a unit, which may be 0
-COARSEST = 4  # pixels: a map of the convolutional generator is not smaller, if it can be halved
+COARSEST = 4  # pixels of a map that the convolutional generator makes no smaller
 
 
 class Output(NamedTuple):
@@ -129,6 +129,9 @@ class Discriminator(nn.Module):
 class ConvGenerator(nn.Module):
     """Latent -> Dense -> transposed convolutions that double the map -> image in [-1, 1].
 
+    The last layer is weight-normalised. Its first batch does not set the length of its weights,
+    as it does in the authors' code.
+
     Attributes:
         image_size: pixels of a side, an even number above 4.
         image_channels: 1 for grey images, 3 for RGB.
@@ -160,7 +163,7 @@ class ConvGenerator(nn.Module):
         check_condition(condition, classes=0)
 
         def hidden(x):
-            norm = nn.BatchNorm(use_running_average=not training, momentum=0.9)
+            norm = nn.BatchNorm(use_running_average=not training, momentum=0.9, use_scale=False)
             return nn.relu(norm(x))
 
         side, widths = self.image_size, []
@@ -171,7 +174,7 @@ class ConvGenerator(nn.Module):
         x = hidden(x.reshape(-1, side, side, widths[0]))
         for width in widths[1:]:
             x = hidden(ConvTranspose(width, 5, 2, use_bias=False)(x))
-        return jnp.tanh(ConvTranspose(self.image_channels, 5, 2)(x))
+        return jnp.tanh(nn.WeightNorm(ConvTranspose(self.image_channels, 5, 2))(x))
 
 
 class ConvDiscriminator(nn.Module):
@@ -180,6 +183,8 @@ class ConvDiscriminator(nn.Module):
     All layers are weight-normalised, as those of `Discriminator`. There are three convolutions at
     the size of the image and at half of it, of which the third halves the map, and three more, of
     which two are 1 x 1. Unlike the authors', all are padded.
+    (Their generator for such images matches features by the absolute difference, not by the squared
+    one of `losses.SemiSupervised`.)
 
     Attributes:
         classes: of real examples.
@@ -227,7 +232,7 @@ class ConvDiscriminator(nn.Module):
         for size in (3, 1, 1):
             x = convolved(x, 2 * self.width, size)
         features = x.mean(axis=(1, 2))
-        last = _Normalised(self.classes, deviation=0.05, trained_scale=True)
+        last = _Normalised(self.classes, deviation=0.05, first=0.1, trained_scale=True)
         return _output(last(features, training=training), features)
 
 
@@ -240,14 +245,15 @@ class _Normalised(nn.Module):
     """Layer whose weights of each unit keep the length that the first batch gives them.
 
     In training, the first batch sets that length, and an offset, so that what the layer gives has
-    mean 0 and deviation 1 there (Salimans and Kingma, 2016, section 3). A length that could grow
-    would make the noise after the layer small beside what it is added to.
+    mean 0 and a certain deviation there (Salimans and Kingma, 2016, section 3). A length that could
+    grow would make noise after the layer small beside what it is added to.
 
     Attributes:
         features: units, or channels of a convolution.
         kernel_size: of a convolution with padding; None for a dense layer.
         stride: of a convolution.
         deviation: of the normal distribution that the weights are drawn from.
+        first: deviation of what the layer gives for the first batch.
         trained_scale: whether the length is learnt after that, as the last layer's is.
     """
 
@@ -255,6 +261,7 @@ class _Normalised(nn.Module):
     kernel_size: int | None = None
     stride: int = 1
     deviation: float = 0.1
+    first: float = 1.0
     trained_scale: bool = False
 
     @nn.compact
@@ -275,9 +282,9 @@ class _Normalised(nn.Module):
             of_batch = jax.lax.stop_gradient(y.astype(jnp.float32))
             of_unit = of_batch.reshape(-1, self.features)
             mean, deviation = of_unit.mean(axis=0), of_unit.std(axis=0) + EPSILON
-            first = batches.value == 0
-            scale.value = jnp.where(first, 1 / deviation, scale.value)
-            offset.value = jnp.where(first, -mean / deviation, offset.value)
+            first, length = batches.value == 0, self.first / deviation
+            scale.value = jnp.where(first, length, scale.value)
+            offset.value = jnp.where(first, -mean * length, offset.value)
             batches.value = jnp.ones_like(batches.value)
         length = scale.value
         if self.trained_scale:

@@ -13,18 +13,15 @@ import numpy as np
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
-from gan_jax.common.progress import announced
 from gan_jax.data.sources.base import Examples
 from gan_jax.data.sources.choose import choose
 from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
-from gan_jax.recognition import trained
-from gan_jax.recognition.classifier_training import BATCH, Labelled
-from gan_jax.recognition.task import Task, draw, sampled_parameters
+from gan_jax.recognition.classifier_training import Labelled
+from gan_jax.recognition.task import Task, draw, enough, sampled_parameters
 
 REAL, AUGMENTED, GENERATED = "real", "real, augmented", "samples"
 BOTH = "real and samples, augmented"
-MOST_SEEDS = 2**16  # of runs, whose classifiers have seeds of their own
 
 
 def recognise_few(task: Task, per_class: Sequence[int], out: Path | None = None) -> Evaluation:
@@ -68,18 +65,18 @@ def recognise_few(task: Task, per_class: Sequence[int], out: Path | None = None)
 
 def _measured(task: Task, run: runs.Run, per_class: Sequence[int]) -> list[Row]:
     """Trains and tests the classifiers of one run."""
-    first = run.experiment.seed % MOST_SEEDS * task.classifiers
-    seeds = range(first, first + task.classifiers)
-    drawn, test = draw(task, run), task.test
+    seeds = task.seeds_of(run)
+    drawn, test = draw(task, run, task.labels()), task.test
     where = {"samples": len(drawn.label), "real_samples": len(test.label)}
     where |= {"generator_examples": len(task.real.label), "parameters": sampled_parameters(run)}
 
-    def right(examples: Sequence[Labelled], what: str, *, augmented: bool) -> list[np.ndarray]:
+    def right(
+        examples: Labelled | Sequence[Labelled], what: str, *, augmented: bool
+    ) -> list[np.ndarray]:
         recipe = replace(task.recipe, augmented=augmented)
-        pairs = announced(zip(examples, seeds, strict=True), len(seeds), f"Training on {what}")
-        return [trained.fit(task.data, each, recipe, seed).right(test) for each, seed in pairs]
+        return [each.right(test) for each in task.fit(examples, what, recipe, seeds)]
 
-    of_samples = right([drawn] * len(seeds), f"samples of {run.directory.path}", augmented=True)
+    of_samples = right(drawn, f"samples of {run.directory.path}", augmented=True)
     rows: list[Row] = []
     for number in per_class:
         chosen, few = [_chosen(task, number, seed) for seed in seeds], f"{number} of each class"
@@ -102,9 +99,7 @@ def _measured(task: Task, run: runs.Run, per_class: Sequence[int]) -> list[Row]:
 def _chosen(task: Task, number: int, choice: int) -> Labelled:
     """Returns so many real examples of each class, each at least once."""
     examples = Examples(task.real.sample, task.real.label, task.data.class_names)
-    chosen = choose(examples, number, choice)
-    # Again and again, so that they fill a batch: all classifiers take equally large ones.
-    return task.real.at(chosen[np.arange(max(BATCH, len(chosen))) % len(chosen)])
+    return enough(task.real.at(choose(examples, number, choice)))
 
 
 def _mixed(real: Labelled, drawn: Labelled) -> Labelled:

@@ -43,7 +43,7 @@ def recognise_runs(task: Task, out: Path | None = None) -> Evaluation:
     rows, unrecorded = [], []
     ceiling = _tested(task, of_as_many, "gan_train", "real", as_many, task.test)
     for run in task.opened:
-        drawn, who = draw(task, run), sampled_parameters(run)
+        drawn, who = draw(task, run, task.labels()), sampled_parameters(run)
         of_drawn = task.fit(drawn, f"samples of {run.directory.path}")
         gan_train = _tested(task, of_drawn, "gan_train", who, drawn, task.test)
         gan_test = _tested(task, of_all, "gan_test", who, task.real, drawn)

@@ -29,6 +29,7 @@ from gan_jax.recognition.classifier_training import Labelled, Recipe, labelled
 from gan_jax.recognition.trained import Trained
 from gan_jax.sampling import samples
 
+MOST_SEEDS = 2**16  # of runs, whose classifiers have seeds of their own
 FIRST = 256  # samples that are drawn before anything is trained, to see whether they are finite
 
 
@@ -63,11 +64,36 @@ class Task:
         """How accuracies are measured."""
         return f"{self.classifiers} classifiers of {self.recipe.steps:,} steps"
 
-    def fit(self, examples: Labelled, what: str) -> list[Trained]:
-        """Trains one classifier of each seed; `what` are the examples, for a line of progress."""
-        seeds = range(self.classifiers)
-        going_on = announced(seeds, len(seeds), f"Training classifiers on {what}")
-        return [trained.fit(self.data, examples, self.recipe, seed) for seed in going_on]
+    def fit(
+        self,
+        examples: Labelled | Sequence[Labelled],
+        what: str,
+        recipe: Recipe | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> list[Trained]:
+        """Trains one classifier of each seed.
+
+        Args:
+            examples: the same for all, or those of each.
+            what: the examples are, for a line of progress.
+            recipe: that of the task if None.
+            seeds: 0, 1, ... if None.
+        """
+        seeds = range(self.classifiers) if seeds is None else seeds
+        of_each = [examples] * len(seeds) if isinstance(examples, Labelled) else examples
+        pairs = announced(zip(of_each, seeds, strict=True), len(seeds), f"Training on {what}")
+        recipe = recipe or self.recipe
+        return [trained.fit(self.data, each, recipe, seed) for each, seed in pairs]
+
+    def seeds_of(self, run: runs.Run) -> range:
+        """Returns seeds for the classifiers of one run, which those of the others do not have."""
+        first = run.experiment.seed % MOST_SEEDS * self.classifiers
+        return range(first, first + self.classifiers)
+
+    def labels(self) -> Int32[np.ndarray, " count"]:
+        """Returns classes for the samples: each as often as the data have it, or in that ratio."""
+        shuffled = np.random.default_rng(self.key).permutation(self.real.label)
+        return shuffled[np.arange(self.count) % len(shuffled)]
 
     def rows(
         self,
@@ -129,7 +155,7 @@ def open_task(
     key: int = 0,
     announce: Callable[[str], None] = print,
 ) -> Task:
-    """Opens runs that differ only in their seed, for `recognise_runs` or `recognise_few`.
+    """Opens runs that differ only in their seed, for the functions that measure a task.
 
     Args:
         paths: run directories.
@@ -160,31 +186,18 @@ def open_task(
     recipe = Recipe(Classifier(classes=data.classes), classifier_steps)
     task = Task(opened, data, real, test, test_data, count, key, recipe, classifiers)
     for run in opened:
-        draw(task, run, min(count, FIRST))
+        draw(task, run, task.labels()[:FIRST])
     return task
 
 
-def draw(
-    task: Task,
-    run: runs.Run,
-    count: int | None = None,
-    labels: Integer[np.ndarray, " count"] | None = None,
-) -> Labelled:
-    """Draws samples as they would be stored.
-
-    Args:
-        task: the task.
-        run: whose samples.
-        count: how many; that of the task if None.
-        labels: their classes; if None, each is drawn as often as the data have it, or in ratio.
+def draw(task: Task, run: runs.Run, labels: Integer[np.ndarray, " count"]) -> Labelled:
+    """Draws a sample of each of these classes, as it would be stored.
 
     Raises:
-        RequestError: they are not finite.
+        RequestError: they are not finite, or too many for the memory.
     """
-    if labels is None:
-        shuffled = np.random.default_rng(task.key).permutation(task.real.label)
-        labels = shuffled[np.arange(task.count if count is None else count) % len(shuffled)]
     labels = labels.astype(np.int32)
+    samples.check_memory(run.experiment, len(labels), f"{len(labels)} samples", kept=False)
     latents = samples.draw_latents(run.experiment, task.key, len(labels))
     parts = samples.in_parts(run.experiment, run.state, latents, labels=labels)
     stored = []
@@ -196,6 +209,15 @@ def draw(
             )
         stored.append(task.data.to_stored(drawn))
     return Labelled(np.concatenate(stored), labels)
+
+
+def enough(examples: Labelled) -> Labelled:
+    """Returns examples that fill a batch, if need be by taking them again and again.
+
+    All classifiers then take equally large ones.
+    """
+    count = len(examples.label)
+    return examples.at(np.arange(max(classifier_training.BATCH, count)) % count)
 
 
 def sampled_parameters(run: runs.Run) -> str:
@@ -241,4 +263,5 @@ def _hash(recipe: Recipe) -> str:
         classifier_training.SCALE,
         classifier_training.SHIFT,
     )
-    return hashlib.sha256(repr((recipe, others)).encode()).hexdigest()
+    given = {name: value for name, value in vars(recipe).items() if value is not None}
+    return hashlib.sha256(repr((given, others)).encode()).hexdigest()

@@ -6,7 +6,6 @@ large; with a loss that weighs classes inversely to their numbers; and with samp
 class up to the largest. All are tested on held-out examples.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +15,15 @@ from jaxtyping import Int64
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits
-from gan_jax.common.progress import announced
+from gan_jax.data.images import Images
 from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
-from gan_jax.recognition import trained
-from gan_jax.recognition.classifier_training import Labelled, Recipe
-from gan_jax.recognition.task import Task, draw, sampled_parameters
+from gan_jax.recognition.classifier_training import Labelled
+from gan_jax.recognition.task import Task, draw, enough, sampled_parameters
 
 REAL, OVERSAMPLED, WEIGHTED = "real", "real, oversampled", "real, class weights"
 FILLED = "real, filled up with samples"
+LABELS = "what fills each class up"  # how the classes of samples are drawn, in a row
 
 
 def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
@@ -32,86 +31,82 @@ def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
 
     The metric is accuracy, of the field trained_on; accuracy_gain is how much more of the test
     classifiers get right with samples than with oversampling, each against the one of the same
-    seed. The rows of a class have as generator_examples how many real examples of it there are.
+    seed. Each classifier of each run has a seed of its own. The rows of a class have as
+    class_examples how many real examples of it there are. Classes without any stay so.
 
     Args:
         task: the runs, see `open_task`; its number of samples is not used.
         out: .jsonl file for the rows of all runs, instead of the recognition.jsonl of each.
 
     Raises:
-        RequestError: all classes have as many examples, one has none, or samples are not finite.
+        RequestError: all classes have as many examples, samples are not finite, or too many for
+            the memory.
     """
     counts = np.bincount(task.real.label, minlength=task.data.classes)
-    names = task.data.class_names
-    if not counts.min():
-        raise RequestError(f"--balance: no example shows the class {names[counts.argmin()]!r}")
-    if counts.min() == counts.max():
+    there = counts[counts > 0]
+    if there.min() == there.max():
+        how = "; images.subset(..., per_class=[...]) makes a class rare"
         raise RequestError(
-            f"--balance: each class has {counts[0]:,} examples, so there is nothing to balance; "
-            "make a class rare with images.subset(..., per_class=[...])"
+            f"--balance: each class has {there[0]:,} examples, so there is nothing to balance"
+            + how * isinstance(task.data, Images)
         )
-    real = {
-        REAL: (task.real, task.recipe),
-        OVERSAMPLED: (_oversampled(task.real, counts), task.recipe),
-        WEIGHTED: (task.real, replace(task.recipe, class_weights=_weights(counts))),
-    }
-    whole = task.real.sample[0].nbytes * counts.max() * len(counts)
-    check_fits("--balance: classes as large as the largest", 2 * int(whole))
-    seeds, rows, unrecorded = range(task.classifiers), [], []
-    found = {what: _right(task, *how, seeds, what) for what, how in real.items()}
+    balanced = int(there.max()) * len(there) * task.real.sample[0].nbytes
+    check_fits("--balance: so many examples as fill all classes", 2 * balanced)
+    rows, unrecorded = [], []
     for run in task.opened:
-        drawn = draw(task, run, labels=np.repeat(np.arange(len(names)), counts.max() - counts))
-        filled = Labelled(*map(np.concatenate, zip(task.real, drawn, strict=True)))
-        found[FILLED] = _right(task, filled, task.recipe, seeds, f"samples of {run.directory.path}")
-        of_run, failures = task.record(run, _rows(task, run, found, len(drawn.label), counts), out)
+        of_run, failures = task.record(run, _measured(task, run, counts), out)
         rows += of_run
         unrecorded += failures
-    rarest = int(counts.argmin())
+    rarest = int(np.where(counts > 0, counts, counts.max()).argmin())
     facts = (
-        f"{task.in_words}, tested on {len(task.test.label):,} held-out examples; intervals: over "
-        "classifiers and tests, or of several runs over these",
+        f"{task.in_words} for each run, tested on {len(task.test.label):,} held-out examples; "
+        "intervals: over classifiers and tests, or of several runs over these, but not over which "
+        "examples are the rare ones",
         f"{len(task.real.label):,} real examples, of a class up to {counts.max():,}, of "
-        f"{names[rarest]} only {counts[rarest]:,}; all augmented",
+        f"{task.data.class_names[rarest]} only {counts[rarest]:,}; all augmented",
         checkpoints_line(task.opened),
     )
     return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
 
 
-def _right(
-    task: Task, examples: Labelled, recipe: Recipe, seeds: Sequence[int], what: str
-) -> list[np.ndarray]:
-    """Trains one classifier of each seed, and says which tests it gets right."""
-    going_on = announced(seeds, len(seeds), f"Training classifiers on {what}")
-    return [trained.fit(task.data, examples, recipe, seed).right(task.test) for seed in going_on]
-
-
-def _rows(
-    task: Task,
-    run: runs.Run,
-    found: dict[str, list[np.ndarray]],
-    drawn: int,
-    counts: Int64[np.ndarray, " classes"],
-) -> list[Row]:
-    where = {"parameters": sampled_parameters(run), "samples": drawn}
-    where["real_samples"] = len(task.test.label)
+def _measured(task: Task, run: runs.Run, counts: Int64[np.ndarray, " classes"]) -> list[Row]:
+    """Trains and tests the classifiers of one run."""
+    lacking = np.where(counts > 0, counts.max() - counts, 0)
+    drawn = draw(task, run, np.repeat(np.arange(len(counts)), lacking))
+    filled = Labelled(*map(np.concatenate, zip(task.real, drawn, strict=True)))
+    weighted = replace(task.recipe, class_weights=_weights(counts))
+    found = {}
+    for what, examples, recipe in (
+        (REAL, task.real, task.recipe),
+        (OVERSAMPLED, _oversampled(task.real, counts), task.recipe),
+        (WEIGHTED, task.real, weighted),
+        (FILLED, filled, task.recipe),
+    ):
+        classifiers = task.fit(enough(examples), what, recipe, task.seeds_of(run))
+        found[what] = [each.right(task.test) for each in classifiers]
+    where = {"parameters": sampled_parameters(run), "samples": len(drawn.label)}
+    where |= {"real_samples": len(task.test.label), "generator_examples": len(task.real.label)}
+    where |= {"drawn": len(drawn.label), "labels": LABELS}
     rows: list[Row] = []
     for what, right in found.items():
         rows += task.rows(right, task.test.label, "accuracy", trained_on=what, **where)
     pairs = zip(found[FILLED], found[OVERSAMPLED], strict=True)
-    gains = [filled.astype(np.int8) - oversampled for filled, oversampled in pairs]
+    gains = [samples.astype(np.int8) - oversampled for samples, oversampled in pairs]
     rows += task.rows(gains, task.test.label, "accuracy_gain", **where)
-    of_class = dict(zip(task.data.class_names, counts.tolist(), strict=True))
-    total = int(counts.sum())
-    return [row | {"generator_examples": of_class.get(row.get("class"), total)} for row in rows]
+    numbers = dict(zip(task.data.class_names, counts.tolist(), strict=True))
+    return [
+        row | {"class_examples": numbers[row["class"]]} if "class" in row else row for row in rows
+    ]
 
 
 def _oversampled(real: Labelled, counts: Int64[np.ndarray, " classes"]) -> Labelled:
     """Takes the examples of each class again and again, as many as the largest class has."""
-    of_class = [np.flatnonzero(real.label == number) for number in range(len(counts))]
+    of_class = [np.flatnonzero(real.label == number) for number in np.flatnonzero(counts)]
     again = np.arange(counts.max())
     return real.at(np.concatenate([positions[again % len(positions)] for positions in of_class]))
 
 
 def _weights(counts: Int64[np.ndarray, " classes"]) -> tuple[float, ...]:
     """Returns weights inversely proportional to the numbers, with mean 1 over all examples."""
-    return tuple((counts.sum() / (len(counts) * counts)).tolist())
+    equal = counts.sum() / np.count_nonzero(counts)
+    return tuple((equal / np.maximum(counts, 1)).tolist())

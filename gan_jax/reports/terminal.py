@@ -225,7 +225,11 @@ def _show_by_training(evaluation: Evaluation) -> None:
     made = compact_table() if plain else Table()
     for heading in (*(("of each class",) if few else ("class", "examples")), *columns):
         made.add_column(heading)
-    for line in _lines_by_training(rows, few):
+    lines = _lines_by_training(rows, few)
+    if len(lines) > MOST_CLASSES + 1 and not few:
+        console.print(f"the {MOST_CLASSES} rarest classes")
+        lines = lines[: MOST_CLASSES + 1]
+    for line in lines:
         cells = [
             _of_seeds([row for row in line if row.get("trained_on", row["metric"]) == column])
             for column in columns
@@ -245,12 +249,14 @@ def _lines_by_training(rows: Sequence[Row], few: bool) -> list[list[Row]]:
     if few:
         return list(lines.values())
     of_all = lines.pop(None)
-    rarest = sorted(lines.values(), key=lambda line: line[0]["generator_examples"])
-    return [of_all, *rarest[:MOST_CLASSES]]
+    rarest = sorted(lines.values(), key=lambda line: line[0]["class_examples"])
+    return [of_all, *rarest]
 
 
 def _class_and_examples(row: Row) -> tuple[str, str]:
-    return row.get("class", "all"), f"{row['generator_examples']:,}"
+    if "class" in row:
+        return row["class"], f"{row['class_examples']:,}"
+    return "all", f"{row['generator_examples']:,}"
 
 
 def _lowest(rows: Sequence[Row], metric: str) -> list[str]:

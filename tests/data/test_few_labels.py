@@ -95,6 +95,8 @@ def test_images_without_labels_are_added(arrays, tmp_path):
         few_labels(arrays, unlabelled=images.arrays(tmp_path / "more.npz", 4, 1))
     with pytest.raises(RequestError, match=r"few_labels\(3\): takes images"):
         few_labels(arrays, unlabelled=3)
+    with pytest.raises(RequestError, match=r"FewLabels\.unlabelled = 3: must be None or a source"):
+        dataclasses.replace(few, unlabelled=3)
 
 
 def experiment(few, **changes):
@@ -129,16 +131,23 @@ def test_streamed_batches_are_the_same(few, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_learns_the_classes_of_two_patterns(tmp_path):
+@pytest.mark.parametrize("convolutional", [False, True])
+def test_it_learns_the_classes_of_two_patterns(convolutional, tmp_path):
     """Two classes that differ in brightness, with one label each."""
     random = np.random.default_rng(0)
     label = np.arange(200) % 2
     pixels = np.clip(random.normal(70 + 100 * label, 20, (8, 8, 200)), 0, 255).astype(np.uint8)
     np.savez(tmp_path / "two.npz", images=pixels.transpose(2, 0, 1), labels=label)
     whole = images.arrays(tmp_path / "two.npz", 8, 1)
+    pair = {"discriminator": semi_supervised.Discriminator(2, (16, 8))}
+    if convolutional:
+        pair = {
+            "generator": semi_supervised.ConvGenerator(8, width=4),
+            "discriminator": semi_supervised.ConvDiscriminator(2, width=4, dropout=0.1),
+        }
     tried = experiment(
         few_labels(whole, 1),
-        discriminator=semi_supervised.Discriminator(2, (16, 8)),
+        **pair,
         generator_optimizer=Adam(3e-3, b1=0.5),
         discriminator_optimizer=Adam(3e-3, b1=0.5),
         batch_size=32,

@@ -91,13 +91,13 @@ def test_each_classifier_has_examples_of_its_own_and_what_generators_saw_is_said
     paths, monkeypatch
 ):
     seen = []
-    real_fit = few_examples.trained.fit
+    real_fit = task.trained.fit
 
     def spy(data, examples, recipe, seed):
         seen.append((len(examples.label), recipe.augmented, seed))
         return real_fit(data, examples, recipe, seed)
 
-    monkeypatch.setattr(few_examples.trained, "fit", spy)
+    monkeypatch.setattr(task.trained, "fit", spy)
     measured = measure(paths, [4], count=100, classifier_steps=1)
     of_run = [(100, True), (128, False), (128, True), (200, True)]
     assert seen == [
