@@ -44,6 +44,14 @@ def test_recognise_prints_two_tables_and_compare_a_third(capsys, tmp_path, monke
     assert code == 0, err
     assert "generators have seen 10,000 real examples, more than the classifiers of 2, 5" in out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["of", "2", "5"]
+    how = ("--balance", "--classifiers", 2, "--classifier-steps", 3)
+    code, out, err = gan_jax(capsys, "recognise", tmp_path / "run", *how)
+    assert code == 0, err
+    assert "10,000 real examples, of a class up to" in out
+    of_all, *of_classes = [line.split()[:2] for line in out.splitlines()[-11:]]
+    assert of_all == ["all", "10,000"]
+    counts = [int(number.replace(",", "")) for _, number in of_classes]
+    assert counts == sorted(counts) and sum(counts) == 10_000
     table = tmp_path / "table.csv"
     code, out, err = gan_jax(capsys, "compare", tmp_path / "run", "--out", table)
     assert code == 0, err
