@@ -54,8 +54,7 @@ def main(file: Path, /, *, choices: int = 5, steps: int = 3000) -> None:
         few = name in of_few
         errors = []
         for choice in range(choices):
-            label = dataclasses.replace(data, choice=choice).load().label if few else None
-            label = whole.load().label if label is None else label
+            label = (dataclasses.replace(data, choice=choice) if few else whole).load().label
             known = np.flatnonzero(label >= 0)
             variables = train(experiment, network, whole, known, label, choice, steps, augmented)
             errors.append(wrong(network, variables, test))

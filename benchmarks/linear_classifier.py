@@ -27,9 +27,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tyro.conf import Positional
 
-from gan_jax import gan, runs
+from gan_jax import gan
+from gan_jax.common.errors import RequestError
 from gan_jax.data.images import Images
 from gan_jax.data.sources.choose import choose
+from gan_jax.evaluation.of_runs import open_alike
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.networks.layers import Conv
 
@@ -53,8 +55,22 @@ def main(
     """
     if len(paths) < 2 or min(per_class) < FOLDS:
         sys.exit(f"give two runs or more, and --per-class of at least {FOLDS}")
-    opened = [runs.load(path) for path in paths]
-    check([run.experiment for run in opened])
+    try:
+        opened = open_alike(paths, "latest", print)
+        check(opened[0].experiment.data)
+        table(opened, per_class)
+    except RequestError as error:
+        sys.exit(f"error: {error}")
+
+
+def check(data):
+    """Ends the program where data are not such images."""
+    if type(data) is not Images or data.labels or data.held_out() is None:
+        sys.exit("the runs must be of images, without labels as conditions, and with a test set")
+
+
+def table(opened, per_class):
+    """Prints the table."""
     errors: dict[tuple[int, str], list[float]] = {}
     for run in opened:
         for (number, name), wrong in measured(run, per_class).items():
@@ -64,16 +80,6 @@ def main(
     for (number, name), values in sorted(errors.items(), key=lambda item: item[0][0]):
         found = of_mean(np.array(values))
         print(f"| {number} | {name} | {found.value:.2%} | {found.low:.2%} to {found.high:.2%} |")
-
-
-def check(experiments):
-    """Ends the program where runs cannot be measured together."""
-    first = experiments[0]
-    if any(dataclasses.replace(other, seed=first.seed) != first for other in experiments):
-        sys.exit("the runs are of different experiments")
-    data = first.data
-    if type(data) is not Images or data.labels or data.held_out() is None:
-        sys.exit("the runs must be of images, without labels as conditions, and with a test set")
 
 
 def measured(run, per_class):

@@ -280,7 +280,8 @@ class SemiSupervised:
     `networks.semi_supervised.Output`; the log-sum-exp of its class logits is the logit of being
     real. The data must give labels as targets, as `few_labels` does. As in the authors' code,
     examples with a label teach the classes only: what real examples look like is learnt from those
-    without.
+    without. (For CIFAR-10 their generator matches features by the absolute, not the squared
+    difference.)
 
     Attributes:
         weight: of the cross-entropy of real and fake, beside that of the classes, at least 0.

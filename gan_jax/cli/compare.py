@@ -17,7 +17,8 @@ class Compare(OpensRuns):
     """Compare configurations by each metric over seeds, and say which differ from the best.
 
     Evaluate all of them first, with equal --samples and --features; those that were not evaluated
-    are left out. What `gan-jax recognise` measured without --per-class is a table of its own.
+    are left out. What `gan-jax recognise` measured without --per-class or --balance is a table of
+    its own.
     """
 
     USAGE: ClassVar[str] = "compare DIR ..."

@@ -38,7 +38,7 @@ class Recognise(OpensRuns):
     """Of runs with several seeds: which one; all if not given."""
     samples: int | None = None
     """How many samples to draw from each run, at least 2; if not given, as many as it was trained
-    on, or 10,000 with --per-class."""
+    on, or 10,000 with --per-class. Not with --balance."""
     classifiers: int = 3
     """How many classifiers to train on the samples of each run, and on real examples; at least
     2."""
@@ -58,7 +58,7 @@ class Recognise(OpensRuns):
     """.jsonl file for the lines of all runs, instead of recognition.jsonl in each of them."""
 
     def run(self) -> int:
-        """Measures each group of runs; see `gan_jax.recognition.of_runs`."""
+        """Measures each group of runs; see the modules of `gan_jax.recognition`."""
         if not self.runs:
             raise RequestError("give at least one run directory")
         if self.samples is not None:

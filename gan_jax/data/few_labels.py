@@ -117,12 +117,15 @@ def few_labels(
         RequestError: An argument has the wrong type or value. Images without labels, and a class
             with fewer images, are reported when the data are loaded.
     """
-    for given in (images,) if unlabelled is None else (images, unlabelled):
-        if not isinstance(given, Images):
-            raise RequestError(f"few_labels({given!r}): takes images, images.tfds(...) for example")
+    if not isinstance(images, Images):
+        raise RequestError(f"few_labels({images!r}): takes images, images.tfds(...) for example")
     size, channels = images.size, images.channels
     more = None
     if unlabelled is not None:
+        if not isinstance(unlabelled, Images):
+            raise RequestError(
+                f"few_labels(..., unlabelled={unlabelled!r}): must be None or images"
+            )
         if (unlabelled.size, unlabelled.channels) != (size, channels):
             raise RequestError(
                 f"unlabelled: images of size {unlabelled.size} with {unlabelled.channels} channels;"
@@ -162,7 +165,7 @@ def _with_more(
 ) -> UInt8[np.ndarray, "count size size channels"]:
     """Returns the images of two sources, one after the other."""
     first, second = (Images(each, size, channels).load().sample for each in (source, more))
-    check_fits("images with few labels and images without", first.nbytes + second.nbytes)
+    check_fits("unlabelled: these images and those with labels", first.nbytes + second.nbytes)
     whole = np.concatenate([first, second])
     whole.flags.writeable = False
     return whole

@@ -21,8 +21,8 @@ from gan_jax.metrics.names import METRICS
 Kind = Literal["evaluation", "recognition"]
 NEEDED = {"step": int, "features": str, "features_sha256": str, "drawn": int, "key": int}
 COMMANDS: dict[Kind, str] = {"evaluation": "evaluate", "recognition": "recognise"}
-OF_TRAINING = ("accuracy", "accuracy_gain")  # of --per-class and --balance
 DONE: dict[Kind, str] = {"evaluation": "evaluated", "recognition": "measured by recognise"}
+OF_TRAINING = ("accuracy", "accuracy_gain")  # of --per-class and --balance
 
 _logger = logging.getLogger(__name__)
 

@@ -129,8 +129,8 @@ class Discriminator(nn.Module):
 class ConvGenerator(nn.Module):
     """Latent -> Dense -> transposed convolutions that double the map -> image in [-1, 1].
 
-    The last layer is weight-normalised. Its first batch does not set the length of its weights,
-    as it does in the authors' code.
+    The last layer is weight-normalised. Unlike in the authors' code, the first batch does not set
+    the length of its weights.
 
     Attributes:
         image_size: pixels of a side, an even number above 4.
@@ -183,8 +183,6 @@ class ConvDiscriminator(nn.Module):
     All layers are weight-normalised, as those of `Discriminator`. There are three convolutions at
     the size of the image and at half of it, of which the third halves the map, and three more, of
     which two are 1 x 1. Unlike the authors', all are padded.
-    (Their generator for such images matches features by the absolute difference, not by the squared
-    one of `losses.SemiSupervised`.)
 
     Attributes:
         classes: of real examples.

@@ -63,7 +63,8 @@ class Recipe:
     learning_rate: float = 1e-2
     weight_decay: float = 3e-2
     augmented: bool = True
-    class_weights: tuple[float, ...] | None = None
+    # Not in the repr, by which recipes of measurements without weights are identified.
+    class_weights: tuple[float, ...] | None = dataclasses.field(default=None, repr=False)
 
     def optimizer(self) -> optax.GradientTransformation:
         """Returns the optax transformation."""

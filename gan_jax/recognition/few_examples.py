@@ -76,11 +76,11 @@ def _measured(task: Task, run: runs.Run, per_class: Sequence[int]) -> list[Row]:
         recipe = replace(task.recipe, augmented=augmented)
         return [each.right(test) for each in task.fit(examples, what, recipe, seeds)]
 
-    of_samples = right(drawn, f"samples of {run.directory.path}", augmented=True)
+    of_samples = right(enough(drawn), f"samples of {run.directory.path}", augmented=True)
     rows: list[Row] = []
     for number in per_class:
         chosen, few = [_chosen(task, number, seed) for seed in seeds], f"{number} of each class"
-        mixed = [_mixed(each, drawn) for each in chosen]
+        mixed = [enough(_mixed(each, drawn)) for each in chosen]
         found = {
             REAL: right(chosen, few, augmented=False),
             AUGMENTED: right(chosen, f"{few}, augmented", augmented=True),

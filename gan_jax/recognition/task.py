@@ -86,7 +86,7 @@ class Task:
         return [trained.fit(self.data, each, recipe, seed) for each, seed in pairs]
 
     def seeds_of(self, run: runs.Run) -> range:
-        """Returns seeds for the classifiers of one run, which those of the others do not have."""
+        """Returns seeds for the classifiers of one run: others than those of runs near its seed."""
         first = run.experiment.seed % MOST_SEEDS * self.classifiers
         return range(first, first + self.classifiers)
 
@@ -194,10 +194,9 @@ def draw(task: Task, run: runs.Run, labels: Integer[np.ndarray, " count"]) -> La
     """Draws a sample of each of these classes, as it would be stored.
 
     Raises:
-        RequestError: they are not finite, or too many for the memory.
+        RequestError: they are not finite.
     """
     labels = labels.astype(np.int32)
-    samples.check_memory(run.experiment, len(labels), f"{len(labels)} samples", kept=False)
     latents = samples.draw_latents(run.experiment, task.key, len(labels))
     parts = samples.in_parts(run.experiment, run.state, latents, labels=labels)
     stored = []
@@ -214,10 +213,12 @@ def draw(task: Task, run: runs.Run, labels: Integer[np.ndarray, " count"]) -> La
 def enough(examples: Labelled) -> Labelled:
     """Returns examples that fill a batch, if need be by taking them again and again.
 
-    All classifiers then take equally large ones.
+    Classifiers that are compared then take batches of the same size.
     """
     count = len(examples.label)
-    return examples.at(np.arange(max(classifier_training.BATCH, count)) % count)
+    if count >= classifier_training.BATCH:
+        return examples
+    return examples.at(np.arange(classifier_training.BATCH) % count)
 
 
 def sampled_parameters(run: runs.Run) -> str:
@@ -263,5 +264,4 @@ def _hash(recipe: Recipe) -> str:
         classifier_training.SCALE,
         classifier_training.SHIFT,
     )
-    given = {name: value for name, value in vars(recipe).items() if value is not None}
-    return hashlib.sha256(repr((given, others)).encode()).hexdigest()
+    return hashlib.sha256(repr((recipe, others)).encode()).hexdigest()

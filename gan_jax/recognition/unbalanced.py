@@ -20,9 +20,11 @@ from gan_jax.evaluation.of_runs import Evaluation, checkpoints_line
 from gan_jax.evaluation.rows import Row
 from gan_jax.recognition.classifier_training import Labelled
 from gan_jax.recognition.task import Task, draw, enough, sampled_parameters
+from gan_jax.sampling import samples
 
-REAL, OVERSAMPLED, WEIGHTED = "real", "real, oversampled", "real, class weights"
-FILLED = "real, filled up with samples"
+AUGMENTED = "real, augmented"
+OVERSAMPLED, WEIGHTED = "oversampled, augmented", "with class weights, augmented"
+FILLED = "filled up with samples, augmented"
 LABELS = "what fills each class up"  # how the classes of samples are drawn, in a row
 
 
@@ -52,6 +54,9 @@ def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
         )
     balanced = int(there.max()) * len(there) * task.real.sample[0].nbytes
     check_fits("--balance: so many examples as fill all classes", 2 * balanced)
+    drawn = int(np.where(counts > 0, there.max() - counts, 0).sum())
+    message = f"--balance: {drawn} samples"
+    samples.check_memory(task.opened[0].experiment, drawn, message, kept=False)
     rows, unrecorded = [], []
     for run in task.opened:
         of_run, failures = task.record(run, _measured(task, run, counts), out)
@@ -63,7 +68,7 @@ def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
         "intervals: over classifiers and tests, or of several runs over these, but not over which "
         "examples are the rare ones",
         f"{len(task.real.label):,} real examples, of a class up to {counts.max():,}, of "
-        f"{task.data.class_names[rarest]} only {counts[rarest]:,}; all augmented",
+        f"{task.data.class_names[rarest]} only {counts[rarest]:,}",
         checkpoints_line(task.opened),
     )
     return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
@@ -73,16 +78,16 @@ def _measured(task: Task, run: runs.Run, counts: Int64[np.ndarray, " classes"]) 
     """Trains and tests the classifiers of one run."""
     lacking = np.where(counts > 0, counts.max() - counts, 0)
     drawn = draw(task, run, np.repeat(np.arange(len(counts)), lacking))
-    filled = Labelled(*map(np.concatenate, zip(task.real, drawn, strict=True)))
     weighted = replace(task.recipe, class_weights=_weights(counts))
     found = {}
-    for what, examples, recipe in (
-        (REAL, task.real, task.recipe),
-        (OVERSAMPLED, _oversampled(task.real, counts), task.recipe),
-        (WEIGHTED, task.real, weighted),
-        (FILLED, filled, task.recipe),
+    for what, examples_of, recipe in (
+        (AUGMENTED, lambda: task.real, task.recipe),
+        (OVERSAMPLED, lambda: _oversampled(task.real, counts), task.recipe),
+        (WEIGHTED, lambda: task.real, weighted),
+        (FILLED, lambda: _both(task.real, drawn), task.recipe),
     ):
-        classifiers = task.fit(enough(examples), what, recipe, task.seeds_of(run))
+        progress = f"{what}, for {run.directory.path}"
+        classifiers = task.fit(enough(examples_of()), progress, recipe, task.seeds_of(run))
         found[what] = [each.right(task.test) for each in classifiers]
     where = {"parameters": sampled_parameters(run), "samples": len(drawn.label)}
     where |= {"real_samples": len(task.test.label), "generator_examples": len(task.real.label)}
@@ -91,12 +96,16 @@ def _measured(task: Task, run: runs.Run, counts: Int64[np.ndarray, " classes"]) 
     for what, right in found.items():
         rows += task.rows(right, task.test.label, "accuracy", trained_on=what, **where)
     pairs = zip(found[FILLED], found[OVERSAMPLED], strict=True)
-    gains = [samples.astype(np.int8) - oversampled for samples, oversampled in pairs]
+    gains = [filled.astype(np.int8) - oversampled for filled, oversampled in pairs]
     rows += task.rows(gains, task.test.label, "accuracy_gain", **where)
     numbers = dict(zip(task.data.class_names, counts.tolist(), strict=True))
     return [
         row | {"class_examples": numbers[row["class"]]} if "class" in row else row for row in rows
     ]
+
+
+def _both(real: Labelled, drawn: Labelled) -> Labelled:
+    return Labelled(*map(np.concatenate, zip(real, drawn, strict=True)))
 
 
 def _oversampled(real: Labelled, counts: Int64[np.ndarray, " classes"]) -> Labelled:

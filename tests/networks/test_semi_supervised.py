@@ -201,6 +201,24 @@ def test_the_convolutional_generator_normalises_its_batch():
     )
     assert np.abs(found).max() <= 1
     x = (np.asarray(LATENTS) @ variables["params"]["Dense_0"]["kernel"]).reshape(-1, 6)
+    params, (scale,) = variables["params"], variables["params"]["WeightNorm_0"].values()
+
+    def hidden(index, x):
+        kept, of = (variables[name][f"BatchNorm_{index}"] for name in ("batch_stats", "params"))
+        assert list(of) == ["bias"]
+        x = (x - kept["mean"]) / np.sqrt(kept["var"] + 1e-5) + of["bias"]
+        return np.maximum(x, 0)
+
+    def doubled(index, width, x, scale=1.0):
+        of = dict(params[f"ConvTranspose_{index}"])
+        if index:
+            of["kernel"] = of["kernel"] / np.sqrt(np.square(of["kernel"]).sum((0, 1, 2))) * scale
+        layer = nn.ConvTranspose(width, (5, 5), (2, 2), use_bias="bias" in of)
+        return layer.apply({"params": of}, x)
+
+    y = hidden(1, doubled(0, 3, hidden(0, x.reshape(8, 3, 3, 6))))
+    still = CONV_GENERATOR.apply(variables, LATENTS, training=False)
+    np.testing.assert_allclose(still, np.tanh(doubled(1, 1, y, scale)), rtol=1e-3, atol=1e-4)
     before = variables["batch_stats"]["BatchNorm_0"]["mean"]
     after = changed["batch_stats"]["BatchNorm_0"]["mean"]
     np.testing.assert_allclose(after, 0.9 * before + 0.1 * x.mean(0), rtol=1e-3)

@@ -99,7 +99,7 @@ def test_each_classifier_has_examples_of_its_own_and_what_generators_saw_is_said
 
     monkeypatch.setattr(task.trained, "fit", spy)
     measured = measure(paths, [4], count=100, classifier_steps=1)
-    of_run = [(100, True), (128, False), (128, True), (200, True)]
+    of_run = [(128, True), (128, False), (128, True), (200, True)]
     assert seen == [
         (*kind, seed) for seeds in ((0, 1), (2, 3)) for kind in of_run for seed in seeds
     ]

@@ -15,7 +15,7 @@ from gan_jax.evaluation.compare import compare, kinds_measured
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.networks import conditions
 from gan_jax.networks.classifier import Classifier
-from gan_jax.recognition import of_runs, task
+from gan_jax.recognition import classifier_training, of_runs, task
 from gan_jax.recognition.classifier_training import Labelled
 from gan_jax.recognition.of_runs import recognise_runs
 from gan_jax.training.train import train
@@ -150,6 +150,11 @@ def test_samples_are_of_the_classes_that_they_are_tested_for(paths, monkeypatch)
     np.testing.assert_array_equal(np.bincount(opened.labels()), counts)
     twice = dataclasses.replace(opened, count=20_000).labels()
     np.testing.assert_array_equal(np.bincount(twice), 2 * counts)
+
+
+def test_recipes_keep_the_hash_by_which_earlier_measurements_are_known():
+    recipe = classifier_training.Recipe(Classifier(classes=10), 2000)
+    assert task._hash(recipe).startswith("9afb55d4")
 
 
 def test_samples_that_are_not_finite_are_found_before_anything_is_trained(paths, monkeypatch):
