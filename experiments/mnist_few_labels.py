@@ -10,11 +10,11 @@ third of their learning rate, which falls to 0 over the last two thirds; they te
 of the discriminator, which has 0.93 % wrong. `--data.per-class 2` is 20 labels, and `--data.choice`
 seeds which images keep theirs. `test_error` is over all 10,000 test images.
 
-Measured at commit 5f844c0 (Python 3.12, JAX 0.12.0.1, one x86 core a run, seed 0): 4.5 % wrong
-with choice 3 after 7,500 steps, where this was stopped. With the authors' rate, 3e-3, 5.2, 5.6 and
-4.7 % after all steps, in 25 minutes, with choices 0 to 2, while the generator of choice 3 collapsed
-(23.0 %). The same network on the labelled images alone has 24.5 % wrong (21.2 to 27.8 over four
-choices); see docs/results.md.
+Measured at commit 5f844c0 (Python 3.12, JAX 0.12.0.1, one x86 core a run, 25 minutes, seed 0):
+3.9 % wrong with choice 3, the only one that was tried. With the authors' rate, 3e-3, 5.2, 5.6 and
+4.7 % with choices 0 to 2, while the generator of choice 3 collapsed (23.0 %). The same network on
+the labelled images alone has 24.5 % wrong (21.2 to 27.8 over four choices);
+see docs/results.md.
 """
 
 from gan_jax.data import images
