@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.cells import cell_len
@@ -49,33 +50,13 @@ def show(evaluation: Evaluation, file: str = "evaluation.jsonl", over: str = "sa
 
 
 def show_accuracies(evaluation: Evaluation) -> None:
-    """Prints accuracies of classifiers: a table of all classes, and one of each class."""
-    if any("trained_on" in row for row in evaluation.rows):
-        _show_by_training(evaluation)
-        return
-    of_class = [row for row in evaluation.rows if "class" in row]
-    overall = tuple(row for row in evaluation.rows if "class" not in row)
-    over = "classifiers and tests"
-    show(replace(evaluation, rows=overall), "recognition.jsonl", over)
-    console, plain = make_console()
-    several = len({row["seed"] for row in overall}) > 1
-    console.print(f"intervals: over {over}" + ("; of means and below, over seeds" * several))
-    columns = dict.fromkeys((row["metric"], row["parameters"]) for row in of_class)
-    made = compact_table() if plain else Table()
-    for heading in ("class", *(f"{metric}, {parameters}" for metric, parameters in columns)):
-        made.add_column(heading)
-    names = list(dict.fromkeys(row["class"] for row in of_class))
-    if len(names) > MOST_CLASSES:
-        console.print(f"the {MOST_CLASSES} classes of lowest {of_class[0]['metric']}")
-        names = _lowest(of_class, of_class[0]["metric"])[:MOST_CLASSES]
-    for name in names:
-        found = [row for row in of_class if row["class"] == name]
-        cells = [
-            _of_seeds([row for row in found if (row["metric"], row["parameters"]) == column])
-            for column in columns
-        ]
-        made.add_row(Text(name), *cells)
-    print_whole(console, made)
+    """Prints accuracies of classifiers, by what they were trained on where that differs."""
+    if any("per_class" in row for row in evaluation.rows):
+        _show_few(evaluation)
+    elif any("trained_on" in row for row in evaluation.rows):
+        _show_unbalanced(evaluation)
+    else:
+        _show_samples(evaluation)
 
 
 def show_comparisons(basis: Basis, comparisons: Sequence[Comparison]) -> None:
@@ -209,54 +190,88 @@ def _mean_and_deviation(row: Comparison) -> tuple[str, str]:
     return mean, "" if row.standard_deviation is None else f"{row.standard_deviation:.3g}"
 
 
-def _show_by_training(evaluation: Evaluation) -> None:
-    """Prints accuracies by what classifiers were trained on.
-
-    There is a line for each number of examples, or else for each class.
-    """
+def _show_samples(evaluation: Evaluation) -> None:
+    """Prints a table of all classes, and one of each class."""
+    of_class = [row for row in evaluation.rows if "class" in row]
+    overall = tuple(row for row in evaluation.rows if "class" not in row)
+    over = "classifiers and tests"
+    show(replace(evaluation, rows=overall), "recognition.jsonl", over)
     console, plain = make_console()
-    for fact in evaluation.facts:
-        console.print(fact, markup=False, highlight=False)
-    rows: Sequence[Row] = evaluation.rows
-    few = any("per_class" in row for row in rows)
-    if few:
-        rows = [row for row in rows if "class" not in row]
-    columns = dict.fromkeys(row.get("trained_on", row["metric"]) for row in rows)
+    several = len({row["seed"] for row in overall}) > 1
+    console.print(f"intervals: over {over}" + ("; of means and below, over seeds" * several))
+    columns = dict.fromkeys((row["metric"], row["parameters"]) for row in of_class)
     made = compact_table() if plain else Table()
-    for heading in (*(("of each class",) if few else ("class", "examples")), *columns):
+    for heading in ("class", *(f"{metric}, {parameters}" for metric, parameters in columns)):
         made.add_column(heading)
-    lines = _lines_by_training(rows, few)
-    if len(lines) > MOST_CLASSES + 1 and not few:
-        console.print(f"the {MOST_CLASSES} rarest classes")
-        lines = lines[: MOST_CLASSES + 1]
-    for line in lines:
+    names = list(dict.fromkeys(row["class"] for row in of_class))
+    if len(names) > MOST_CLASSES:
+        console.print(f"the {MOST_CLASSES} classes of lowest {of_class[0]['metric']}")
+        names = _lowest(of_class, of_class[0]["metric"])[:MOST_CLASSES]
+    for name in names:
+        found = [row for row in of_class if row["class"] == name]
         cells = [
-            _of_seeds([row for row in line if row.get("trained_on", row["metric"]) == column])
+            _of_seeds([row for row in found if (row["metric"], row["parameters"]) == column])
             for column in columns
         ]
-        first = line[0]
-        numbers = (str(first["per_class"]),) if few else _class_and_examples(first)
-        made.add_row(*map(Text, numbers), *cells)
+        made.add_row(Text(name), *cells)
     print_whole(console, made)
 
 
-def _lines_by_training(rows: Sequence[Row], few: bool) -> list[list[Row]]:
-    """Groups rows by their number of examples, or by class: all classes, then the rarest ones."""
-    field = "per_class" if few else "class"
-    lines: dict[int | str | None, list[Row]] = {}
+def _show_few(evaluation: Evaluation) -> None:
+    """Prints a line for each number of real examples."""
+    rows = [row for row in evaluation.rows if "class" not in row]
+    lines = [((str(number),), of) for number, of in _grouped(rows, "per_class").items()]
+    _show_by_training(evaluation.facts, ("of each class",), lines)
+
+
+def _show_unbalanced(evaluation: Evaluation) -> None:
+    """Prints a line for all classes, and one for each class, the rarest first."""
+    of_class = _grouped(evaluation.rows, "class")
+    of_all = of_class.pop(None)
+    lines = [(("all", f"{of_all[0]['generator_examples']:,}"), of_all)]
+    for of in sorted(of_class.values(), key=lambda of: of[0]["class_examples"]):
+        lines.append(((of[0]["class"], f"{of[0]['class_examples']:,}"), of))
+    facts = evaluation.facts
+    if len(of_class) > MOST_CLASSES:
+        facts = (*facts, f"the {MOST_CLASSES} rarest classes")
+    _show_by_training(facts, ("class", "examples"), lines[: MOST_CLASSES + 1])
+
+
+def _show_by_training(
+    facts: Sequence[str],
+    headings: tuple[str, ...],
+    lines: Sequence[tuple[tuple[str, ...], Sequence[Row]]],
+) -> None:
+    """Prints a table with a column for each kind of training.
+
+    Args:
+        facts: how accuracies were measured.
+        headings: of the first columns.
+        lines: of each, what stands in the first columns, and the rows of all kinds of training.
+    """
+    console, plain = make_console()
+    for fact in facts:
+        console.print(fact, markup=False, highlight=False)
+
+    def column(row: Row) -> str:
+        return row.get("trained_on", row["metric"])
+
+    columns = dict.fromkeys(column(row) for _, of in lines for row in of)
+    made = compact_table() if plain else Table()
+    for heading in (*headings, *columns):
+        made.add_column(heading)
+    for first, of in lines:
+        cells = [_of_seeds([row for row in of if column(row) == each]) for each in columns]
+        made.add_row(*map(Text, first), *cells)
+    print_whole(console, made)
+
+
+def _grouped(rows: Sequence[Row], field: str) -> dict[Any, list[Row]]:
+    """Groups rows by a field, which some may lack, in the order in which its values come."""
+    groups: dict[Any, list[Row]] = {}
     for row in rows:
-        lines.setdefault(row.get(field), []).append(row)
-    if few:
-        return list(lines.values())
-    of_all = lines.pop(None)
-    rarest = sorted(lines.values(), key=lambda line: line[0]["class_examples"])
-    return [of_all, *rarest]
-
-
-def _class_and_examples(row: Row) -> tuple[str, str]:
-    if "class" in row:
-        return row["class"], f"{row['class_examples']:,}"
-    return "all", f"{row['generator_examples']:,}"
+        groups.setdefault(row.get(field), []).append(row)
+    return groups
 
 
 def _lowest(rows: Sequence[Row], metric: str) -> list[str]:

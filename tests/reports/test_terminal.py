@@ -177,3 +177,21 @@ def test_what_directories_have_in_common_is_said_once(capsys, monkeypatch, paths
     assert ("directories in" in out) == (common is not None)
     assert common is None or f"directories in {common}\n" in out
     assert [line.split()[0] for line in out.splitlines() if "0 of 2" in line] == names
+
+
+def test_of_many_classes_the_rarest_are_shown(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "MOST_CLASSES", 2)
+    counts = {"a": 30, "b": 1, "c": 30, "d": 5}
+    rows = [
+        row("accuracy", value)
+        | {"trained_on": what, "generator_examples": 66}
+        | ({} if name is None else {"class": name, "class_examples": counts[name]})
+        for value, what in ((0.5, "real"), (0.25, "samples"))
+        for name in (None, *counts)
+    ]
+    terminal.show_accuracies(Evaluation(("how",), tuple(rows), ()))
+    how, note, headings, *lines = capsys.readouterr().out.splitlines()
+    assert (how, note) == ("how", "the 2 rarest classes")
+    assert headings.split() == ["class", "examples", "real", "samples"]
+    assert [line.split()[:2] for line in lines] == [["all", "66"], ["b", "1"], ["d", "5"]]
+    assert all("0.5 (" in line and "0.25 (" in line for line in lines)
