@@ -54,15 +54,15 @@ def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
         )
     balanced = int(there.max()) * len(there) * task.real.sample[0].nbytes
     check_fits("--balance: so many examples as fill all classes", 2 * balanced)
-    drawn = int(np.where(counts > 0, there.max() - counts, 0).sum())
-    message = f"--balance: {drawn} samples"
-    samples.check_memory(task.opened[0].experiment, drawn, message, kept=False)
+    wanted = _wanted(counts)
+    message = f"--balance: {len(wanted)} samples"
+    samples.check_memory(task.opened[0].experiment, len(wanted), message, kept=False)
     rows, unrecorded = [], []
     for run in task.opened:
         of_run, failures = task.record(run, _measured(task, run, counts), out)
         rows += of_run
         unrecorded += failures
-    rarest = int(np.where(counts > 0, counts, counts.max()).argmin())
+    rarest = int(np.flatnonzero(counts == there.min())[0])
     facts = (
         f"{task.in_words} for each run, tested on {len(task.test.label):,} held-out examples; "
         "intervals: over classifiers and tests, or of several runs over these, but not over which "
@@ -76,8 +76,7 @@ def recognise_unbalanced(task: Task, out: Path | None = None) -> Evaluation:
 
 def _measured(task: Task, run: runs.Run, counts: Int64[np.ndarray, " classes"]) -> list[Row]:
     """Trains and tests the classifiers of one run."""
-    lacking = np.where(counts > 0, counts.max() - counts, 0)
-    drawn = draw(task, run, np.repeat(np.arange(len(counts)), lacking))
+    drawn = draw(task, run, _wanted(counts))
     weighted = replace(task.recipe, class_weights=_weights(counts))
     found = {}
     for what, examples_of, recipe in (
@@ -102,6 +101,11 @@ def _measured(task: Task, run: runs.Run, counts: Int64[np.ndarray, " classes"]) 
     return [
         row | {"class_examples": numbers[row["class"]]} if "class" in row else row for row in rows
     ]
+
+
+def _wanted(counts: Int64[np.ndarray, " classes"]) -> Int64[np.ndarray, " samples"]:
+    """Returns the classes of samples that fill each class up to the largest."""
+    return np.repeat(np.arange(len(counts)), np.where(counts > 0, counts.max() - counts, 0))
 
 
 def _both(real: Labelled, drawn: Labelled) -> Labelled:
