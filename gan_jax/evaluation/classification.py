@@ -18,16 +18,18 @@ BATCH = 500
 def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measured]:
     """Returns the fraction of all held-out examples that the discriminator puts into a wrong class.
 
-    In inference mode. Classes are the same by name. Empty where the discriminator's output has no
-    `class_logits`, or no labelled examples are held out.
+    In inference mode. Classes are the same by name. Empty where `has_test_error` is false, or the
+    held-out examples turn out to have no labels.
 
     Raises:
         RequestError: held-out examples have a class that those trained on have not.
     """
     data = experiment.data
+    if not has_test_error(experiment):
+        return {}
     apart = data.held_out()
-    label = None if apart is None else apart.load().label
-    if label is None or not _is_classifier(experiment, state):
+    label = apart.load().label
+    if label is None:
         return {}
     if unknown := sorted(set(apart.class_names) - set(data.class_names)):
         raise RequestError(
@@ -45,12 +47,15 @@ def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measure
     return {"test_error": Measured(estimate, len(label), 0)}
 
 
-def _is_classifier(experiment: Experiment, state: gan.GANState) -> bool:
-    def output(state):
-        _, sample, condition = gan.blank_inputs(experiment, 1)
-        return gan.discriminator_output(experiment, state, sample, condition)
+def has_test_error(experiment: Experiment) -> bool:
+    """Whether the discriminator's output has `class_logits`, and examples are held out."""
 
-    return hasattr(jax.eval_shape(output, state), "class_logits")
+    def output():
+        _, sample, condition = gan.blank_inputs(experiment, 1)
+        return gan.discriminator_output(experiment, gan.init(experiment, 0), sample, condition)
+
+    held_out = experiment.data.held_out() is not None
+    return held_out and hasattr(jax.eval_shape(output), "class_logits")
 
 
 @functools.partial(jax.jit, static_argnames="experiment")

@@ -14,7 +14,7 @@ from scipy import stats
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.during_training import CHOOSING_KEY
-from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows
+from gan_jax.evaluation.rows import NO_FEATURES, Row, of_newest_held_out, read_rows
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, of_mean
 from gan_jax.metrics.names import METRICS
 
@@ -31,7 +31,8 @@ class Basis(NamedTuple):
     """How values were measured; only values with the same basis can be compared.
 
     Attributes:
-        features: name of the feature network, or what classifiers were trained.
+        features: name of the feature network, or what classifiers were trained; "none" where only
+            the discriminator was tested.
         sha256: hash of its weights, or of how classifiers were trained for the measurement.
         drawn: number of samples drawn.
         key: random key of the latents.
@@ -43,8 +44,10 @@ class Basis(NamedTuple):
     key: int
 
     def __str__(self) -> str:
-        network = f"features {self.features}, sha256 {self.sha256[:12]}"
         latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
+        if self.features == NO_FEATURES:
+            return f"no feature network, {latents}"
+        network = f"features {self.features}, sha256 {self.sha256[:12]}"
         return f"{network}, {self.drawn:,} samples, {latents}"
 
 

@@ -11,7 +11,14 @@ import numpy as np
 from gan_jax import gan, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.evaluation.evaluator import Evaluator, how_drawn, network_of
-from gan_jax.evaluation.rows import Row, of_newest_held_out, read_rows, record_rows
+from gan_jax.evaluation.rows import (
+    NO_FEATURES,
+    Row,
+    features_fields,
+    of_newest_held_out,
+    read_rows,
+    record_rows,
+)
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.estimate import of_mean
 from gan_jax.metrics.names import METRICS
@@ -177,11 +184,9 @@ def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> s
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
     """Returns the lines of evaluation.jsonl that were measured as this module measures."""
-    network = network_of(experiment)
     own = {
         "parameters": _parameters(experiment),
-        "features": network.name,
-        "features_sha256": network.sha256(),
+        **features_fields(network_of(experiment)),
         **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
     }
     rows = [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
@@ -195,9 +200,10 @@ def _in_words(rows: list[Row]) -> str:
         for row in rows
         if row["metric"] in PRINTED
     ]
-    return ", ".join(
-        [*printed, f"{rows[0]['samples']:,} samples", f"features {rows[0]['features']}"]
-    )
+    first = rows[0]
+    if first["features"] == NO_FEATURES:
+        return ", ".join([*printed, f"{first['samples']:,} held-out examples"])
+    return ", ".join([*printed, f"{first['samples']:,} samples", f"features {first['features']}"])
 
 
 def _name(metric: str) -> str:

@@ -29,17 +29,19 @@ LABELS = "as in the data"
 class Evaluator:
     """Real examples in a feature space, with which the samples of an experiment are compared.
 
+    Without a feature network only `test_error` is measured, which needs no samples.
+
     Attributes:
         experiment: the configuration.
-        network: whose features are compared.
-        training: the experiment's data.
+        network: whose features are compared, if there is one.
+        training: the experiment's data; None without a network.
         held_out: real examples of the same kind that are not trained on, if there are any.
         fingerprint: of the held-out examples.
     """
 
     experiment: Experiment
-    network: FeatureNetwork
-    training: FeatureSet
+    network: FeatureNetwork | None
+    training: FeatureSet | None
     held_out: FeatureSet | None
     fingerprint: str | None
 
@@ -52,9 +54,12 @@ class Evaluator:
             network: replaces the experiment's own.
 
         Raises:
-            RequestError: there is no network, or it does not take these data, or data are missing.
+            RequestError: there is no network, and no `test_error` either; the network does not take
+                these data, or data are missing.
         """
         network = network or network_of(experiment)
+        if network is None:
+            return cls(experiment, None, None, None, experiment.data.held_out().fingerprint())
         if check := getattr(network, "check_data", None):
             check(experiment.data)
         apart = experiment.data.held_out()
@@ -92,9 +97,11 @@ class Evaluator:
         Raises:
             RequestError: fewer than two samples, or samples that are not finite.
         """
-        labels = samples.draw_labels(self.experiment, key, count)
-        generated = gather(self._extracted(state, count, key, raw, labels))
-        measured = measure.measure(self._sides(generated, labels), names)
+        measured = {}
+        if self.network is not None:
+            labels = samples.draw_labels(self.experiment, key, count)
+            generated = gather(self._extracted(state, count, key, raw, labels))
+            measured = measure.measure(self._sides(generated, labels), names)
         if names is None or "test_error" in names:
             measured |= classification.test_error(self.experiment, state)
         return measured
@@ -131,7 +138,12 @@ class Evaluator:
         ]
 
     def unavailable(self, count: int) -> dict[str, str]:
-        """Returns the metrics that `count` samples do not allow, with what they lack."""
+        """Returns the metrics that `count` samples do not allow, with what they lack.
+
+        Empty without a feature network, as samples are not measured then.
+        """
+        if self.network is None:
+            return {}
         like_samples = FeatureSet(self.training.moments, self.training.first(count))
         labels = samples.take_turns(self.experiment, count)
         return measure.unavailable(self._sides(like_samples, labels))
@@ -185,13 +197,18 @@ def how_drawn(experiment: Experiment, count: int, key: int) -> dict[str, str | i
     return {"key": key, "drawn": count} | ({"labels": LABELS} if experiment.data.labels else {})
 
 
-def network_of(experiment: Experiment) -> FeatureNetwork:
+def network_of(experiment: Experiment) -> FeatureNetwork | None:
     """Returns the experiment's feature network, or else the one bundled for its data.
 
+    None where there is neither, but the discriminator is a classifier, whose errors are counted.
+
     Raises:
-        RequestError: there is none.
+        RequestError: there is nothing to measure with.
     """
-    return experiment.features or bundled_network(experiment.data)
+    network = experiment.features or experiment.data.features()
+    if network is None and classification.has_test_error(experiment):
+        return None
+    return network or bundled_network(experiment.data)
 
 
 def bundled_network(data: Dataset) -> FeatureNetwork:

@@ -12,7 +12,16 @@ from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.evaluation import image_sets
 from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
-from gan_jax.evaluation.measure import CLASSIFIER, MODES, TEXTS, WORDS, Sides, measure, unavailable
+from gan_jax.evaluation.measure import (
+    CLASSIFIER,
+    MODES,
+    TEXTS,
+    WORDS,
+    Measured,
+    Sides,
+    measure,
+    unavailable,
+)
 from gan_jax.evaluation.references import reference
 from gan_jax.evaluation.rows import Row, make_rows, record_rows
 from gan_jax.features.network import FeatureNetwork
@@ -73,18 +82,7 @@ def evaluate_runs(
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
     of_another_kind = (MODES, TEXTS, WORDS, CLASSIFIER)
     _announce({n: need for n, need in lacking.items() if need not in of_another_kind}, announce)
-    if evaluator.held_out is None:
-        announce("left out: the floor, real against real: there are no held-out real examples")
-    elif (there := len(evaluator.held_out.kept.features)) < count:
-        announce(
-            f"only {there:,} held-out examples: as a floor, scores such as Frechet distances are "
-            f"of so many, and not of {count:,}; --samples {there} compares equally many"
-        )
-    try:
-        floor = evaluator.floor(count)
-    except RequestError as error:
-        announce(f"left out: the held-out examples as a floor: {error}")
-        floor = {}
+    floor = _floor(evaluator, count, announce)
     rows, unrecorded = [], []
     for run in announced(opened, len(opened), "Measuring runs"):
         source = {"step": int(run.state.step), "seed": run.experiment.seed}
@@ -103,14 +101,7 @@ def evaluate_runs(
             of_run = [row | {"run": str(run.directory.path)} for row in of_run]
         unrecorded += recorded(out or run.directory.evaluation, of_run)
         rows += of_run
-    held_out = evaluator.held_out
-    apart = "no others" if held_out is None else f"{held_out.count:,} others"
-    facts = (
-        _features_line(evaluator.network),
-        f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
-        f"{evaluator.split!r}; held out: {apart}",
-        checkpoints_line(opened),
-    )
+    facts = (*_compared(evaluator, count), checkpoints_line(opened))
     return Evaluation(facts, tuple(rows), tuple(dict.fromkeys(unrecorded)))
 
 
@@ -161,6 +152,42 @@ def evaluate_data(
         part = "" if kept == found.count else f", {kept:,} of them at random as single examples"
         facts.append(f"{found.count:,} images of {text}{part}")
     return Evaluation(tuple(facts), tuple(rows), tuple(recorded(out, rows) if out else ()))
+
+
+def _floor(
+    evaluator: Evaluator, count: int, announce: Callable[[str], None]
+) -> dict[str, Measured]:
+    """Measures held-out examples, and announces what is lacking of it."""
+    if evaluator.network is None:
+        announce(
+            "left out: all metrics of samples: there is no feature network for these data; train "
+            "one with `gan-jax features`, and give it as --features FILE.npz"
+        )
+    elif evaluator.held_out is None:
+        announce("left out: the floor, real against real: there are no held-out real examples")
+    elif (there := len(evaluator.held_out.kept.features)) < count:
+        announce(
+            f"only {there:,} held-out examples: as a floor, scores such as Frechet distances are "
+            f"of so many, and not of {count:,}; --samples {there} compares equally many"
+        )
+    try:
+        return evaluator.floor(count)
+    except RequestError as error:
+        announce(f"left out: the held-out examples as a floor: {error}")
+        return {}
+
+
+def _compared(evaluator: Evaluator, count: int) -> tuple[str, ...]:
+    """Says what is compared, and by what features."""
+    if evaluator.network is None:
+        return (f"held-out examples: {evaluator.fingerprint}",)
+    held_out = evaluator.held_out
+    apart = "no others" if held_out is None else f"{held_out.count:,} others"
+    return (
+        _features_line(evaluator.network),
+        f"{count:,} samples against {evaluator.training.count:,} real examples of the split "
+        f"{evaluator.split!r}; held out: {apart}",
+    )
 
 
 def recorded(path: Path, rows: Sequence[Row]) -> list[str]:

@@ -42,24 +42,26 @@ IDENTIFYING = (
 # Metrics that compare samples with held-out examples, and not only with those trained on.
 OF_HELD_OUT = tuple(name for name, metric in METRICS.items() if metric.of_held_out)
 
+NO_FEATURES = "none"  # as the name and hash of a feature network
+
 Row = dict[str, Any]
 
 
 def make_rows(
-    measured: dict[str, Measured], network: FeatureNetwork, split: str, **source: str | int
+    measured: dict[str, Measured], network: FeatureNetwork | None, split: str, **source: str | int
 ) -> list[Row]:
     """Makes rows of measured metrics; infinite values become null.
 
     Args:
         measured: metrics by name.
-        network: whose features were compared.
+        network: whose features were compared, if any were.
         split: of the real examples that the generator learns from.
         source: what the samples are and where they come from: step, seed, parameters, key, and how
             many were drawn, of which a metric may have measured fewer; where the data have them,
             how labels were drawn; which examples were held out, if the metrics depend on them; of
             two sets of images, their names, size and channels.
     """
-    source |= {"features": network.name, "features_sha256": network.sha256()}
+    source |= features_fields(network)
     return [
         {
             **source,
@@ -73,6 +75,13 @@ def make_rows(
         }
         for name, (estimate, samples, real) in measured.items()
     ]
+
+
+def features_fields(network: FeatureNetwork | None) -> dict[str, str]:
+    """Returns the fields of a row that say whose features were compared."""
+    if network is None:
+        return {"features": NO_FEATURES, "features_sha256": NO_FEATURES}
+    return {"features": network.name, "features_sha256": network.sha256()}
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Any
 from gan_jax.common.errors import RequestError
 from gan_jax.common.reading import check_regular
 from gan_jax.evaluation.during_training import final_score
+from gan_jax.evaluation.evaluator import network_of
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import METRICS
 from gan_jax.sweeps import plan, train
@@ -85,8 +86,8 @@ def search(
         How it ended; `unfinished` if a signal stopped it.
 
     Raises:
-        RequestError: Optuna is not installed, the experiment is not evaluated, or the search in
-            this directory had other choices.
+        RequestError: Optuna is not installed, the experiment is not evaluated by its best_metric,
+            or the search in this directory had other choices.
     """
     try:
         import optuna
@@ -95,6 +96,8 @@ def search(
     metric = space.experiment.best_metric
     if space.experiment.evaluate_every is None:
         raise RequestError("--search: the experiment is not evaluated; give --evaluate-every N")
+    if network_of(space.experiment) is None:
+        raise RequestError(f"--search: {metric} needs a feature network: give features=...")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan.prepare(directory, Sweep({}, space.seeds, space.file))
     with plan.driving(directory):

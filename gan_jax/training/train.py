@@ -161,8 +161,8 @@ def train_runs(
     )
     class_names = {"class_names": list(experiment.data.class_names)}
     known_now = {"data": experiment.data.fingerprint()} | class_names
-    if common.light_evaluation:
-        known_now["features"] = common.light_evaluation.evaluator.network.sha256()
+    if common.light_evaluation and (network := common.light_evaluation.evaluator.network):
+        known_now["features"] = network.sha256()
     _check_agreement(experiments, known_now, common_record["init_from"])
     initial = {
         directory: initialise(each, init_from)

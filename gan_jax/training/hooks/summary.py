@@ -38,13 +38,17 @@ def _in_words(run: RunInTraining, brief: bool) -> str:
         [
             f"finished: {path}",
             *([f"  scores      {scores}"] if scores else []),
-            *(
-                f"  best        step {step}: --step best"
-                for step in checkpoints.steps(directory.best)
-            ),
+            *_best(run),
             f"  samples     {', '.join([str(final), *beside])}",
             f"  film strip  {directory.film_strip}",
             f"  metrics     {directory.metrics}",
             f"  more        gan-jax sample {path} --count 64 --out more.png",
         ]
     )
+
+
+def _best(run: RunInTraining) -> list[str]:
+    steps = checkpoints.steps(run.directory.best)
+    if run.experiment.evaluate_every and not steps:
+        return [f"  best        none is kept, as {run.experiment.best_metric} was not measured"]
+    return [f"  best        step {step}: --step best" for step in steps]
