@@ -254,6 +254,7 @@ def test_it_is_evaluated_by_its_ngrams_and_words(run):
     # The text repeats itself, so that held-out windows are in the training part as well.
     assert (values["real", "longest_copy"], values["real", "copied_whole"]) == (LENGTH, 1)
     assert values["ema", "longest_copy"] < LENGTH
+    assert ("ema", "memorisation") not in values  # which frequencies of symbols cannot tell
     assert {("real", "self_bleu"), ("raw", "distinct_ngrams")} <= set(values)
     assert {"classifier_score", "good_share"} & {name for _, name in values} == set()
     assert not any("good_share" in line for line in said)
