@@ -222,6 +222,17 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
     return old
 
 
+def length_change(earlier: dict[str, Any], record: dict[str, Any]) -> str | None:
+    """Says in one line that a run is to have another length than so far; None if it is not.
+
+    Args:
+        earlier: the record of the run.
+        record: that of its new start, for which `claim` has found nothing else changed.
+    """
+    changed = serialisation.differences(earlier["experiment"], record["experiment"])
+    return f"another length (recorded -> now): {', '.join(changed)}" if changed else None
+
+
 def _init_from(old: dict[str, Any], record: dict[str, Any]) -> Any:
     """What a run was started from, which may have moved together with the run."""
     before, now = old["init_from"], record["init_from"]

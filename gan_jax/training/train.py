@@ -184,11 +184,13 @@ def train_runs(
             else:
                 start = find_start(each, directory, initial.get(directory), last_step)
                 going_on = start.step if start.step < last_step else None
+                changed = []
+                if earlier:
+                    changed.append(runs.length_change(earlier, record))
                 if start.restored and going_on is not None:
-                    changed = environment.announcement(earlier, record, going_on)
-                    messages = (*start.messages, *filter(None, [changed]))
-                    start = dataclasses.replace(start, messages=messages)
-                starts.append(start)
+                    changed.append(environment.announcement(earlier, record, going_on))
+                messages = (*start.messages, *filter(None, changed))
+                starts.append(dataclasses.replace(start, messages=messages))
                 # Sub-folders may have other names than when the run started.
                 records[directory] = runs.extend_record(earlier, record, going_on) | class_names
         if not starts:

@@ -136,6 +136,8 @@ def test_extending_a_run_equals_a_long_run(uninterrupted, tmp_path):
     assert train(tiny(steps=6), tmp_path / "run") is Outcome.FINISHED
     assert train(tiny(steps=12), tmp_path / "run") is Outcome.FINISHED
     assert_same_bits(runs.load(uninterrupted).state, runs.load(tmp_path / "run").state)
+    said = (tmp_path / "run" / "log.txt").read_text()
+    assert said.count("another length (recorded -> now): steps: 6 -> 12") == 1
 
 
 def test_a_finished_run_stays_as_it_is(uninterrupted, tmp_path):
