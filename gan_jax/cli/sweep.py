@@ -13,6 +13,7 @@ from gan_jax.cli.parsing import Command, Needs, experiment_file, options_of
 from gan_jax.cli.shared import OpensRuns, announce, check_key, check_range, restartable
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import DIVERGED, FAILED, FINISHED, STOPPED
+from gan_jax.training.strategy import Strategy
 
 if TYPE_CHECKING:  # at run time a command imports JAX only when it starts
     from gan_jax.sweeps.grid import Choice, Configurations, Range
@@ -20,8 +21,6 @@ if TYPE_CHECKING:  # at run time a command imports JAX only when it starts
     from gan_jax.sweeps.train import Result
 
 MOST_DRAWS = 10_000
-
-Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from gan_jax.cli.parsing import Command, Needs
 from gan_jax.cli.shared import announce, restartable
 from gan_jax.common.errors import RequestError
 from gan_jax.common.exit_codes import DIVERGED, FINISHED, STOPPED
+from gan_jax.training.strategy import Strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +31,7 @@ class Train(Command):
     seeds: str | None = None
     """Train several seeds in one program, each with its own run in WORKDIR/seed_<n>: 0:8 for 0 to
     7, or 0,3,5 for these three."""
-    strategy: Annotated[Literal["auto", "map", "vmap", "shard", "shard-vmap"], Needs("--seeds")] = (
-        "auto"
-    )
+    strategy: Annotated[Strategy, Needs("--seeds")] = "auto"
     """With --seeds: how they share the devices: sequentially, batched, or spread over them."""
     coordinator: str | None = None
     """Train with several processes: HOST:PORT of the first one. Not needed on SLURM and TPU

@@ -23,7 +23,7 @@ from gan_jax.runtime.signals import stop_signals
 from gan_jax.sweeps import train
 from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, only
-from gan_jax.training.parallel_seeds import Strategy
+from gan_jax.training.strategy import Strategy
 
 EXPECTED_CODES = (FINISHED, DIVERGED, STOPPED)  # of processes that have not failed
 # Signals that end a process through no fault of its configurations.

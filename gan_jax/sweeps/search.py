@@ -16,7 +16,7 @@ from gan_jax.sweeps import plan, train
 from gan_jax.sweeps.grid import Choice, Range, configuration
 from gan_jax.sweeps.plan import Sweep, SweepDirectory
 from gan_jax.sweeps.train import Result
-from gan_jax.training.parallel_seeds import Strategy
+from gan_jax.training.strategy import Strategy
 
 STORAGE = "optuna.log"
 NAME = "setting"  # key under which Optuna's records have the name of a configuration

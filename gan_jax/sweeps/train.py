@@ -21,8 +21,9 @@ from gan_jax.runtime import devices
 from gan_jax.sweeps.grid import Configurations
 from gan_jax.sweeps.plan import Sweep, SweepDirectory, by_program, only
 from gan_jax.training.outcome import DivergedError, Outcome
-from gan_jax.training.parallel_seeds import Strategy, resolve
+from gan_jax.training.parallel_seeds import resolve
 from gan_jax.training.preflight import check_memory
+from gan_jax.training.strategy import Strategy
 from gan_jax.training.train import train_runs
 
 # Fraction of a device's memory for the train states of one job; activations and data need the rest.

@@ -7,7 +7,7 @@ a leading seed axis.
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,8 @@ from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import is_number
 from gan_jax.experiment import Experiment
 from gan_jax.runtime import devices
+from gan_jax.training.strategy import Strategy
 
-Strategy = Literal["auto", "map", "vmap", "shard", "shard-vmap"]
 MOST = 2**32  # seeds are below this
 MOST_TOGETHER = 4096  # seeds in one command; more are taken for a mistake
 

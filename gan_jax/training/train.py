@@ -31,7 +31,7 @@ from gan_jax.training.hooks import Hook
 from gan_jax.training.logs import Display, RunLog
 from gan_jax.training.loop import run_loop
 from gan_jax.training.outcome import DivergedError, Outcome
-from gan_jax.training.parallel_seeds import Strategy, make_plan, resolve
+from gan_jax.training.parallel_seeds import make_plan, resolve
 from gan_jax.training.preflight import check_classes, check_memory, check_shapes
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
@@ -44,6 +44,7 @@ from gan_jax.training.start import (
     locked,
     schedules_in_words,
 )
+from gan_jax.training.strategy import Strategy
 
 Experiments = Mapping[runs.RunDirectory, Experiment]  # of each run, by its directory
 
