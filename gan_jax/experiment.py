@@ -19,7 +19,8 @@ DATA_ATTRIBUTES = (
     "final_suffixes"
 )
 DATA_METHODS = (
-    "load fingerprint indices gather prepare to_stored page cells write read held_out features"
+    "load fingerprint fitted indices gather prepare to_stored page cells write read held_out "
+    "features"
 )
 
 

@@ -46,7 +46,6 @@ class Text:
     samples_per_page = 6
     suffixes = (".png", ".txt")
     final_suffixes = (".txt",)
-    needs_examples = False
 
     @property
     def count(self):
@@ -59,6 +58,9 @@ class Text:
 
     def fingerprint(self):
         return f"{self.number} texts of seed {self.seed}"
+
+    def fitted(self):
+        return None
 
     def held_out(self):
         return dataclasses.replace(self, seed=self.seed + 1)

@@ -68,7 +68,7 @@ class EvaluateRuns(OpensRuns):
         devices.configure()
         self.admit(*self.runs)
         network = _network(self.features)
-        announce(f"drawing {self.samples:,} samples of each run, and measuring them")
+        announce(f"measuring each run, by {self.samples:,} samples")
 
         def measure(paths: list[Path]) -> of_runs.Evaluation:
             return of_runs.evaluate_runs(

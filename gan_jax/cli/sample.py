@@ -85,8 +85,7 @@ class Sample(OpensRuns):
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
         experiment = run.experiment
-        if experiment.data.needs_examples:
-            runs.check_data(run)
+        runs.check_fitted(run)
         in_memory = self._is_animation or self.out.suffix.lower() == ".png"
         name = f"--count {self.count}" + (f", --frames {frames}" if keys else "")
         sampling.check_memory(experiment, count, name, kept=in_memory)
@@ -161,7 +160,8 @@ class Sample(OpensRuns):
             labels = sampling.of_class(run.experiment, self.label, self.count, names)
             return labels, f", class {names[labels[0]]},"
         if not self.data_labels:
-            return sampling.take_turns(run.experiment, self.count), ""
+            classes = len(run.class_names)
+            return sampling.take_turns(run.experiment, self.count, classes), ""
         labels = sampling.draw_labels(run.experiment, self.key, self.count)
         if labels is None:
             raise RequestError("--data-labels: the run was trained without labels")

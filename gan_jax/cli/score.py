@@ -47,8 +47,7 @@ class Score(OpensRuns):
         devices.configure()
         self.admit(self.directory)
         run = runs.load(runs.one_seed(self.directory, self.seed), step)
-        if run.experiment.data.needs_examples:
-            runs.check_data(run)
+        runs.check_fitted(run)
         if run.experiment.data.labels and self.label is None:
             raise RequestError(
                 "the run was trained with labels: give the class of the samples with --label"

@@ -51,6 +51,9 @@ class Audio:
     suffixes = (".png", ".wav", ".html", "")
     final_suffixes = (".html",)
 
+    # Of a run, see `with_fitted`. No field, so that data with and without it are equal.
+    _statistics = None
+
     def __post_init__(self) -> None:
         check_types(self)
         check_bounds(self, "rate", at_least=1, below=MOST_HZ)
@@ -66,11 +69,6 @@ class Audio:
         """Shape of one sample, known without reading anything."""
         form = self.spectrogram
         return (self.length, 1) if form is None else form.shape(self.length)
-
-    @property
-    def needs_examples(self) -> bool:
-        """Whether samples are spectrograms, which are standardised by those of the recordings."""
-        return self.spectrogram is not None
 
     @property
     def stored(self) -> Stored:
@@ -117,6 +115,26 @@ class Audio:
         if self.labels:
             checksum = zlib.crc32(recordings.label, checksum)
         return f"{self.count} recordings, checksum {checksum:08x}"
+
+    def fitted(self) -> dict[str, Any] | None:
+        """Returns the statistics of spectrograms, which samples are turned into waveforms with."""
+        if self.spectrogram is None:
+            return None
+        return {name: part.tolist() for name, part in self.statistics()._asdict().items()}
+
+    def with_fitted(self, fitted: dict[str, Any]) -> Self:
+        """Returns these data with the statistics of a run, for which no recordings are read."""
+        try:
+            parts = [np.array(fitted[name], np.float32) for name in Statistics._fields]
+        except (KeyError, TypeError, ValueError):
+            parts = []
+        shape = self.sample_shape[:1]
+        if not parts or any(part.shape != shape or not np.isfinite(part).all() for part in parts):
+            wrong = "the record of spectrograms does not have finite statistics of their"
+            raise RequestError(f"{wrong} {shape[0]} frequencies")
+        copy = replace(self)
+        object.__setattr__(copy, "_statistics", Statistics(*parts))
+        return copy
 
     def held_out(self) -> Self | None:
         """Describes the recordings that are held out, in the same form; None without any."""
@@ -224,7 +242,9 @@ class Audio:
         return Files(names, self.prepare({"sample": stored, "label": None})["sample"])
 
     def statistics(self) -> Statistics:
-        """Returns those of the spectrograms to train on; reads these recordings."""
+        """Returns those of the spectrograms to train on; reads these, but for a run's."""
+        if self._statistics is not None:
+            return self._statistics
         training = replace(self.source, part="train")
         return _measured(replace(self, source=training, labels=False))
 

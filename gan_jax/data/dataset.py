@@ -54,15 +54,12 @@ class Dataset(Protocol):
             folder with a file for each sample.
         final_suffixes: endings of files that a finished run gets beside the page of its samples,
             for what a page cannot show.
-        needs_examples: whether samples can be written and read only with the examples at hand, as
-            tokens can with the text whose symbols they stand for.
     """
 
     labels: bool
     samples_per_page: int
     suffixes: tuple[str, ...]
     final_suffixes: tuple[str, ...]
-    needs_examples: bool
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -93,6 +90,22 @@ class Dataset(Protocol):
 
     def fingerprint(self) -> str:
         """Returns a content hash, which is checked when a run resumes."""
+
+    def fitted(self) -> dict[str, Any] | None:
+        """Returns what samples are written and read with and the description does not hold.
+
+        It was fitted to the examples: which symbols a text has, for example. A run records it, so
+        that its samples need no examples. In values for JSON; None if there is nothing.
+        """
+
+    def with_fitted(self, fitted: dict[str, Any]) -> Self:
+        """Returns the same data with what `fitted` returned when a run was trained.
+
+        Equal to the data without. Called only where `fitted` returns something.
+
+        Raises:
+            RequestError: `fitted` is not what these data record.
+        """
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:
         """Returns which examples form the batch of one step; see `order.batch_indices`."""

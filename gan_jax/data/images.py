@@ -55,7 +55,6 @@ class Images:
     samples_per_page = 64
     suffixes = (".png", "")
     final_suffixes = ()
-    needs_examples = False
 
     def __post_init__(self):
         check_types(self)
@@ -104,6 +103,9 @@ class Images:
                 f"labels is True, but there are none in {self.source}: {examples.unlabelled}"
             )
         return examples
+
+    def fitted(self) -> None:
+        """Returns None: the description says all that samples are written and read with."""
 
     def held_out(self) -> Self | None:
         """Describes the images that the data set's makers set apart for testing, if there are any.

@@ -62,7 +62,6 @@ class Mixture:
     samples_per_page = 1024
     suffixes = (".png",)
     final_suffixes = ()
-    needs_examples = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -78,6 +77,9 @@ class Mixture:
     def fingerprint(self) -> str:
         """Returns the sha256 of the points."""
         return hashlib.sha256(self.load().sample.tobytes()).hexdigest()
+
+    def fitted(self) -> None:
+        """Returns None: the description says all that samples are written and read with."""
 
     def held_out(self) -> "Mixture":
         """Describes other points of the same mixture."""

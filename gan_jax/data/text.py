@@ -74,7 +74,9 @@ class Text:
     samples_per_page = 32
     suffixes = (".png", ".txt", ".jsonl")
     final_suffixes = (".txt",)
-    needs_examples = True
+
+    # Of a run, see `with_fitted`. No field, so that data with and without it are equal.
+    _symbols = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -106,7 +108,7 @@ class Text:
     @property
     def symbols(self) -> tuple[str, ...]:
         """What each token stands for, a character or a word."""
-        return self._tokens().symbols
+        return self._symbols or self._tokens().symbols
 
     def load(self) -> Windows:
         """Returns all windows; the file is read once in the life of a process.
@@ -130,6 +132,20 @@ class Text:
         of_part = tokens.training if self.part == "train" else tokens.held_out
         checksum = zlib.crc32("\0".join(tokens.symbols).encode(), zlib.crc32(of_part))
         return f"{self.count} windows of {self.length} tokens, checksum {checksum:08x}"
+
+    def fitted(self) -> dict[str, Any]:
+        """Returns the symbols, which samples are written and read with."""
+        return {"symbols": list(self.symbols)}
+
+    def with_fitted(self, fitted: dict[str, Any]) -> Self:
+        """Returns these data with the symbols of a run, for whose samples no text is read."""
+        symbols = fitted.get("symbols")
+        right = isinstance(symbols, list) and all(isinstance(each, str) for each in symbols)
+        if not right or len(symbols) != self.vocabulary:
+            raise RequestError(f"the record of a text does not have its {self.vocabulary} symbols")
+        copy = replace(self)
+        object.__setattr__(copy, "_symbols", tuple(symbols))
+        return copy
 
     def held_out(self) -> Self | None:
         """Describes windows of the held-out part; None for these themselves, or without one.

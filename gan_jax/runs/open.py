@@ -94,7 +94,27 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     Raises:
         RequestError: there is no run, or its experiment cannot be built any more.
     """
-    return RunDirectory(Path(path)), experiment_of(require_record(path), Path(path))
+    record = require_record(path)
+    experiment = experiment_of(record, Path(path))
+    if record.get("fitted") is not None:
+        with_fitted = getattr(experiment.data, "with_fitted", None)
+        if with_fitted is None:
+            raise RequestError(f"{path}: its record has values that its data do not take")
+        experiment = dataclasses.replace(experiment, data=with_fitted(record["fitted"]))
+    return RunDirectory(Path(path)), experiment
+
+
+def check_fitted(run: Run) -> None:
+    """Checks that samples can be written and read as those that a run was trained on.
+
+    Its record says how, for which the data need not be there, but in earlier versions.
+
+    Raises:
+        RequestError: the record does not, and the data have changed, or are missing.
+    """
+    recorded = require_record(run.directory.path).get("fitted")
+    if recorded is None and run.experiment.data.fitted() is not None:
+        check_data(run)
 
 
 def check_data(run: Run) -> None:

@@ -89,6 +89,7 @@ def read_record(directory: RunDirectory) -> dict[str, Any] | None:
         and isinstance(record["experiment"], dict)
         and isinstance(record["file"], str | None)
         and isinstance(record.get("class_names", []), list)
+        and isinstance(record.get("fitted"), dict | None)
         and isinstance(record.get("resumed", []), list)
         and all(isinstance(start, dict) for start in record.get("resumed", []))
     ):

@@ -84,11 +84,20 @@ def draw_latents(
     return jax.random.truncated_normal(_key(key), -truncation, truncation, shape, jnp.float32)
 
 
-def take_turns(experiment: Experiment, count: int) -> Int32[np.ndarray, " count"] | None:
-    """Returns the classes 0, 1, 2, ... one after another; None for data without labels."""
+def take_turns(
+    experiment: Experiment, count: int, classes: int | None = None
+) -> Int32[np.ndarray, " count"] | None:
+    """Returns the classes 0, 1, 2, ... one after another; None for data without labels.
+
+    Args:
+        experiment: the configuration.
+        count: of samples.
+        classes: how many the run has, see `runs.Run.class_names`; those of the data if None.
+    """
     if not experiment.data.labels:
         return None
-    return (np.arange(count) % experiment.data.classes).astype(np.int32)
+    classes = experiment.data.classes if classes is None else classes
+    return (np.arange(count) % classes).astype(np.int32)
 
 
 def draw_labels(experiment: Experiment, key: int, count: int) -> Int32[np.ndarray, " count"] | None:

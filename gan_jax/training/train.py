@@ -160,8 +160,9 @@ def train_runs(
         hooks=tuple(hooks),
         data=data_in_words(experiment),
     )
-    class_names = {"class_names": list(experiment.data.class_names)}
-    known_now = {"data": experiment.data.fingerprint()} | class_names
+    data = experiment.data
+    of_samples = {"class_names": list(data.class_names), "fitted": data.fitted()}
+    known_now = {"data": data.fingerprint()} | of_samples
     if common.light_evaluation and (network := common.light_evaluation.evaluator.network):
         known_now["features"] = network.sha256()
     _check_agreement(experiments, known_now, common_record["init_from"])
@@ -192,8 +193,9 @@ def train_runs(
                     changed.append(environment.announcement(earlier, record, going_on))
                 messages = (*start.messages, *filter(None, changed))
                 starts.append(dataclasses.replace(start, messages=messages))
-                # Sub-folders may have other names than when the run started.
-                records[directory] = runs.extend_record(earlier, record, going_on) | class_names
+                # Sub-folders may have other names than when the run started; what was fitted to
+                # the same examples is not in the records of earlier versions.
+                records[directory] = runs.extend_record(earlier, record, going_on) | of_samples
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")

@@ -9,6 +9,7 @@ from PIL import Image
 from gan_jax import runs
 from gan_jax.common import memory
 from gan_jax.data import images
+from gan_jax.data.sources.base import _load
 from gan_jax.evaluation.rows import read_rows
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import samples
@@ -160,7 +161,7 @@ def test_truncated_samples_are_other_samples(capsys, run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_class_of_a_folder_is_sampled_by_its_name_without_the_folder(capsys, tmp_path):
+def test_classes_of_a_folder_are_sampled_by_their_names_without_the_folder(capsys, tmp_path):
     experiment = tmp_path / "pets_experiment.py"
     experiment.write_text(
         "from gan_jax.data import images\n"
@@ -190,6 +191,11 @@ def test_a_class_of_a_folder_is_sampled_by_its_name_without_the_folder(capsys, t
         assert code == 0, err
         assert "samples of step 12, class dog, in" in out
     assert (tmp_path / "dog.npz").read_bytes() == (tmp_path / "1.npz").read_bytes()
+    _load.cache_clear()
+    code, _, err = gan_jax(capsys, "sample", run, "--count", 4, "--out", tmp_path / "turns.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "turns.npz") as turns:
+        assert turns["labels"].tolist() == [0, 1, 0, 1]
     code, _, err = gan_jax(capsys, "sample", run, "--label", "dgo")
     assert code == 2 and "label dgo: the run has the classes 0 to 1: cat, dog; did you" in err
 

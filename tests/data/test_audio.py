@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import soundfile
 from gan_jax.common.errors import RequestError
 from gan_jax.data import audio, audio_files, grids
 from gan_jax.ops.spectrograms import FULL_SCALE, Spectrogram
+from gan_jax.runs import serialisation
 
 LENGTH = 1024
 
@@ -79,9 +81,20 @@ def test_held_out_recordings_are_standardised_like_those_to_train_on(data):
     assert waveforms(data.source.path, held_out=None).split == "all"
 
 
-def test_only_spectrograms_need_the_recordings(path):
-    assert not waveforms(path).needs_examples
-    assert audio.spectrogram(waveforms(path), Spectrogram(64, 16)).needs_examples
+def test_samples_need_no_recordings_but_the_statistics_of_their_spectrograms(data, path):
+    assert waveforms(path).fitted() is None
+    spectrograms = audio.spectrogram(waveforms(path), Spectrogram(64, 16))
+    recorded = json.loads(json.dumps(spectrograms.fitted()))
+    elsewhere = audio.spectrogram(waveforms(path / "none"), Spectrogram(64, 16))
+    again = elsewhere.with_fitted(recorded)
+    assert again == elsewhere and serialisation.encode(again) == serialisation.encode(elsewhere)
+    samples = spectrograms.batch(0, 0, 3)["sample"]
+    np.testing.assert_array_equal(again.to_stored(samples), spectrograms.to_stored(samples))
+    with pytest.raises(RequestError, match="no folder"):
+        elsewhere.to_stored(samples)
+    for wrong in ({}, recorded | {"mean": [0.0]}, recorded | {"deviation": [None] * 32}):
+        with pytest.raises(RequestError, match="does not have finite statistics of their 32"):
+            elsewhere.with_fitted(wrong)
 
 
 def test_the_fingerprint_is_of_waveforms_and_labels(data, path):

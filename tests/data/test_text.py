@@ -227,7 +227,7 @@ def test_its_samples_are_probabilities_and_files_of_text(run, data, capsys, tmp_
 
 
 @pytest.mark.slow
-def test_a_run_whose_text_has_changed_is_not_sampled_or_scored(data, capsys, tmp_path):
+def test_a_run_is_sampled_and_scored_without_its_text(data, capsys, tmp_path):
     copy = tmp_path / "sonnet.txt"
     copy.write_text(SENTENCES * 4, encoding="utf-8")
     moved = dataclasses.replace(data, path=str(copy))
@@ -235,8 +235,21 @@ def test_a_run_whose_text_has_changed_is_not_sampled_or_scored(data, capsys, tmp
     lines = tmp_path / "x.txt"
     words = ("sample", tmp_path / "run", "--count", 3, "--out", lines)
     assert gan_jax(capsys, *words)[0] == 0
-    copy.write_text(SENTENCES.replace("S", "Z") * 4, encoding="utf-8")
+    before = lines.read_text(encoding="utf-8")
+    copy.unlink()
     text_file.read.cache_clear()
+    assert gan_jax(capsys, *words)[0] == 0
+    assert lines.read_text(encoding="utf-8") == before
+    assert gan_jax(capsys, "score", tmp_path / "run", lines)[0] == 0
+
+    # Earlier versions did not record the symbols.
+    config = tmp_path / "run" / "config.json"
+    record = json.loads(config.read_text())
+    config.write_text(json.dumps(record | {"fitted": {"symbols": ["a"]}}))
+    code, _, err = gan_jax(capsys, *words)
+    assert code == 2 and "the record of a text does not have its" in err
+    config.write_text(json.dumps(record | {"fitted": None}))
+    copy.write_text(SENTENCES.replace("S", "Z") * 4, encoding="utf-8")
     for changed in (words, ("score", tmp_path / "run", lines)):
         code, _, err = gan_jax(capsys, *changed)
         assert code == 2 and "the examples of the data have changed since training" in err
