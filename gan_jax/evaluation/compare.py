@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float
-from scipy import stats
 
 from gan_jax import runs
 from gan_jax.common.errors import RequestError
@@ -256,7 +256,7 @@ def _with_conclusions(metric: str, comparisons: list[Comparison]) -> list[Compar
     choose = max if METRICS[metric].better == "higher" else min
     best = choose(several, key=lambda each: each.values.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = stats.tukey_hsd(*(each.values for each in several), equal_var=False).pvalue
+        table = scipy.stats.tukey_hsd(*(each.values for each in several), equal_var=False).pvalue
     conclusions = {best.configuration.path: ("best", None)}
     for each, p_value in zip(several, table[several.index(best)], strict=True):
         if each is not best and math.isfinite(p_value):  # without a spread there is no test

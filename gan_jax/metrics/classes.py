@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float, Float64, Integer
-from scipy import special, stats
 
 from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import CONFIDENCE, Estimate, from_standard_error, of_proportion
@@ -103,11 +103,13 @@ def class_divergence(
     """
     counts = _counts("labels", labels, classes)
     real_counts = _counts("real_labels", real_labels, classes)
-    value = stats.entropy(counts, real_counts)
+    value = scipy.stats.entropy(counts, real_counts)
     if math.isinf(value):
         return Estimate(math.inf, 0.0, math.inf)
     random = np.random.default_rng(0)
-    resampled = stats.entropy(_resampled(random, counts), _resampled(random, real_counts), axis=1)
+    resampled = scipy.stats.entropy(
+        _resampled(random, counts), _resampled(random, real_counts), axis=1
+    )
     return _bootstrapped(value, resampled).clipped(low=0.0)
 
 
@@ -147,7 +149,7 @@ def _probabilities(name: str, probabilities: np.ndarray) -> Float64[np.ndarray, 
 
 def _log_score(rows: Float64[np.ndarray, "n k"]) -> tuple[float, float]:
     """Returns the mean divergence and its standard error, in nats."""
-    divergences = special.rel_entr(rows, rows.mean(axis=0)).sum(axis=1)
+    divergences = scipy.special.rel_entr(rows, rows.mean(axis=0)).sum(axis=1)
     return float(divergences.mean()), float(divergences.std(ddof=1)) / math.sqrt(len(rows))
 
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float
-from scipy import stats
 
 from gan_jax.common.errors import RequestError
 
@@ -40,7 +40,7 @@ class Estimate:
 
 def from_standard_error(value: float, standard_error: float) -> Estimate:
     """Returns a value with the normal interval, value +- 1.96 standard errors."""
-    return _symmetric(value, standard_error * stats.norm.ppf((1 + CONFIDENCE) / 2))
+    return _symmetric(value, standard_error * scipy.stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 def of_mean(values: Float[np.ndarray, " n"]) -> Estimate:
@@ -66,7 +66,9 @@ def spread_over_parts(value: float, parts: Float[np.ndarray, " n"]) -> Estimate:
     with n - 1 degrees of freedom.
     """
     standard_error = float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
-    return _symmetric(value, standard_error * stats.t.ppf((1 + CONFIDENCE) / 2, len(parts) - 1))
+    return _symmetric(
+        value, standard_error * scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(parts) - 1)
+    )
 
 
 def of_proportion(count: int, total: int) -> Estimate:
@@ -78,7 +80,7 @@ def of_proportion(count: int, total: int) -> Estimate:
     if not 0 <= count <= total or total < 1:
         raise RequestError(f"count = {count} of total = {total}: must be 0 <= count <= total >= 1")
     value = count / total
-    interval = stats.binomtest(int(count), int(total)).proportion_ci(CONFIDENCE, "wilson")
+    interval = scipy.stats.binomtest(int(count), int(total)).proportion_ci(CONFIDENCE, "wilson")
     # At 0 and 1, rounding may move the end of the interval past the value.
     return Estimate(value, min(float(interval.low), value), max(float(interval.high), value))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float, Float64
-from scipy import linalg
 
 from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, from_standard_error
@@ -74,7 +74,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     """
     _check_pair(first, second)
     product = _root(first.covariance)[0].T @ _root(second.covariance)[0]
-    return _distance(first, second, linalg.svdvals(product))
+    return _distance(first, second, scipy.linalg.svdvals(product))
 
 
 def estimate(
@@ -106,7 +106,7 @@ def estimate(
     # T = R'^-1 left diag(singular) left' R^-1 with the root R. A sample is R z, where the leading
     # coordinates determine z, even if S is singular.
     to_transported = np.zeros((len(generated.mean), len(singular)))
-    to_transported[leading] = linalg.solve_triangular(
+    to_transported[leading] = scipy.linalg.solve_triangular(
         root[leading], left * np.sqrt(singular), lower=True, trans="T"
     )
     influences = []
@@ -146,7 +146,7 @@ def _root(
     This is Cholesky's decomposition with pivoting, which finds the rank of a singular covariance
     (Higham, 1990); pivots below d rounding errors of the largest variance count as zero.
     """
-    factor, pivots, rank, _ = linalg.lapack.dpstrf(covariance, lower=1)
+    factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(covariance, lower=1)
     pivots = pivots - 1
     root = np.empty((len(covariance), rank))
     root[pivots] = np.tril(factor)[:, :rank]
@@ -163,7 +163,7 @@ def _left_singular(
     rows in the new axes do not, except those so small that rounding turns their axes towards the
     axes of long rows.
     """
-    _, left = linalg.eigh(matrix @ matrix.T)
+    _, left = scipy.linalg.eigh(matrix @ matrix.T)
     rows = left.T @ matrix
     lengths = np.linalg.norm(rows, axis=1)
     short = lengths < SHORT * lengths.max(initial=0.0)
@@ -171,7 +171,7 @@ def _left_singular(
         axes = rows[~short] / lengths[~short, None]
         rest = rows[short] - rows[short] @ axes.T @ axes
         lengths[short] = 0
-        found = linalg.svdvals(rest)
+        found = scipy.linalg.svdvals(rest)
         lengths[np.flatnonzero(short)[: len(found)]] = found
     return left, lengths
 

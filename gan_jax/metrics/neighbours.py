@@ -7,8 +7,8 @@ import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float, Float64, Int
-from scipy import stats
 
 from gan_jax.common.errors import RequestError
 from gan_jax.metrics.estimate import Estimate, of_proportion, spread_over_parts
@@ -112,7 +112,7 @@ def memorisation(
         np.concatenate([block.min(axis=1) for _, block in _squared_distances(rows, training)])
         for rows in (held_out, generated)
     ]
-    farther = stats.mannwhitneyu(*distances, method="asymptotic").statistic
+    farther = scipy.stats.mannwhitneyu(*distances, method="asymptotic").statistic
     value = float(farther) / (len(generated) * len(held_out))
     trials = min(len(generated), len(held_out))
     interval = of_proportion(round(value * trials), trials)

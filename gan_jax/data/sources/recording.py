@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import scipy  # which imports its parts when they are used
 from jaxtyping import Float64
-from scipy import signal
 
 from gan_jax.common.errors import RequestError, UnreadableError
 from gan_jax.common.reading import open_regular
@@ -54,7 +54,7 @@ def read_recording(path: Path, rate: int, most_samples: int = MOST_SAMPLES) -> R
         up, down = rate // shared, own_rate // shared
         if max(up, down) >= MOST_HZ or len(waveform) * up / down > most_samples:
             raise UnreadableError(f"{path}: has {own_rate:,} Hz, too far from {rate:,} Hz")
-        waveform = signal.resample_poly(waveform, up, down)
+        waveform = scipy.signal.resample_poly(waveform, up, down)
     if not np.isfinite(waveform).all():
         raise UnreadableError(f"{path}: has samples that are not finite")
     return Recording(waveform, own_rate, samples.shape[1])
