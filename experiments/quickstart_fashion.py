@@ -3,9 +3,10 @@
     gan-jax train experiments/quickstart_fashion.py --seeds 0:3
     gan-jax train experiments/quickstart_fashion.py --seeds 0:3 --workdir runs/next --init-from RUN
     gan-jax features fashion_mnist --out fashion.npz
+    gan-jax evaluate runs/quickstart_fashion --features fashion.npz --step 500
     gan-jax evaluate runs/next --features fashion.npz --step 500
 
-RUN is a run of `quickstart.py`, of whose steps this recipe takes half. All checkpoints are kept, so
+RUN is a run of `quickstart.py`. This recipe takes half as many steps, and keeps all checkpoints, so
 that `gan-jax evaluate --step` tells how many steps the digits save.
 
 Not measured yet.

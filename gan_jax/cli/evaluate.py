@@ -68,7 +68,7 @@ class EvaluateRuns(OpensRuns):
         devices.configure()
         self.admit(*self.runs)
         network = _network(self.features)
-        announce(f"measuring each run, by {self.samples:,} samples")
+        announce("measuring each run")
 
         def measure(paths: list[Path]) -> of_runs.Evaluation:
             return of_runs.evaluate_runs(

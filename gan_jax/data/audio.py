@@ -24,6 +24,8 @@ from gan_jax.ops.spectrograms import Spectrogram, Statistics, to_float, to_int16
 if TYPE_CHECKING:  # features import JAX, which describing data must not
     from gan_jax.features.network import FeatureNetwork
 
+LARGEST_STATISTIC = 100  # of logarithms of magnitudes, of which those in float32 are smaller
+
 
 @dataclass(frozen=True)
 class Audio:
@@ -125,15 +127,18 @@ class Audio:
     def with_fitted(self, fitted: dict[str, Any]) -> Self:
         """Returns these data with the statistics of a run, for which no recordings are read."""
         try:
-            parts = [np.array(fitted[name], np.float32) for name in Statistics._fields]
-        except (KeyError, TypeError, ValueError):
+            parts = [np.array(fitted[name], np.float64) for name in Statistics._fields]
+        except (KeyError, TypeError, ValueError, OverflowError):
             parts = []
-        shape = self.sample_shape[:1]
-        if not parts or any(part.shape != shape or not np.isfinite(part).all() for part in parts):
-            wrong = "the record of spectrograms does not have finite statistics of their"
-            raise RequestError(f"{wrong} {shape[0]} frequencies")
-        copy = replace(self)
-        object.__setattr__(copy, "_statistics", Statistics(*parts))
+        shape, largest = self.sample_shape[:1], LARGEST_STATISTIC
+        right = parts and all(p.shape == shape and (abs(p) < largest).all() for p in parts)
+        if not right or parts[1].min() <= 0:
+            raise RequestError(
+                f"means and deviations of the {shape[0]} frequencies of spectrograms are not "
+                "recorded, or not possible"
+            )
+        copy, statistics = replace(self), Statistics(*(part.astype(np.float32) for part in parts))
+        object.__setattr__(copy, "_statistics", statistics)
         return copy
 
     def held_out(self) -> Self | None:
@@ -242,7 +247,7 @@ class Audio:
         return Files(names, self.prepare({"sample": stored, "label": None})["sample"])
 
     def statistics(self) -> Statistics:
-        """Returns those of the spectrograms to train on; reads these, but for a run's."""
+        """Returns those of the spectrograms to train on; reads them if no run has recorded them."""
         if self._statistics is not None:
             return self._statistics
         training = replace(self.source, part="train")

@@ -92,19 +92,21 @@ class Dataset(Protocol):
         """Returns a content hash, which is checked when a run resumes."""
 
     def fitted(self) -> dict[str, Any] | None:
-        """Returns what samples are written and read with and the description does not hold.
+        """Returns what was fitted to the examples and is needed to write and read samples.
 
-        It was fitted to the examples: which symbols a text has, for example. A run records it, so
-        that its samples need no examples. In values for JSON; None if there is nothing.
+        For example the symbols of a text. A run records it, so that its samples need no examples.
+
+        Returns:
+            Values for JSON; None if the description alone says how samples are written and read.
         """
 
     def with_fitted(self, fitted: dict[str, Any]) -> Self:
         """Returns the same data with what `fitted` returned when a run was trained.
 
-        Equal to the data without. Called only where `fitted` returns something.
+        They are equal to the data without. Data whose `fitted` returns None need no such method.
 
         Raises:
-            RequestError: `fitted` is not what these data record.
+            RequestError: this is nothing that `fitted` returns.
         """
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:

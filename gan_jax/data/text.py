@@ -140,9 +140,9 @@ class Text:
     def with_fitted(self, fitted: dict[str, Any]) -> Self:
         """Returns these data with the symbols of a run, for whose samples no text is read."""
         symbols = fitted.get("symbols")
-        right = isinstance(symbols, list) and all(isinstance(each, str) for each in symbols)
-        if not right or len(symbols) != self.vocabulary:
-            raise RequestError(f"the record of a text does not have its {self.vocabulary} symbols")
+        right = isinstance(symbols, list) and all(map(text_file.is_symbol, symbols))
+        if not right or len(set(symbols)) != self.vocabulary or len(symbols) != self.vocabulary:
+            raise RequestError(f"a text's {self.vocabulary} different symbols are not recorded")
         copy = replace(self)
         object.__setattr__(copy, "_symbols", tuple(symbols))
         return copy
@@ -185,8 +185,8 @@ class Text:
 
     def lines(self, tokens: Integer[np.ndarray, "count length"]) -> list[str]:
         """Returns windows as text, in which words are separated by spaces."""
-        symbols, between = np.array(self.symbols), "" if self.unit == "characters" else " "
-        return [between.join(symbols[window]) for window in tokens]
+        symbols, between = self.symbols, "" if self.unit == "characters" else " "
+        return [between.join(symbols[token] for token in window) for window in tokens.tolist()]
 
     def page(
         self,

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import numpy as np
+from jaxtyping import Int32
 
 from gan_jax import gan
 from gan_jax.common.errors import RequestError
@@ -18,25 +19,15 @@ BATCH = 500
 def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measured]:
     """Returns the fraction of all held-out examples that the discriminator puts into a wrong class.
 
-    In inference mode. Classes are the same by name. Empty where `has_test_error` is false, or the
-    held-out examples turn out to have no labels.
+    In inference mode. Empty where `held_out_labels` returns None.
 
     Raises:
-        RequestError: held-out examples have a class that those trained on have not.
+        RequestError: as `held_out_labels`.
     """
-    data = experiment.data
-    if not has_test_error(experiment):
-        return {}
-    apart = data.held_out()
-    label = apart.load().label
+    label = held_out_labels(experiment)
     if label is None:
         return {}
-    if unknown := sorted(set(apart.class_names) - set(data.class_names)):
-        raise RequestError(
-            f"held-out examples have classes that are not trained on: {in_short(unknown)}"
-        )
-    names = list(data.class_names)
-    label = np.array([names.index(name) for name in apart.class_names])[label]
+    apart = experiment.data.held_out()
     found = []
     for start in range(0, len(label), BATCH):
         positions = np.minimum(np.arange(start, start + BATCH), len(label) - 1)
@@ -47,15 +38,39 @@ def test_error(experiment: Experiment, state: gan.GANState) -> dict[str, Measure
     return {"test_error": Measured(estimate, len(label), 0)}
 
 
-def has_test_error(experiment: Experiment) -> bool:
-    """Whether the discriminator's output has `class_logits`, and examples are held out."""
+def held_out_labels(experiment: Experiment) -> Int32[np.ndarray, " count"] | None:
+    """Returns the class of each held-out example, as a position in `data.class_names`.
 
-    def output():
+    Classes are the same by name. None where the discriminator's output has no `class_logits`, or no
+    labelled examples are held out.
+
+    Raises:
+        RequestError: held-out examples have a class that those trained on have not.
+    """
+    data, apart = experiment.data, experiment.data.held_out()
+    if apart is None or not _is_classifier(experiment.static):
+        return None
+    found = apart.load()
+    if found.label is None:
+        return None
+    if unknown := sorted(set(apart.class_names) - set(data.class_names)):
+        raise RequestError(
+            f"held-out examples have classes that are not trained on: {in_short(unknown)}"
+        )
+    names = list(data.class_names)
+    return np.array([names.index(name) for name in apart.class_names], np.int32)[found.label]
+
+
+@functools.cache
+def _is_classifier(experiment: Experiment) -> bool:
+    def output(key):
         _, sample, condition = gan.blank_inputs(experiment, 1)
-        return gan.discriminator_output(experiment, gan.init(experiment, 0), sample, condition)
+        output, _ = experiment.discriminator.init_with_output(
+            key, sample, condition, training=False
+        )
+        return output
 
-    held_out = experiment.data.held_out() is not None
-    return held_out and hasattr(jax.eval_shape(output), "class_logits")
+    return hasattr(jax.eval_shape(output, jax.random.key(0)), "class_logits")
 
 
 @functools.partial(jax.jit, static_argnames="experiment")

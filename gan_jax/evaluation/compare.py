@@ -44,9 +44,9 @@ class Basis(NamedTuple):
     key: int
 
     def __str__(self) -> str:
-        latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
         if self.features == NO_FEATURES:
-            return f"no feature network, {latents}"
+            return "no feature network"
+        latents = "while training" if self.key == CHOOSING_KEY else f"key {self.key}"
         network = f"features {self.features}, sha256 {self.sha256[:12]}"
         return f"{network}, {self.drawn:,} samples, {latents}"
 
@@ -237,8 +237,13 @@ def _common_basis(configurations: Sequence[Configuration], kind: Kind) -> Basis:
             f"the last steps of the seeds in {listed} have no measurement in common: run "
             f"gan-jax {COMMANDS[kind]} on each of them, with equal options"
         )
-    # Scores by which a checkpoint was chosen are biased, and so the last resort.
-    chosen = max(common, key=lambda basis: (basis.key != CHOOSING_KEY, basis.drawn, basis))
+
+    # Scores by which a checkpoint was chosen are biased, and so the last resort but for none.
+    def rank(basis: Basis) -> tuple[bool, bool, int, Basis]:
+        measured = basis.features != NO_FEATURES
+        return (measured, basis.key != CHOOSING_KEY, basis.drawn, basis)
+
+    chosen = max(common, key=rank)
     if others := sorted(common - {chosen}):
         _logger.warning("also measured, but not shown: %s", "; ".join(map(str, others)))
     return chosen

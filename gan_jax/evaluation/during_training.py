@@ -45,8 +45,8 @@ class LightEvaluation:
         """Prepares the references; returns None if the experiment is not evaluated.
 
         Raises:
-            RequestError: there is no feature network, it does not fit the data, or the best_metric
-                cannot be measured.
+            RequestError: there is nothing to measure with, the feature network does not fit the
+                data, or samples do not allow the best_metric.
         """
         if experiment.evaluate_every is None:
             return None
@@ -81,7 +81,7 @@ class LightEvaluation:
             _parameters(experiment),
             step=step,
             seed=experiment.seed,
-            **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
+            **_how_drawn(experiment, evaluator.features_sha256),
         )
 
 
@@ -184,10 +184,14 @@ def over_seeds(of_seeds: Mapping[runs.RunDirectory, Experiment], step: int) -> s
 
 def own_rows(directory: runs.RunDirectory, experiment: Experiment) -> list[Row]:
     """Returns the lines of evaluation.jsonl that were measured as this module measures."""
+    # The record says with which features, for which the data need not be there; not so that of an
+    # earlier version.
+    sha256 = (runs.read_record(directory) or {}).get("features")
+    sha256 = sha256 or features_fields(network_of(experiment))["features_sha256"]
     own = {
         "parameters": _parameters(experiment),
-        **features_fields(network_of(experiment)),
-        **how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY),
+        "features_sha256": sha256,
+        **_how_drawn(experiment, sha256),
     }
     rows = [row for row in read_rows(directory.evaluation) if own.items() <= row.items()]
     return of_newest_held_out(rows)
@@ -212,6 +216,10 @@ def _name(metric: str) -> str:
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _how_drawn(experiment: Experiment, features_sha256: str) -> dict[str, str | int]:
+    return how_drawn(experiment, experiment.evaluate_samples, CHOOSING_KEY, features_sha256)
 
 
 def _parameters(experiment: Experiment) -> str:

@@ -15,7 +15,7 @@ from gan_jax.evaluation import classification, measure
 from gan_jax.evaluation.feature_sets import FeatureSet, gather
 from gan_jax.evaluation.measure import Measured, Sides
 from gan_jax.evaluation.references import reference
-from gan_jax.evaluation.rows import OF_HELD_OUT, Row, make_rows
+from gan_jax.evaluation.rows import NO_FEATURES, OF_HELD_OUT, Row, features_fields, make_rows
 from gan_jax.experiment import Experiment
 from gan_jax.features.network import Extracted, FeatureNetwork
 from gan_jax.metrics.names import OF_TEXT_HELD_OUT
@@ -23,6 +23,14 @@ from gan_jax.sampling import samples
 
 # How the samples' classes are drawn; earlier versions drew equally many of each, and said nothing.
 LABELS = "as in the data"
+
+NO_NETWORK = (
+    "there is no feature network for these data: for images, train one with `gan-jax features DATA "
+    "--out FILE.npz`, for recordings with --sound, and name it as "
+    "features=features.classifier('FILE.npz') in the experiment, or to `gan-jax evaluate` as "
+    "--features FILE.npz (mnist and spoken_digits are bundled); for other data, write a function "
+    "of your own, features=features.function(f) or --features MODULE:FUNCTION"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +67,8 @@ class Evaluator:
         """
         network = network or network_of(experiment)
         if network is None:
+            if classification.held_out_labels(experiment) is None:
+                raise RequestError(NO_NETWORK)
             return cls(experiment, None, None, None, experiment.data.held_out().fingerprint())
         if check := getattr(network, "check_data", None):
             check(experiment.data)
@@ -68,6 +78,11 @@ class Evaluator:
             return cls(experiment, network, training, None, None)
         held_out = reference(apart.load().sample, network)
         return cls(experiment, network, training, held_out, apart.fingerprint())
+
+    @property
+    def features_sha256(self) -> str:
+        """Which features are compared, as rows and records have it."""
+        return features_fields(self.network)["features_sha256"]
 
     @property
     def split(self) -> str:
@@ -192,23 +207,21 @@ def _positions(
     return np.array([names.index(name) for name in class_names], np.int32)
 
 
-def how_drawn(experiment: Experiment, count: int, key: int) -> dict[str, str | int]:
-    """Returns the fields of a row that say how `Evaluator.scores` draws its samples."""
+def how_drawn(
+    experiment: Experiment, count: int, key: int, features_sha256: str | None = None
+) -> dict[str, str | int]:
+    """Returns the fields of a row that say how `Evaluator.scores` draws its samples.
+
+    Without a feature network, as the hash then says, none are drawn.
+    """
+    if features_sha256 == NO_FEATURES:
+        count = key = 0
     return {"key": key, "drawn": count} | ({"labels": LABELS} if experiment.data.labels else {})
 
 
 def network_of(experiment: Experiment) -> FeatureNetwork | None:
-    """Returns the experiment's feature network, or else the one bundled for its data.
-
-    None where there is neither, but the discriminator is a classifier, whose errors are counted.
-
-    Raises:
-        RequestError: there is nothing to measure with.
-    """
-    network = experiment.features or experiment.data.features()
-    if network is None and classification.has_test_error(experiment):
-        return None
-    return network or bundled_network(experiment.data)
+    """Returns the experiment's feature network, or else the one bundled for its data, if any."""
+    return experiment.features or experiment.data.features()
 
 
 def bundled_network(data: Dataset) -> FeatureNetwork:
@@ -219,11 +232,5 @@ def bundled_network(data: Dataset) -> FeatureNetwork:
     """
     network = data.features()
     if network is None:
-        raise RequestError(
-            "there is no feature network for these data: for images, train one with `gan-jax "
-            "features DATA --out FILE.npz`, for recordings with --sound, and name it as "
-            "features=features.classifier('FILE.npz') in the experiment, or to `gan-jax evaluate` "
-            "as --features FILE.npz (mnist and spoken_digits are bundled); for other data, write a "
-            "function of your own, features=features.function(f) or --features MODULE:FUNCTION"
-        )
+        raise RequestError(NO_NETWORK)
     return network

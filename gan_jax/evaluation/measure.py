@@ -23,7 +23,7 @@ FEWEST = {
 
 # What metrics lack that nobody expects of data of another kind.
 MODES, TEXTS, WORDS = "data whose modes are known", "texts", "texts of characters"
-COPIES = "more than frequencies of symbols; of texts, longest_copy and copied_whole tell it"
+NO_TEXTS = "data that are not texts, of which longest_copy and copied_whole are measured"
 CLASSIFIER = "a discriminator that is a classifier, and held-out examples with labels"
 
 MOST_REFERENCES = 5000  # of BLEU, whose time grows with the square of their number
@@ -120,7 +120,7 @@ def _lacking_of_text(sides: Sides) -> dict[str, str]:
     of_copies = ("longest_copy", "copied_whole")
     if tokens is None:
         return dict.fromkeys((*of_ngrams, *of_copies), TEXTS)
-    lacking = {"memorisation": COPIES}
+    lacking = {"memorisation": NO_TEXTS}
     if copies is None:
         much = "memory for all windows of the training text at once"
         lacking |= dict.fromkeys(of_copies, much)

@@ -11,10 +11,11 @@ from gan_jax.common.progress import announced
 from gan_jax.data.named import COLOURS
 from gan_jax.data.sources.decode import MOST_PIXELS
 from gan_jax.evaluation import image_sets
-from gan_jax.evaluation.evaluator import Evaluator, bundled_network, how_drawn
+from gan_jax.evaluation.evaluator import NO_NETWORK, Evaluator, bundled_network, how_drawn
 from gan_jax.evaluation.measure import (
     CLASSIFIER,
     MODES,
+    NO_TEXTS,
     TEXTS,
     WORDS,
     Measured,
@@ -80,15 +81,17 @@ def evaluate_runs(
     lacking = evaluator.unavailable(count)
     if not evaluator.experiment.data.labels:
         lacking.pop("intended_accuracy", None)  # which nobody expects of such a run
-    of_another_kind = (MODES, TEXTS, WORDS, CLASSIFIER)
+    of_another_kind = (MODES, TEXTS, WORDS, NO_TEXTS, CLASSIFIER)
     _announce({n: need for n, need in lacking.items() if need not in of_another_kind}, announce)
-    floor = _floor(evaluator, count, announce)
+    if evaluator.network is None:
+        announce(f"left out: all metrics of samples: {NO_NETWORK}")
+    floor = {} if evaluator.network is None else _floor(evaluator, count, announce)
     rows, unrecorded = [], []
     for run in announced(opened, len(opened), "Measuring runs"):
         source = {"step": int(run.state.step), "seed": run.experiment.seed}
-        source |= how_drawn(run.experiment, count, key)
+        source |= how_drawn(run.experiment, count, key, evaluator.features_sha256)
         measured = {}
-        if run.state.ema is not None:
+        if run.state.ema is not None and evaluator.network is not None:
             measured["ema"] = evaluator.scores(run.state, count, key)
         measured["raw"] = evaluator.scores(run.state, count, key, raw=True)
         measured["real"] = floor
@@ -158,12 +161,7 @@ def _floor(
     evaluator: Evaluator, count: int, announce: Callable[[str], None]
 ) -> dict[str, Measured]:
     """Measures held-out examples, and announces what is lacking of it."""
-    if evaluator.network is None:
-        announce(
-            "left out: all metrics of samples: there is no feature network for these data; train "
-            "one with `gan-jax features`, and give it as --features FILE.npz"
-        )
-    elif evaluator.held_out is None:
+    if evaluator.held_out is None:
         announce("left out: the floor, real against real: there are no held-out real examples")
     elif (there := len(evaluator.held_out.kept.features)) < count:
         announce(
@@ -274,7 +272,7 @@ def checkpoints_line(opened: Sequence[runs.Run]) -> str:
 
 
 def _commit(run: runs.Run) -> str:
-    commit = runs.read_record(run.directory)["git"] or "unknown"
+    commit = run.record["git"] or "unknown"
     hexadecimal, dash, changed = commit.partition("-")
     return hexadecimal[:12] + dash + changed
 

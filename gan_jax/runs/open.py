@@ -29,11 +29,13 @@ class Run:
         directory: where the run is.
         experiment: what it trains.
         state: the train state, on this process's first device.
+        record: what `config.json` holds.
     """
 
     directory: RunDirectory
     experiment: Experiment
     state: gan.GANState
+    record: dict[str, Any] = dataclasses.field(repr=False)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class Run:
 
         They are not in the records of earlier versions; then those of the data as they are now.
         """
-        recorded = require_record(self.directory.path).get("class_names")
+        recorded = self.record.get("class_names")
         return self.experiment.data.class_names if recorded is None else tuple(map(str, recorded))
 
 
@@ -57,12 +59,14 @@ def load(path: Path | str, step: Step = "latest") -> Run:
     Raises:
         RequestError: there is no run, or it has no intact checkpoint of that step.
     """
-    directory, experiment = open_directory(path)
+    directory, record = RunDirectory(Path(path)), require_record(path)
+    experiment = _with_fitted(experiment_of(record, Path(path)), record, directory)
     best = step == "best"
     folder = directory.best if best else directory.checkpoints
     saved = checkpoints.steps(folder)
     if best and not saved:
-        raise RequestError(f"no best checkpoint in {path}: only runs with evaluate_every keep one")
+        kept = "only runs with evaluate_every keep one, whose best_metric can be measured"
+        raise RequestError(f"no best checkpoint in {path}: {kept}")
     if not saved or (isinstance(step, int) and step not in saved):
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"
         wanted = f"checkpoint of step {step}" if isinstance(step, int) else "checkpoint"
@@ -84,7 +88,7 @@ def load(path: Path | str, step: Step = "latest") -> Run:
                     said.add(candidate)
                     print(f"warning: checkpoint damaged: {error}", file=sys.stderr)
                 continue
-            return Run(directory, experiment, state)
+            return Run(directory, experiment, state, record)
     raise RequestError(f"no intact checkpoint in {folder}")
 
 
@@ -94,26 +98,32 @@ def open_directory(path: Path | str) -> tuple[RunDirectory, Experiment]:
     Raises:
         RequestError: there is no run, or its experiment cannot be built any more.
     """
-    record = require_record(path)
-    experiment = experiment_of(record, Path(path))
-    if record.get("fitted") is not None:
-        with_fitted = getattr(experiment.data, "with_fitted", None)
-        if with_fitted is None:
-            raise RequestError(f"{path}: its record has values that its data do not take")
-        experiment = dataclasses.replace(experiment, data=with_fitted(record["fitted"]))
-    return RunDirectory(Path(path)), experiment
+    return RunDirectory(Path(path)), experiment_of(require_record(path), Path(path))
+
+
+def _with_fitted(
+    experiment: Experiment, record: dict[str, Any], directory: RunDirectory
+) -> Experiment:
+    """Gives the data what was fitted to them when the run was trained, if that is recorded."""
+    if record.get("fitted") is None:
+        return experiment
+    try:
+        data = experiment.data.with_fitted(record["fitted"])
+    except Exception as error:  # data may be the user's own, and the file somebody else's
+        raise RequestError(f"{directory.config}: fitted: {error}") from error
+    return dataclasses.replace(experiment, data=data)
 
 
 def check_fitted(run: Run) -> None:
-    """Checks that samples can be written and read as those that a run was trained on.
+    """Checks that samples can be written and read as those of the data that a run was trained on.
 
-    Its record says how, for which the data need not be there, but in earlier versions.
+    What that takes is in its record, so that the data need not be there. Earlier versions did not
+    record it: then the data must be there, and be the same.
 
     Raises:
-        RequestError: the record does not, and the data have changed, or are missing.
+        RequestError: it is not recorded, and the data have changed, or are missing.
     """
-    recorded = require_record(run.directory.path).get("fitted")
-    if recorded is None and run.experiment.data.fitted() is not None:
+    if run.record.get("fitted") is None and run.experiment.data.fitted() is not None:
         check_data(run)
 
 
@@ -123,7 +133,7 @@ def check_data(run: Run) -> None:
     Raises:
         RequestError: they have changed, or are missing.
     """
-    now, then = run.experiment.data.fingerprint(), require_record(run.directory.path).get("data")
+    now, then = run.experiment.data.fingerprint(), run.record.get("data")
     if now != then:
         raise RequestError(f"the examples of the data have changed since training: {then} -> {now}")
 

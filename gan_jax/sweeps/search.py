@@ -9,7 +9,7 @@ from typing import Any
 from gan_jax.common.errors import RequestError
 from gan_jax.common.reading import check_regular
 from gan_jax.evaluation.during_training import final_score
-from gan_jax.evaluation.evaluator import network_of
+from gan_jax.evaluation.evaluator import NO_NETWORK, network_of
 from gan_jax.experiment import Experiment
 from gan_jax.metrics.names import METRICS
 from gan_jax.sweeps import plan, train
@@ -97,7 +97,7 @@ def search(
     if space.experiment.evaluate_every is None:
         raise RequestError("--search: the experiment is not evaluated; give --evaluate-every N")
     if network_of(space.experiment) is None:
-        raise RequestError(f"--search: {metric} needs a feature network: give features=...")
+        raise RequestError(f"--search: {metric} cannot be measured: {NO_NETWORK}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan.prepare(directory, Sweep({}, space.seeds, space.file))
     with plan.driving(directory):

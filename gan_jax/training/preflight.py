@@ -16,6 +16,7 @@ from gan_jax import gan
 from gan_jax.common.errors import RequestError
 from gan_jax.common.memory import check_fits, in_words
 from gan_jax.common.nesting import nested
+from gan_jax.data.dataset import Dataset
 from gan_jax.experiment import Experiment
 from gan_jax.losses import allows_any_offset
 from gan_jax.runtime import devices
@@ -239,6 +240,21 @@ def _check_networks(experiment: Experiment) -> None:
                 f"loss.{player} must return [batch], a loss for each example; for a batch of "
                 f"{batch} it returns {returned}"
             )
+
+
+def fitted_values(data: Dataset) -> dict[str, Any] | None:
+    """Returns what `data.fitted` does, if a run can record it and read it again.
+
+    Raises:
+        RequestError: it cannot.
+    """
+    fitted = data.fitted()
+    if fitted is not None and not (isinstance(fitted, dict) and hasattr(data, "with_fitted")):
+        raise RequestError(
+            f"{type(data).__name__}.fitted must return None, or a dictionary for JSON that "
+            "with_fitted takes; see gan_jax.data.dataset.Dataset"
+        )
+    return fitted
 
 
 def _check_update(experiment: Experiment) -> None:

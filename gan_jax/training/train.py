@@ -21,6 +21,7 @@ from gan_jax.evaluation.during_training import (
     over_seeds,
     restore_scores,
 )
+from gan_jax.evaluation.evaluator import NO_NETWORK
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints, environment, serialisation, trust
 from gan_jax.runtime import devices, hosts
@@ -32,7 +33,12 @@ from gan_jax.training.logs import Display, RunLog
 from gan_jax.training.loop import run_loop
 from gan_jax.training.outcome import DivergedError, Outcome
 from gan_jax.training.parallel_seeds import make_plan, resolve
-from gan_jax.training.preflight import check_classes, check_memory, check_shapes
+from gan_jax.training.preflight import (
+    check_classes,
+    check_memory,
+    check_shapes,
+    fitted_values,
+)
 from gan_jax.training.pretrained import InitFrom
 from gan_jax.training.session import RunInTraining, Session
 from gan_jax.training.start import (
@@ -161,10 +167,11 @@ def train_runs(
         data=data_in_words(experiment),
     )
     data = experiment.data
-    of_samples = {"class_names": list(data.class_names), "fitted": data.fitted()}
-    known_now = {"data": data.fingerprint()} | of_samples
-    if common.light_evaluation and (network := common.light_evaluation.evaluator.network):
-        known_now["features"] = network.sha256()
+    class_names = {"class_names": list(data.class_names)}
+    fitted = {"fitted": fitted_values(data)}
+    known_now = {"data": data.fingerprint()} | class_names
+    if common.light_evaluation:
+        known_now["features"] = common.light_evaluation.evaluator.features_sha256
     _check_agreement(experiments, known_now, common_record["init_from"])
     initial = {
         directory: initialise(each, init_from)
@@ -193,9 +200,10 @@ def train_runs(
                     changed.append(environment.announcement(earlier, record, going_on))
                 messages = (*start.messages, *filter(None, changed))
                 starts.append(dataclasses.replace(start, messages=messages))
-                # Sub-folders may have other names than when the run started; what was fitted to
-                # the same examples is not in the records of earlier versions.
-                records[directory] = runs.extend_record(earlier, record, going_on) | of_samples
+                # Sub-folders may have other names than when the run started. What was fitted then
+                # stays, if it was recorded: now it may be rounded in another way.
+                whole = runs.extend_record(earlier, record, going_on) | class_names
+                records[directory] = whole if whole.get("fitted") is not None else whole | fitted
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")
@@ -212,6 +220,9 @@ def train_runs(
             start.directory.samples.mkdir(exist_ok=True)
         if is_first:
             print(common.data, file=sys.stderr)
+            if common.light_evaluation and common.light_evaluation.evaluator.network is None:
+                only = "only test_error is measured, and no best checkpoint is kept"
+                print(f"{only}: {NO_NETWORK}", file=sys.stderr)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
 

@@ -92,8 +92,15 @@ def test_samples_need_no_recordings_but_the_statistics_of_their_spectrograms(dat
     np.testing.assert_array_equal(again.to_stored(samples), spectrograms.to_stored(samples))
     with pytest.raises(RequestError, match="no folder"):
         elsewhere.to_stored(samples)
-    for wrong in ({}, recorded | {"mean": [0.0]}, recorded | {"deviation": [None] * 32}):
-        with pytest.raises(RequestError, match="does not have finite statistics of their 32"):
+    for wrong in (
+        {},
+        recorded | {"mean": [0.0]},
+        recorded | {"mean": [1000.0] * 32},
+        recorded | {"mean": [10**400] * 32},
+        recorded | {"deviation": [None] * 32},
+        recorded | {"deviation": [0.0] * 32},
+    ):
+        with pytest.raises(RequestError, match="means and deviations of the 32 frequencies"):
             elsewhere.with_fitted(wrong)
 
 

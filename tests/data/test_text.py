@@ -245,9 +245,11 @@ def test_a_run_is_sampled_and_scored_without_its_text(data, capsys, tmp_path):
     # Earlier versions did not record the symbols.
     config = tmp_path / "run" / "config.json"
     record = json.loads(config.read_text())
-    config.write_text(json.dumps(record | {"fitted": {"symbols": ["a"]}}))
-    code, _, err = gan_jax(capsys, *words)
-    assert code == 2 and "the record of a text does not have its" in err
+    symbols = record["fitted"]["symbols"]
+    for wrong in (["a"], symbols[:-1] * 2, [*symbols[:-1], symbols[0]], [*symbols[:-1], "\ud800"]):
+        config.write_text(json.dumps(record | {"fitted": {"symbols": wrong}}))
+        code, _, err = gan_jax(capsys, *words)
+        assert code == 2 and f"{config}: fitted: a text's {len(symbols)} different symbols" in err
     config.write_text(json.dumps(record | {"fitted": None}))
     copy.write_text(SENTENCES.replace("S", "Z") * 4, encoding="utf-8")
     for changed in (words, ("score", tmp_path / "run", lines)):

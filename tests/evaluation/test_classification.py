@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import gan, runs
+from gan_jax import features, gan, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.data.few_labels import few_labels
@@ -22,6 +22,7 @@ from gan_jax.runs import checkpoints
 from gan_jax.sweeps import search
 from gan_jax.sweeps.plan import SweepDirectory
 from gan_jax.training.train import train
+from tests.tiny_features import blocks
 
 TESTS = 12
 
@@ -73,10 +74,14 @@ def test_a_run_without_a_feature_network_counts_errors_alone(experiment, tmp_pat
     assert row["value"] == classification.test_error(experiment, state)["test_error"].estimate.value
     assert row["value"] == rows[-1]["value"]
     assert "there is no feature network for these data" in announced[0]
+    assert evaluate_runs([path], 500, key=3, announce=announced.append).rows == (row,)
     basis, (comparison,) = compare([path])
-    assert str(basis) == "no feature network, key 0"
+    assert str(basis) == "no feature network"
     assert comparison.metric == "test_error"
     assert comparison.values == [row["value"]]
+    evaluate_runs([path], 60, network=features.function(blocks), announce=announced.append)
+    basis, _ = compare([path])
+    assert str(basis).startswith("features tests.tiny_features:blocks")
 
 
 def test_no_errors_are_counted_of_other_discriminators(experiment):
@@ -86,9 +91,21 @@ def test_no_errors_are_counted_of_other_discriminators(experiment):
         Evaluator.of(dataclasses.replace(other, loss=NonSaturating()))
 
 
+def test_held_out_examples_must_have_the_labels_of_those_to_train_on(experiment, tmp_path):
+    for split, names in (("train", ("dark", "light")), ("test", ("dark", "grey"))):
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(2):
+                pixels = np.full((8, 8), 10 * number, np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{number}.png")
+    data = few_labels(images.folder(tmp_path / "train", size=8, channels=1), 1)
+    with pytest.raises(RequestError, match="classes that are not trained on: grey"):
+        Evaluator.of(dataclasses.replace(experiment, data=data))
+
+
 def test_a_search_needs_a_feature_network(experiment, tmp_path):
     directory = SweepDirectory(tmp_path / "search")
     space = search.Space(experiment, (), (), (0,), tmp_path / "experiment.py")
-    with pytest.raises(RequestError, match="frechet_distance needs a feature network"):
+    with pytest.raises(RequestError, match="frechet_distance cannot be measured: there is no"):
         search.search(directory, space, 1, "auto", print)
     assert not directory.path.exists()

@@ -77,8 +77,8 @@ def test_class_names_are_those_of_the_record_or_for_earlier_runs_of_the_data(
     tmp_path, recorded, names
 ):
     directory = runs.RunDirectory(tmp_path)
-    runs.write_record(directory, runs.make_record(tiny(), None, None) | recorded)
-    assert runs.Run(directory, tiny(), None).class_names == names
+    record = runs.make_record(tiny(), None, None) | recorded
+    assert runs.Run(directory, tiny(), None, record).class_names == names
 
 
 def test_loading_names_what_is_missing(tmp_path):

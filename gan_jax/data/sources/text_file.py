@@ -3,7 +3,7 @@
 import functools
 import re
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Integer
@@ -67,6 +67,14 @@ def read(path: str, unit: Unit, vocabulary: int, held_out: float) -> Tokens:
 def split(text: str, unit: Unit) -> str | list[str]:
     """Splits a text into characters or words."""
     return text if unit == "characters" else WORDS.findall(text)
+
+
+def is_symbol(value: Any) -> bool:
+    """Whether a value is a text that can be written in UTF-8."""
+    try:
+        return isinstance(value, str) and value == value.encode().decode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def as_tokens(pieces: str | list[str], symbols: tuple[str, ...]) -> Integer[np.ndarray, " count"]:
