@@ -133,8 +133,9 @@ def test_it_is_scored_by_the_bundled_classifier(run):
 
 
 @pytest.mark.slow
-def test_waveforms_are_sampled_without_their_recordings(recordings, monkeypatch, tmp_path, capsys):
-    tried = experiment(recordings, "waveform", steps=1, evaluate_every=None)
+@pytest.mark.parametrize("form", ["waveform", "spectrogram"])
+def test_sound_is_sampled_without_the_recordings(recordings, form, monkeypatch, tmp_path, capsys):
+    tried = experiment(recordings, form, steps=1, evaluate_every=None)
     train(tried, tmp_path / "run")
     monkeypatch.setattr(audio, "read", None)  # which would be called
     words = ("sample", tmp_path / "run", "--label", 7, "--out", tmp_path / "x.wav")
