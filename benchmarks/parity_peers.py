@@ -32,8 +32,8 @@ def main() -> None:
             continue
         experiment = ours.experiment_of(case)
         modules = experiment.generator, experiment.discriminator
-        if case.networks == "resnet":
-            modules = modules[0], dataclasses.replace(modules[1], spectral=False)
+        if case.networks in ("resnet", "sagan"):
+            modules = (dataclasses.replace(module, spectral=False) for module in modules)
         shapes = (case.latent,), experiment.data.sample_shape
         for module, peer, shape in zip(modules, players(case), shapes, strict=True):
             inputs = random.normal(size=(3, *shape)).astype(np.float32)
@@ -81,7 +81,14 @@ def _copy_resnet(peer: nn.Module, params: Params) -> None:
             parametrize.remove_parametrizations(layer, "weight")
         _set(layer, params, f"Spectral_{next(numbers)}/layer")
 
+    if peer.attention is not None:
+        for name, layer in (*peer.attention.projections.items(), ("output", peer.attention.output)):
+            parametrize.remove_parametrizations(layer, "weight")
+            _set(layer, params, f"SelfAttention_0/{name}/layer")
+        peer.attention.gain.data = params["SelfAttention_0/gain"]
     if hasattr(peer, "first"):
+        if parametrize.is_parametrized(peer.first):
+            parametrize.remove_parametrizations(peer.first, "weight")
         name = f"Spectral_{next(numbers)}/layer"
         for part in ("kernel", "bias"):
             of = params[f"{name}/{part}"].unflatten(-1, (RESNET_BASE, RESNET_BASE, WIDTH))

@@ -32,7 +32,7 @@ class Case:
     size: int = 28
     channels: int = 1
     r1_weight: float = 0.0
-    networks: Literal["dcgan", "resnet", "r3gan", "text", "recurrent", "wavegan"] = "dcgan"
+    networks: Literal["dcgan", "resnet", "sagan", "r3gan", "text", "recurrent", "wavegan"] = "dcgan"
     discriminator_steps: int = 1
 
     @property
@@ -57,6 +57,7 @@ CASES = {
     "32 x 32 RGB, batch 128": Case(batch=128, size=32, channels=3),
     "with R1": Case(r1_weight=10.0),
     "SNGAN, width 64": Case(batch=64, size=32, channels=3, networks="resnet"),
+    "SAGAN, width 64": Case(batch=64, size=32, channels=3, networks="sagan"),
     "R3GAN": Case(batch=64, size=32, channels=3, networks="r3gan"),
     "character GAN": Case(batch=64, networks="text", discriminator_steps=5),
     "recurrent character GAN": Case(batch=128, networks="recurrent"),

@@ -38,10 +38,11 @@ def experiment_of(case: Case) -> Experiment:
             batch_size=case.batch,
             steps=1,
         )
-    if case.networks == "resnet":
+    if case.networks in ("resnet", "sagan"):
+        attention = case.networks == "sagan"
         parts = {
-            "generator": resnet.Generator(WIDTH),
-            "discriminator": resnet.Discriminator(WIDTH),
+            "generator": resnet.Generator(WIDTH, attention=attention, spectral=attention),
+            "discriminator": resnet.Discriminator(WIDTH, attention=attention),
             "loss": Hinge(),
         }
     elif case.networks == "r3gan":

@@ -1,10 +1,11 @@
 """Other networks than the DCGAN's in PyTorch, with the same parameters as this package's.
 
-Each pair is written after the paper: `gan_jax.networks.resnet` (Miyato et al., 2018), `r3gan`
-(Huang et al., 2024) and `text` (Gulrajani et al., 2017).
+Each pair is written after the paper: `gan_jax.networks.resnet` (Miyato et al., 2018; with attention
+Zhang et al., 2019), `r3gan` (Huang et al., 2024) and `text` (Gulrajani et al., 2017).
 """
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,9 @@ BLOCKS = 5
 
 def players(case: Case) -> tuple[nn.Module, nn.Module]:
     """Returns the generator and the discriminator of a case."""
-    if case.networks == "resnet":
-        return ResnetGenerator(), ResnetDiscriminator()
+    if case.networks in ("resnet", "sagan"):
+        attention = case.networks == "sagan"
+        return ResnetGenerator(attention), ResnetDiscriminator(attention)
     if case.networks == "r3gan":
         return R3Generator(), R3Discriminator()
     if case.networks == "wavegan":
@@ -35,28 +37,60 @@ def players(case: Case) -> tuple[nn.Module, nn.Module]:
 
 
 class ResnetGenerator(nn.Module):
-    """Residual blocks that double the map."""
+    """Residual blocks that double the map; with attention, it comes before the last of them."""
 
-    def __init__(self):
+    def __init__(self, attention: bool):
         super().__init__()
-        self.first = nn.Linear(LATENT, RESNET_BASE**2 * WIDTH)
-        self.blocks = nn.ModuleList(_UpBlock() for _ in range(3))
+        normalised = spectral_norm if attention else lambda layer: layer
+        self.first = normalised(nn.Linear(LATENT, RESNET_BASE**2 * WIDTH))
+        self.blocks = nn.ModuleList(_UpBlock(normalised) for _ in range(3))
+        self.attention = Attention() if attention else None
         self.norm = nn.BatchNorm2d(WIDTH, eps=1e-5, momentum=0.1)
-        self.last = nn.Conv2d(WIDTH, 3, 3, padding=1)
+        self.last = normalised(nn.Conv2d(WIDTH, 3, 3, padding=1))
 
     def forward(self, latent: Tensor) -> Tensor:
         x = self.first(latent).reshape(-1, WIDTH, RESNET_BASE, RESNET_BASE)
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks):
+            if self.attention is not None and index == len(self.blocks) - 1:
+                x = self.attention(x)
             x = block(x)
         return torch.tanh(self.last(functional.relu(self.norm(x))))
 
 
-class _UpBlock(nn.Module):
+class Attention(nn.Module):
+    """Self-attention between the positions of a map, normalised spectrally."""
+
     def __init__(self):
         super().__init__()
+        widths = {"query": WIDTH // 8, "key": WIDTH // 8, "value": WIDTH // 2}
+        self.projections = nn.ModuleDict(
+            {
+                name: spectral_norm(nn.Conv2d(WIDTH, width, 1, bias=False))
+                for name, width in widths.items()
+            }
+        )
+        self.output = spectral_norm(nn.Conv2d(WIDTH // 2, WIDTH, 1, bias=False))
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.projections["query"](x).flatten(2)
+        key, value = (
+            functional.max_pool2d(self.projections[name](x), 2).flatten(2)
+            for name in ("key", "value")
+        )
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # [batch, positions, seen]
+        seen = (value @ weights.transpose(1, 2)).reshape(len(x), -1, *x.shape[2:])
+        return x + self.gain * self.output(seen)
+
+
+class _UpBlock(nn.Module):
+    def __init__(self, normalised: Callable[[nn.Module], nn.Module]):
+        super().__init__()
         self.norms = nn.ModuleList(nn.BatchNorm2d(WIDTH, eps=1e-5, momentum=0.1) for _ in range(2))
-        self.convs = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(2))
-        self.skip = nn.Conv2d(WIDTH, WIDTH, 1)
+        self.convs = nn.ModuleList(
+            normalised(nn.Conv2d(WIDTH, WIDTH, 3, padding=1)) for _ in range(2)
+        )
+        self.skip = normalised(nn.Conv2d(WIDTH, WIDTH, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.interpolate(functional.relu(self.norms[0](x)), scale_factor=2)
@@ -65,9 +99,9 @@ class _UpBlock(nn.Module):
 
 
 class ResnetDiscriminator(nn.Module):
-    """Residual blocks that halve the map, or keep it."""
+    """Residual blocks that halve the map, or keep it; with attention after the first or without."""
 
-    def __init__(self):
+    def __init__(self, attention: bool):
         super().__init__()
         self.blocks = nn.ModuleList(
             _DownBlock(inputs, halve, skip, first=not index)
@@ -75,11 +109,14 @@ class ResnetDiscriminator(nn.Module):
                 ((3, True, True), (WIDTH, True, True), (WIDTH, False, False), (WIDTH, False, False))
             )
         )
+        self.attention = Attention() if attention else None
         self.logit = spectral_norm(nn.Linear(WIDTH, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks):
             x = block(x)
+            if self.attention is not None and not index:
+                x = self.attention(x)
         return self.logit(functional.relu(x).sum((2, 3)))
 
 

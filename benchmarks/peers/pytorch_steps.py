@@ -63,7 +63,7 @@ def build(case: Case, batch: np.ndarray, *, channels_last: bool) -> Peer:
 
 def discriminator_loss(case: Case, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """The mean loss with its penalties."""
-    if case.networks == "resnet":  # hinge
+    if case.networks in ("resnet", "sagan"):  # hinge
         real_part = functional.relu(1 - discriminator(real)).mean()
         return real_part + functional.relu(1 + discriminator(fake)).mean()
     if case.networks in RELATIVISTIC:
