@@ -1,13 +1,17 @@
 """Digits by their label where nines are rare, to see what samples add to a classifier.
 
     gan-jax train experiments/rare_digit.py --seeds 0:3
-    gan-jax recognise runs/rare_digit --balance --classifiers 3 --classifier-steps 1000
+    gan-jax recognise runs/rare_digit --balance --classifiers 2 --classifier-steps 500
 
 The recipe of `quickstart.py` with labels, on 500 of each digit from the bundled sample of MNIST,
 but 45 of the nines, 1 % of all. `--balance` compares filling a class up with samples with
 oversampling and class weights.
 
-Not measured yet.
+Measured at commit f279297 with `--classifiers 2 --classifier-steps 500` (Python 3.12, JAX
+0.12.0.1, an x86 core): of the 1,009 nines of the test set, classifiers get 89.4 % right (87.9 to
+91.0), with oversampling 93.2 % (92.2 to 94.3), with class weights 94.1 % (91.8 to 96.5), and filled
+up with samples 90.1 % (88.2 to 92.1), so samples do not help. These are means over three seeds with
+95 % intervals, all with the same 45 nines. Frechet distance 0.678 (0.583 to 0.772 for seed 0).
 """
 
 import dataclasses
