@@ -19,6 +19,7 @@ from gan_jax.training.hooks import Hook, Moment, make_hooks
 from gan_jax.training.outcome import Outcome
 from gan_jax.training.pacing import Clock
 from gan_jax.training.parallel_seeds import Plan
+from gan_jax.training.preflight import update_shapes
 from gan_jax.training.session import ActiveRuns, Session
 
 
@@ -63,7 +64,7 @@ def run_steps(
             batch = experiment.data.prepare(batch)
             return plan.everywhere(gan.update(resolved, state, batch))
 
-        _, shapes = jax.eval_shape(lambda: step(0, (state, None)))
+        _, shapes = update_shapes(experiment)
         no_metrics = jax.tree.map(jnp.zeros_like, shapes)
         return jax.lax.fori_loop(0, count, step, (state, no_metrics))
 

@@ -71,7 +71,7 @@ def check_memory(experiment: Experiment, runs: int = 1, available: int | None = 
         RequestError: it does not fit into the memory of a device; says what takes most of it.
     """
     try:
-        state = _state(experiment)
+        state = _state(experiment.static)
     except Exception:  # whatever the experiment's own code raises
         return
     e, available = experiment, available or devices.memory_bytes()
@@ -148,7 +148,7 @@ def _place(error: Exception) -> str:
 
 @functools.lru_cache(maxsize=1)  # several checks need it, and tracing takes a while
 def _state(experiment: Experiment) -> gan.GANState:
-    """The shapes and types of an experiment's train state."""
+    """The shapes and types of the train state of a static configuration."""
     return jax.eval_shape(lambda: gan.init(experiment, 0))
 
 
@@ -187,7 +187,7 @@ def _check_networks(experiment: Experiment) -> None:
             f"Experiment.latent_distribution = {distribution!r}: the generator needs 'normal'"
         )
     latent, _, condition = _blank_inputs(experiment, batch)
-    state = _state(experiment)
+    state = _state(experiment.static)
     fake = jax.eval_shape(
         lambda s, z, c: gan.generate(experiment, s, z, c), state, latent, condition
     )
@@ -257,12 +257,22 @@ def fitted_values(data: Dataset) -> dict[str, Any] | None:
     return fitted
 
 
-def _check_update(experiment: Experiment) -> None:
+@functools.lru_cache(maxsize=1)  # the loop needs it again, and tracing takes a while
+def update_shapes(experiment: Experiment) -> tuple[gan.GANState, gan.Metrics]:
+    """Returns the shapes and types of what an update returns.
+
+    Args:
+        experiment: the static configuration, see `Experiment.static`.
+    """
     _, sample, condition = _blank_inputs(experiment, experiment.examples_per_step)
     labels = _blank_labels(experiment, experiment.examples_per_step)
     batch = {"sample": sample, "condition": condition} | labels
-    before = _state(experiment)
-    after, _ = jax.eval_shape(lambda s, real: gan.update(experiment, s, real), before, batch)
+    update = functools.partial(gan.update, experiment)
+    return jax.eval_shape(update, _state(experiment), batch)
+
+
+def _check_update(experiment: Experiment) -> None:
+    before, (after, _) = _state(experiment.static), update_shapes(experiment.static)
     for (path, old), new in zip(
         jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
     ):
