@@ -1,7 +1,7 @@
 """Draws what samples add to a classifier, by how many real examples it has beside them.
 
-    gan-jax recognise runs/few_digits --per-class 50
-    python benchmarks/recognition_curve.py runs/few_digits --out curve.png
+    gan-jax recognise runs/few_digits_sweep --per-class 50
+    python benchmarks/recognition_curve.py runs/few_digits_sweep --out curve.png
 
 Reads what `gan-jax recognise --per-class` has measured of some runs, and prints and draws the mean
 accuracy over runs for each number of real examples, with its 95 % interval over them (Student's t).

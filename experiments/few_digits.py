@@ -1,8 +1,8 @@
-r"""Digits by their label from 50 of each, to see what samples add where there are few examples.
+"""Digits by their label from 50 of each, to see what samples add where there are few examples.
 
-    gan-jax sweep experiments/few_digits.py --workdir runs/few_digits --seeds 0:1 \
-        --grid data.source.choice=0,1,2,3,4
-    gan-jax recognise runs/few_digits --per-class 50
+    gan-jax train experiments/few_digits.py
+    gan-jax sweep experiments/few_digits.py --seeds 0:1 --grid data.source.choice=0,1,2,3,4
+    gan-jax recognise runs/few_digits_sweep --per-class 50
 
 The recipe of `conditional_mnist_concatenation.py` for a third of its steps, on 50 of each digit
 from the bundled sample of MNIST, and nothing else: classifiers that learn from the same digits can
