@@ -58,13 +58,13 @@ def main(
             recognised = _by_step(read_rows(directory.recognition), sampled | {"metric": second})
             for step in sorted(evaluated.keys() & recognised.keys()):
                 pair = evaluated[step], recognised[step]
-                bases.add(tuple(row[name] for row in pair for name in BASIS))
+                bases.add(tuple(row.get(name) for row in pair for name in BASIS))
                 points.append([row["value"] for row in pair])
                 print(f"| {path} | {step:,} | {points[-1][0]:.3g} | {points[-1][1]:.3g} |")
     except RequestError as error:
         sys.exit(str(error))
     if len(bases) > 1:
-        sys.exit(f"measured in several ways ({', '.join(BASIS)}): {sorted(bases)}")
+        sys.exit(f"measured in several ways ({', '.join(BASIS)}): {sorted(bases, key=str)}")
     if len(points) < 3:
         sys.exit(f"{len(points)} checkpoints have {first} and {second}: at least 3 are needed")
     one, other = np.array(points).T

@@ -61,13 +61,13 @@ def main(
             rows = [row for row in rows if row["metric"] in METRICS_OF_FEW and "per_class" in row]
             if not rows:
                 sys.exit(f"{path} has not been measured: gan-jax recognise {path} --per-class 50")
-            bases |= {tuple(row[name] for name in BASIS) for row in rows}
+            bases |= {tuple(row.get(name) for name in BASIS) for row in rows}
             for row in rows:
                 values[_point(row, experiment.data.classes)].append(row["value"])
     except RequestError as error:
         sys.exit(str(error))
     if len(bases) > 1:
-        sys.exit(f"measured in several ways ({', '.join(BASIS)}): {sorted(bases)}")
+        sys.exit(f"measured in several ways ({', '.join(BASIS)}): {sorted(bases, key=str)}")
     points = {point: _mean(point, found) for point, found in sorted(values.items())}
     print("| the generator has seen | of each class | trained on | runs | accuracy |")
     print("|---|---|---|---|---|")

@@ -106,7 +106,7 @@ class Dataset(Protocol):
         They are equal to the data without. Data whose `fitted` returns None need no such method.
 
         Raises:
-            RequestError: this is nothing that `fitted` returns.
+            RequestError: `fitted` of such data cannot have returned this.
         """
 
     def indices(self, seed: int, step: int, batch_size: int) -> Int32[np.ndarray, " batch"]:

@@ -140,7 +140,9 @@ class Text:
     def with_fitted(self, fitted: dict[str, Any]) -> Self:
         """Returns these data with the symbols of a run, for whose samples no text is read."""
         symbols = fitted.get("symbols")
-        right = isinstance(symbols, list) and all(map(text_file.is_symbol, symbols))
+        right = isinstance(symbols, list) and all(
+            text_file.is_symbol(each, self.unit) for each in symbols
+        )
         if not right or len(set(symbols)) != self.vocabulary or len(symbols) != self.vocabulary:
             raise RequestError(f"a text's {self.vocabulary} different symbols are not recorded")
         copy = replace(self)

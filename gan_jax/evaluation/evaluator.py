@@ -63,11 +63,12 @@ class Evaluator:
 
         Raises:
             RequestError: there is no network, and no `test_error` either; the network does not take
-                these data, or data are missing.
+                these data, or data are missing; held-out examples have a class of their own.
         """
         network = network or network_of(experiment)
+        label = classification.held_out_labels(experiment)
         if network is None:
-            if classification.held_out_labels(experiment) is None:
+            if label is None:
                 raise RequestError(NO_NETWORK)
             return cls(experiment, None, None, None, experiment.data.held_out().fingerprint())
         if check := getattr(network, "check_data", None):

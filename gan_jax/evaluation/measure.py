@@ -23,7 +23,7 @@ FEWEST = {
 
 # What metrics lack that nobody expects of data of another kind.
 MODES, TEXTS, WORDS = "data whose modes are known", "texts", "texts of characters"
-NO_TEXTS = "data that are not texts, of which longest_copy and copied_whole are measured"
+NO_TEXTS = "data other than text (for text, see longest_copy and copied_whole)"
 CLASSIFIER = "a discriminator that is a classifier, and held-out examples with labels"
 
 MOST_REFERENCES = 5000  # of BLEU, whose time grows with the square of their number

@@ -65,7 +65,7 @@ def load(path: Path | str, step: Step = "latest") -> Run:
     folder = directory.best if best else directory.checkpoints
     saved = checkpoints.steps(folder)
     if best and not saved:
-        kept = "only runs with evaluate_every keep one, whose best_metric can be measured"
+        kept = "only runs with evaluate_every, and a best_metric that can be measured, keep one"
         raise RequestError(f"no best checkpoint in {path}: {kept}")
     if not saved or (isinstance(step, int) and step not in saved):
         have = f"there are {', '.join(map(str, saved))}" if saved else "there is none yet"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import sysconfig
 import traceback
@@ -249,7 +250,11 @@ def fitted_values(data: Dataset) -> dict[str, Any] | None:
         RequestError: it cannot.
     """
     fitted = data.fitted()
-    if fitted is not None and not (isinstance(fitted, dict) and hasattr(data, "with_fitted")):
+    try:
+        right = fitted is None or (isinstance(fitted, dict) and bool(json.dumps(fitted)))
+    except (TypeError, ValueError):
+        right = False
+    if not right or (fitted is not None and not hasattr(data, "with_fitted")):
         raise RequestError(
             f"{type(data).__name__}.fitted must return None, or a dictionary for JSON that "
             "with_fitted takes; see gan_jax.data.dataset.Dataset"

@@ -21,7 +21,6 @@ from gan_jax.evaluation.during_training import (
     over_seeds,
     restore_scores,
 )
-from gan_jax.evaluation.evaluator import NO_NETWORK
 from gan_jax.experiment import Experiment
 from gan_jax.runs import checkpoints, environment, serialisation, trust
 from gan_jax.runtime import devices, hosts
@@ -222,7 +221,7 @@ def train_runs(
             print(common.data, file=sys.stderr)
             if common.light_evaluation and common.light_evaluation.evaluator.network is None:
                 only = "only test_error is measured, and no best checkpoint is kept"
-                print(f"{only}: {NO_NETWORK}", file=sys.stderr)
+                print(f"{only}, as there is no feature network for these data", file=sys.stderr)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
 

@@ -98,7 +98,7 @@ def test_samples_need_no_recordings_but_the_statistics_of_their_spectrograms(dat
         recorded | {"mean": [1000.0] * 32},
         recorded | {"mean": [10**400] * 32},
         recorded | {"deviation": [None] * 32},
-        recorded | {"deviation": [0.0] * 32},
+        recorded | {"deviation": [1e-50] * 32},
     ):
         with pytest.raises(RequestError, match="means and deviations of the 32 frequencies"):
             elsewhere.with_fitted(wrong)

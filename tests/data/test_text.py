@@ -246,7 +246,9 @@ def test_a_run_is_sampled_and_scored_without_its_text(data, capsys, tmp_path):
     config = tmp_path / "run" / "config.json"
     record = json.loads(config.read_text())
     symbols = record["fitted"]["symbols"]
-    for wrong in (["a"], symbols[:-1] * 2, [*symbols[:-1], symbols[0]], [*symbols[:-1], "\ud800"]):
+    others = symbols[:-1]
+    last = (others[0], "\ud800", "ab", "", 3)
+    for wrong in (["a"], others * 2, *([*others, each] for each in last)):
         config.write_text(json.dumps(record | {"fitted": {"symbols": wrong}}))
         code, _, err = gan_jax(capsys, *words)
         assert code == 2 and f"{config}: fitted: a text's {len(symbols)} different symbols" in err

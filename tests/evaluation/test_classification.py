@@ -99,8 +99,10 @@ def test_held_out_examples_must_have_the_labels_of_those_to_train_on(experiment,
                 pixels = np.full((8, 8), 10 * number, np.uint8)
                 Image.fromarray(pixels).save(tmp_path / split / name / f"{number}.png")
     data = few_labels(images.folder(tmp_path / "train", size=8, channels=1), 1)
-    with pytest.raises(RequestError, match="classes that are not trained on: grey"):
-        Evaluator.of(dataclasses.replace(experiment, data=data))
+    tried = dataclasses.replace(experiment, data=data)
+    for network in (None, features.function(blocks)):
+        with pytest.raises(RequestError, match="classes that are not trained on: grey"):
+            Evaluator.of(tried, network)
 
 
 def test_a_search_needs_a_feature_network(experiment, tmp_path):

@@ -1,5 +1,6 @@
 import flax.linen as nn
 import jax
+import numpy as np
 import pytest
 
 from gan_jax import gan, losses
@@ -8,7 +9,12 @@ from gan_jax.common.errors import RequestError
 from gan_jax.data import images
 from gan_jax.networks import conditions, dcgan, resnet
 from gan_jax.training import preflight
-from gan_jax.training.preflight import check_classes, check_memory, check_shapes
+from gan_jax.training.preflight import (
+    check_classes,
+    check_memory,
+    check_shapes,
+    fitted_values,
+)
 from tests.tiny import tiny
 
 
@@ -134,3 +140,15 @@ def test_what_cannot_be_built_is_for_the_check_of_shapes_to_explain():
     check_memory(tiny(discriminator=Broken()))
     with pytest.raises(RequestError, match="ValueError: broken"):
         check_shapes(tiny(discriminator=Broken()))
+
+
+def test_what_a_run_records_of_its_data_must_be_for_json():
+    class Data:
+        def fitted(self):
+            return found
+
+    for found in ([1], {"mean": np.zeros(2)}, {"mean": 0.0}):  # the last without with_fitted
+        with pytest.raises(RequestError, match=r"Data\.fitted must return None, or a dictionary"):
+            fitted_values(Data())
+    found = None
+    assert fitted_values(Data()) is None

@@ -69,10 +69,10 @@ def split(text: str, unit: Unit) -> str | list[str]:
     return text if unit == "characters" else WORDS.findall(text)
 
 
-def is_symbol(value: Any) -> bool:
-    """Whether a value is a text that can be written in UTF-8."""
+def is_symbol(value: Any, unit: Unit) -> bool:
+    """Whether a value is one character or one word that can be written in UTF-8."""
     try:
-        return isinstance(value, str) and value == value.encode().decode()
+        return isinstance(value, str) and list(split(value.encode().decode(), unit)) == [value]
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
 
