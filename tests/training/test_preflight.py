@@ -144,11 +144,10 @@ def test_what_cannot_be_built_is_for_the_check_of_shapes_to_explain():
 
 def test_what_a_run_records_of_its_data_must_be_for_json():
     class Data:
-        def fitted(self):
-            return found
+        def __init__(self, found):
+            self.fitted = lambda: found
 
     for found in ([1], {"mean": np.zeros(2)}, {"mean": 0.0}):  # the last without with_fitted
         with pytest.raises(RequestError, match=r"Data\.fitted must return None, or a dictionary"):
-            fitted_values(Data())
-    found = None
-    assert fitted_values(Data()) is None
+            fitted_values(Data(found))
+    assert fitted_values(Data(None)) is None
