@@ -96,7 +96,7 @@ def test_the_reference_recipe_takes_11719_steps():
         def load(self): ...
 
         indices = fingerprint = gather = prepare = to_stored = page = cells = load
-        write = read = held_out = features = load
+        write = read = held_out = features = fitted = load
 
     whole = tiny(steps=None, epochs=50, batch_size=256, data=SixtyThousand())
     assert whole.total_steps() == 11_719
@@ -107,7 +107,7 @@ def test_data_that_lack_a_part_of_the_contract_are_refused():
         def load(self): ...
 
         indices = fingerprint = gather = prepare = to_stored = page = cells = load
-        write = read = held_out = features = load
+        write = read = held_out = features = fitted = load
 
     with pytest.raises(RequestError, match=r"has no labels and no sample_shape .* no suffixes"):
         tiny(data=Partial())

@@ -19,6 +19,7 @@ from gan_jax.data.dataset import Files, Stored, check_path
 from gan_jax.data.order import batch_indices
 from gan_jax.data.sources.base import Examples
 from gan_jax.evaluation import references
+from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.of_runs import evaluate_runs
 from gan_jax.experiment import Experiment
 from gan_jax.runs import serialisation
@@ -229,10 +230,8 @@ def test_it_is_diagnosed(run):
 
 
 def test_without_features_it_says_how_to_get_some():
-    from gan_jax.evaluation.evaluator import network_of
-
     with pytest.raises(RequestError, match=r"features=features\.function\(f\)"):
-        network_of(dataclasses.replace(EXPERIMENT, features=None))
+        Evaluator.of(dataclasses.replace(EXPERIMENT, features=None))
 
 
 def test_prepared_samples_are_the_same_in_numpy_and_compiled():
