@@ -3,10 +3,10 @@
     gan-jax recognise runs/few_digits_sweep --per-class 50
     python benchmarks/recognition_curve.py runs/few_digits_sweep --out curve.png
 
-Reads what `gan-jax recognise --per-class` has measured of some runs, and prints and draws the mean
-accuracy over runs for each number of real examples, with its 95 % interval over them (Student's t).
-Runs whose generator had more real examples than the classifiers have panels of their own, by how
-many these were.
+Reads what `gan-jax recognise --per-class` has measured of the last step of runs, and prints and
+draws the mean accuracy over runs for each number of real examples, with its 95 % interval over them
+(Student's t). Runs whose generator had more real examples than the classifiers have panels of their
+own, by how many these were.
 """
 
 import sys
@@ -26,7 +26,7 @@ from gan_jax.runs import all_seeds, open_directory
 from gan_jax.sweeps import plan
 
 METRICS_OF_FEW = ("accuracy", "accuracy_gain")
-BASIS = ("features", "features_sha256", "drawn", "key", "step")  # how rows have been measured
+BASIS = ("features", "features_sha256", "drawn", "key")  # how rows have been measured
 
 
 class Point(NamedTuple):
@@ -61,6 +61,8 @@ def main(
             rows = [row for row in rows if row["metric"] in METRICS_OF_FEW and "per_class" in row]
             if not rows:
                 sys.exit(f"{path} has not been measured: gan-jax recognise {path} --per-class 50")
+            last = max(row["step"] for row in rows)
+            rows = [row for row in rows if row["step"] == last]
             bases |= {tuple(row.get(name) for name in BASIS) for row in rows}
             for row in rows:
                 values[_point(row, experiment.data.classes)].append(row["value"])
@@ -86,6 +88,7 @@ def draw(points: dict[Point, Estimate], path: Path) -> None:
 
     generators = sorted({point.seen for point in points})
     shape = {"figsize": (4.5 * len(generators), 3.8), "sharey": True, "squeeze": False}
+    numbers_of_all = sorted({point.per_class for point in points})
     figure, (panels,) = plt.subplots(1, len(generators), **shape)
     for panel, seen in zip(panels, generators, strict=True):
         for shift, trained_on in enumerate((REAL, AUGMENTED, GENERATED, BOTH)):
@@ -101,6 +104,9 @@ def draw(points: dict[Point, Estimate], path: Path) -> None:
             reach = np.abs(means[1:] - means[0])
             panel.errorbar(numbers, means[0], reach, marker="o", capsize=3, label=trained_on)
         panel.set_xscale("log")
+        panel.set_xlim(0.8 * numbers_of_all[0], 1.4 * numbers_of_all[-1])
+        panel.set_xticks(numbers_of_all, map(str, numbers_of_all))
+        panel.minorticks_off()
         panel.set_xlabel("real examples of each class")
         of_generator = f"{seen:,} examples" if seen else "the same examples"
         panel.set_title(f"the generator has seen {of_generator}", fontsize=9)
