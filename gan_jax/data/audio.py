@@ -24,7 +24,9 @@ from gan_jax.ops.spectrograms import Spectrogram, Statistics, to_float, to_int16
 if TYPE_CHECKING:  # features import JAX, which describing data must not
     from gan_jax.features.network import FeatureNetwork
 
-LARGEST_STATISTIC = 100  # of logarithms of magnitudes, of which those in float32 are smaller
+# Of logarithms of magnitudes. Those in float32 are smaller, and deviations are at least 1e-6, but
+# for rounding.
+LARGEST_STATISTIC, LEAST_DEVIATION = 100, 1e-7
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Audio:
             parts = []
         shape, largest = self.sample_shape[:1], LARGEST_STATISTIC
         right = parts and all(p.shape == shape and (abs(p) < largest).all() for p in parts)
-        if not right or parts[1].min() < 1 / largest**3:  # `measure` makes none below 1e-6
+        if not right or parts[1].min() < LEAST_DEVIATION:
             raise RequestError(
                 f"means and deviations of the {shape[0]} frequencies of spectrograms are not "
                 "recorded, or not possible"

@@ -62,8 +62,9 @@ class Evaluator:
             network: replaces the experiment's own.
 
         Raises:
-            RequestError: there is no network, and no `test_error` either; the network does not take
-                these data, or data are missing; held-out examples have a class of their own.
+            RequestError: there is nothing to measure, without a network and with a discriminator
+                that is no classifier; the network does not take these data; data are missing; or
+                held-out examples have a class that is not trained on.
         """
         network = network or network_of(experiment)
         label = classification.held_out_labels(experiment)

@@ -92,6 +92,8 @@ def test_samples_need_no_recordings_but_the_statistics_of_their_spectrograms(dat
     np.testing.assert_array_equal(again.to_stored(samples), spectrograms.to_stored(samples))
     with pytest.raises(RequestError, match="no folder"):
         elsewhere.to_stored(samples)
+    constant = {"deviation": np.full(32, 1e-6, np.float32).tolist()}  # as of silence
+    assert elsewhere.with_fitted(recorded | constant).statistics().deviation[0] == np.float32(1e-6)
     for wrong in (
         {},
         recorded | {"mean": [0.0]},
