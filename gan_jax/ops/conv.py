@@ -30,7 +30,13 @@ from jaxtyping import Array, Float
 
 from gan_jax.common.errors import RequestError
 from gan_jax.ops import fourier, patches, winograd
-from gan_jax.ops.geometry import Geometry, Pair, convolution, transposed_convolution
+from gan_jax.ops.geometry import (
+    Geometry,
+    Pair,
+    convolution,
+    mirrored,
+    transposed_convolution,
+)
 
 Convolve = Callable[..., Array]
 
@@ -186,22 +192,22 @@ def _lower(forms: dict[Convolve, float], geometry: Geometry, *operands: Array) -
 
 
 def _down_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
-    batch, _, coarse_channels = sizes
-    direct = _direct_cost(geometry, *sizes, geometry.fine)
-    coarse = batch * math.prod(geometry.coarse) * coarse_channels
     return {
-        _native_down: 1.3 * direct + 14 * patches.size(geometry, *sizes[:2]) + 60 * coarse,
+        _native_down: _native_cost(geometry, *sizes),
         fourier.down: fourier.cost(geometry, *sizes),
         winograd.down: winograd.cost(geometry, *sizes),
     }
 
 
 def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
-    batch, _, coarse_channels = sizes
-    direct = _direct_cost(geometry, *sizes, geometry.coarse)
-    dilated = batch * math.prod(geometry.fine) * coarse_channels
+    batch, fine_channels, coarse_channels = sizes
+    if geometry.stride == 1:
+        native = _native_cost(mirrored(geometry), batch, coarse_channels, fine_channels)
+    else:
+        dilated = batch * math.prod(geometry.fine) * coarse_channels
+        native = 0.6 * _direct_cost(geometry, *sizes, geometry.coarse) + 330 * dilated
     return {
-        _native_up: 0.6 * direct + 330 * dilated,
+        _native_up: native,
         fourier.up: fourier.cost(geometry, *sizes),
         winograd.up: winograd.cost_up(geometry, *sizes),
         patches.up: patches.cost(geometry, *sizes),
@@ -212,11 +218,17 @@ def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     direct = _direct_cost(geometry, *sizes, geometry.fine)
     return {
         # XLA convolves with the coarse map as the kernel, and the channels as the batch.
-        _native_filter: 2 * direct * (1 + 5 / sizes[1]),
+        _native_filter: 3 * direct * (1 + 5 / sizes[1]),
         fourier.filter_gradient: fourier.cost(geometry, *sizes),
         winograd.filter_gradient: winograd.cost(geometry, *sizes),
-        patches.filter_gradient: patches.cost(geometry, *sizes),
+        patches.filter_gradient: 1.5 * patches.cost(geometry, *sizes),
     }
+
+
+def _native_cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
+    direct = _direct_cost(geometry, batch, fine_channels, coarse_channels, geometry.fine)
+    coarse = batch * math.prod(geometry.coarse) * coarse_channels
+    return 1.3 * direct + 14 * patches.size(geometry, batch, fine_channels) + 60 * coarse
 
 
 def _direct_cost(

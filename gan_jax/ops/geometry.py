@@ -33,6 +33,12 @@ class Geometry(NamedTuple):
         return tuple(-(-length // self.stride) for length in self.fine)
 
 
+def mirrored(geometry: Geometry) -> Geometry:
+    """Returns the geometry of stride 1 in which coarse and fine map have changed places."""
+    before = (taps - 1 - b for taps, b in zip(geometry.kernel, geometry.before, strict=True))
+    return geometry._replace(fine=geometry.coarse, coarse=geometry.fine, before=tuple(before))
+
+
 def convolution(size: Pair, kernel: Pair, stride: int) -> Geometry:
     """Returns the geometry of a convolution of maps of the given size with padding "SAME"."""
     pads = lax.padtype_to_pads(size, kernel, (stride, stride), "SAME")

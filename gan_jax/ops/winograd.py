@@ -9,6 +9,10 @@ position and a tap. Along each axis, kernel and coarse tile are the coefficients
 which product r multiplies the values at the r-th of as many points; the last point is infinity
 (Toom, 1963; Cook, 1966). Unlike in the Fourier domain, the transforms of a position take the same
 time however large the map is.
+
+A kernel with many taps is cut into blocks as long as a tile. Each block meets the positions of
+another tile, so the fine map is transformed once for all of them, and the blocks lie in the
+channels of the products.
 """
 
 import functools
@@ -21,13 +25,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Float64
 
-from gan_jax.ops.geometry import Geometry, Pair
+from gan_jax.ops.geometry import Geometry, Pair, mirrored
 
 TILE = 4  # coarse positions along an axis
 # Rounding errors grow with their number and size. With these, results in float32 are within 1e-5 of
 # exact ones, relative to the largest, where XLA's and those of the Fourier domain are within 1e-6.
 POINTS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
-MOST_TAPS = len(POINTS) + 2 - TILE
+MOST_TAPS = len(POINTS) + 2 - TILE  # of a block of the kernel
 
 # The batch is split into parts whose spectra take at most so many bytes, as larger ones do not stay
 # in the cache between the transforms and the products.
@@ -44,21 +48,26 @@ def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: in
     """Returns the estimated time of `down` or `filter_gradient`, in multiply-adds.
 
     It is that of the products, whose cost falls no further for fewer than 150 tiles, in which 0.55
-    stands for a multiply-add, plus 140 for making each number of the spectra of the maps, and 28
-    for those of the kernel. Infinite where this form does not apply.
+    stands for a multiply-add, plus 70 for each number of the spectra of the maps and each axis that
+    is transformed, and 28 for those of the kernel. What a small contraction would gain is not worth
+    a third of a second of compiling, for which it pays with 30 million. Infinite where this form
+    does not apply.
     """
-    if geometry.stride > 1 or max(geometry.kernel) > MOST_TAPS or max(geometry.kernel) == 1:
+    long_in_both = min(geometry.kernel) > 1 and max(geometry.kernel) > MOST_TAPS  # less exact
+    if geometry.stride > 1 or max(geometry.kernel) == 1 or long_in_both:
         return math.inf
     rank = math.prod(len(axis.fine) for axis in _axes(geometry))
     tiles = batch * math.prod(_tiles(geometry))
-    moved = 140 * tiles * (fine_channels + coarse_channels)
+    transformed = sum(taps > 1 for taps in geometry.kernel)
+    fine_channels *= math.prod(_blocks(geometry))
+    moved = 70 * transformed * tiles * (fine_channels + coarse_channels)
     products = (0.55 * max(tiles, 150) + 28) * fine_channels * coarse_channels
-    return rank * (products + moved)
+    return 3e7 + rank * (products + moved)
 
 
 def cost_up(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
     """Returns the estimated time of `up`, likewise."""
-    return cost(_mirrored(geometry), batch, coarse_channels, fine_channels)
+    return cost(mirrored(geometry), batch, coarse_channels, fine_channels)
 
 
 def down(
@@ -72,7 +81,7 @@ def down(
     def of_part(part: Array) -> Array:
         return _from_tiles(geometry, _fine_spectrum(geometry, part) @ spectrum, len(part))
 
-    parts = _parts(geometry, len(fine), max(kernel.shape[2:]))
+    parts = _parts(geometry, len(fine), *kernel.shape[2:])
     split = fine.reshape(parts, -1, *fine.shape[1:])
     return lax.map(of_part, split).reshape(len(fine), *geometry.coarse, kernel.shape[3])
 
@@ -84,7 +93,7 @@ def up(
 ) -> Float[Array, "batch fine_height fine_width inputs"]:
     """Contracts coarse map and kernel: the convolution with the flipped kernel."""
     flipped = lax.optimization_barrier(kernel[::-1, ::-1].swapaxes(2, 3))
-    return down(_mirrored(geometry), coarse, flipped)
+    return down(mirrored(geometry), coarse, flipped)
 
 
 def filter_gradient(
@@ -93,7 +102,7 @@ def filter_gradient(
     coarse: Float[Array, "batch coarse_height coarse_width outputs"],
 ) -> Float[Array, "kernel_height kernel_width inputs outputs"]:
     """Contracts both maps: the gradient of `down` with respect to its kernel."""
-    parts = _parts(geometry, len(fine), max(fine.shape[3], coarse.shape[3]))
+    parts = _parts(geometry, len(fine), fine.shape[3], coarse.shape[3])
     split = [maps.reshape(parts, -1, *maps.shape[1:]) for maps in (fine, coarse)]
 
     def product(part: Array | int) -> Array:
@@ -104,12 +113,31 @@ def filter_gradient(
     total = lax.fori_loop(1, parts, lambda part, total: total + product(part), product(0))
     matrix = _constant(_kernel_matrix(geometry), total)
     kernel = matrix.T @ total.reshape(len(matrix), -1)
-    return kernel.reshape(*geometry.kernel, *total.shape[1:])
+    return _from_blocks(geometry, kernel.reshape(-1, *total.shape[1:]))
 
 
 def _kernel_spectrum(geometry: Geometry, kernel: Array) -> Float[Array, "rank inputs outputs"]:
     matrix = _constant(_kernel_matrix(geometry), kernel)
-    return (matrix @ kernel.reshape(matrix.shape[1], -1)).reshape(-1, *kernel.shape[2:])
+    blocks = _to_blocks(geometry, kernel)
+    return (matrix @ blocks.reshape(matrix.shape[1], -1)).reshape(-1, *blocks.shape[1:])
+
+
+def _to_blocks(geometry: Geometry, kernel: Array) -> Float[Array, "taps inputs outputs"]:
+    """The kernel with its blocks of taps as channels of the fine map."""
+    (rows, columns), (height, width) = _blocks(geometry), _block(geometry)
+    missing = rows * height - kernel.shape[0], columns * width - kernel.shape[1]
+    kernel = jnp.pad(kernel, [*((0, many) for many in missing), (0, 0), (0, 0)])
+    split = kernel.reshape(rows, height, columns, width, *kernel.shape[2:])
+    return split.transpose(1, 3, 0, 2, 4, 5).reshape(height * width, -1, kernel.shape[3])
+
+
+def _from_blocks(geometry: Geometry, blocks: Float[Array, "taps inputs outputs"]) -> Array:
+    """The kernel of its blocks."""
+    (rows, columns), (height, width) = _blocks(geometry), _block(geometry)
+    split = blocks.reshape(height, width, rows, columns, -1, blocks.shape[2])
+    kernel = split.transpose(2, 0, 3, 1, 4, 5)
+    kernel = kernel.reshape(rows * height, columns * width, *kernel.shape[4:])
+    return kernel[: geometry.kernel[0], : geometry.kernel[1]]
 
 
 def _kernel_matrix(geometry: Geometry) -> Float64[np.ndarray, "rank taps"]:
@@ -117,34 +145,39 @@ def _kernel_matrix(geometry: Geometry) -> Float64[np.ndarray, "rank taps"]:
 
 
 def _fine_spectrum(geometry: Geometry, fine: Array) -> Float[Array, "rank tiles channels"]:
+    (height, width), blocks = _tiles(geometry), _blocks(geometry)
+    tiles = height + blocks[0] - 1, width + blocks[1] - 1
+    axes = zip(
+        geometry.before, tiles, _tile(geometry), _block(geometry), geometry.fine, strict=True
+    )
     pads = [
-        (before, (many - 1) * tile + tile + taps - 1 - before - length)
-        for before, many, tile, taps, length in zip(
-            geometry.before,
-            _tiles(geometry),
-            _tile(geometry),
-            geometry.kernel,
-            geometry.fine,
-            strict=True,
-        )
+        (before, many * tile + taps - 1 - before - length)
+        for before, many, tile, taps, length in axes
     ]
-    return _spectrum(geometry, fine, pads, [axis.fine for axis in _axes(geometry)])
+    x = _spectrum(geometry, fine, pads, tiles, [axis.fine for axis in _axes(geometry)])
+    shifted = [
+        x[:, :, i : i + height, j : j + width] for i in range(blocks[0]) for j in range(blocks[1])
+    ]
+    x = jnp.concatenate(shifted, axis=-1)
+    return x.reshape(len(x), -1, x.shape[-1])
 
 
 def _coarse_spectrum(geometry: Geometry, coarse: Array) -> Float[Array, "rank tiles channels"]:
-    sizes = zip(_tiles(geometry), _tile(geometry), geometry.coarse, strict=True)
+    tiles = _tiles(geometry)
+    sizes = zip(tiles, _tile(geometry), geometry.coarse, strict=True)
     pads = [(0, many * tile - length) for many, tile, length in sizes]
-    return _spectrum(geometry, coarse, pads, [axis.coarse for axis in _axes(geometry)])
+    x = _spectrum(geometry, coarse, pads, tiles, [axis.coarse for axis in _axes(geometry)])
+    return x.reshape(len(x), -1, x.shape[-1])
 
 
 def _spectrum(
-    geometry: Geometry, maps: Array, pads: list[Pair], matrices: list[np.ndarray]
-) -> Float[Array, "rank tiles channels"]:
+    geometry: Geometry, maps: Array, pads: list[Pair], tiles: Pair, matrices: list[np.ndarray]
+) -> Float[Array, "rank batch tiles_down tiles_across channels"]:
     """Transforms tiles, which may overlap, along one axis after the other."""
     edges = [(0, 0, 0), *((low, high, 0) for low, high in pads), (0, 0, 0)]
     x = lax.pad(maps, jnp.zeros((), maps.dtype), edges)
     for axis, (matrix, stride, many) in enumerate(
-        zip(matrices, _tile(geometry), _tiles(geometry), strict=True)
+        zip(matrices, _tile(geometry), tiles, strict=True)
     ):
         last = (many - 1) * stride + 1
         parts = [
@@ -154,7 +187,7 @@ def _spectrum(
         x = jnp.stack(_combinations(matrix, parts), axis=axis)
         if not axis:  # or XLA would make values along the first axis anew wherever they are used
             x = lax.optimization_barrier(x)
-    return x.reshape(x.shape[0] * x.shape[1], -1, x.shape[-1])
+    return x.reshape(-1, *x.shape[2:])
 
 
 def _from_tiles(geometry: Geometry, product: Array, batch: int) -> Array:
@@ -178,24 +211,31 @@ def _combinations(matrix: Float64[np.ndarray, "rows columns"], parts: Sequence[A
     ]
 
 
-def _parts(geometry: Geometry, batch: int, channels: int) -> int:
+def _parts(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> int:
     """Into how many parts the batch is split: the fewest whose spectra are small enough."""
     rank = math.prod(len(axis.fine) for axis in _axes(geometry))
+    channels = max(fine_channels * math.prod(_blocks(geometry)), coarse_channels)
     size = 4 * rank * batch * math.prod(_tiles(geometry)) * channels
     divisors = (n for n in range(1, max(batch, 2)) if batch % n == 0 and size <= n * PART_BYTES)
     return next(divisors, batch)
-
-
-def _mirrored(geometry: Geometry) -> Geometry:
-    """The geometry in which coarse and fine map have changed places."""
-    before = (taps - 1 - b for taps, b in zip(geometry.kernel, geometry.before, strict=True))
-    return geometry._replace(fine=geometry.coarse, coarse=geometry.fine, before=tuple(before))
 
 
 def _tile(geometry: Geometry) -> Pair:
     """Height and width of a tile of the coarse map."""
     sizes = zip(geometry.coarse, geometry.kernel, strict=True)
     return tuple(1 if taps == 1 else min(length, TILE) for length, taps in sizes)
+
+
+def _block(geometry: Geometry) -> Pair:
+    """How many taps a block of the kernel has along each axis."""
+    sizes = zip(_tile(geometry), geometry.kernel, strict=True)
+    return tuple(tile if taps > MOST_TAPS else taps for tile, taps in sizes)
+
+
+def _blocks(geometry: Geometry) -> Pair:
+    """How many blocks the kernel has along each axis."""
+    sizes = zip(_block(geometry), geometry.kernel, strict=True)
+    return tuple(-(-taps // block) for block, taps in sizes)
 
 
 def _tiles(geometry: Geometry) -> Pair:
@@ -206,7 +246,7 @@ def _tiles(geometry: Geometry) -> Pair:
 
 
 def _axes(geometry: Geometry) -> list[_Axis]:
-    return [_axis(*sizes) for sizes in zip(_tile(geometry), geometry.kernel, strict=True)]
+    return [_axis(*sizes) for sizes in zip(_tile(geometry), _block(geometry), strict=True)]
 
 
 @functools.cache

@@ -260,7 +260,8 @@ def test_accelerators_get_native_convolutions_only(name, stride, platform):
         (conv, 256, 28, 1, 64, 2, "direct", "patches", "patches"),
         (conv, 256, 14, 64, 128, 2, "fourier", "fourier", "fourier"),
         (conv, 256, 64, 64, 128, 1, "winograd", "winograd", "winograd"),
-        (conv, 64, 16, 16, 16, 1, "direct", "direct", "direct"),
+        (conv, 64, 32, 8, 8, 1, "direct", "direct", "direct"),
+        (conv, 64, 16, 16, 16, 1, "direct", "direct", "fourier"),
     ],
 )
 def test_cpu_takes_the_cheapest_form(

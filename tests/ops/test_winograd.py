@@ -16,12 +16,14 @@ GEOMETRIES = st.builds(
     lambda family, size, kernel: family(size, kernel, 1),
     st.sampled_from([convolution, transposed_convolution]),
     st.tuples(st.integers(1, 11), st.integers(1, 11)),
-    st.tuples(st.integers(1, winograd.MOST_TAPS), st.integers(1, winograd.MOST_TAPS)),
+    st.tuples(st.integers(1, 10), st.integers(1, 10)),
 )
 SOME = [
     convolution((9, 6), (3, 3), 1),
     convolution((12, 1), (5, 1), 1),
     transposed_convolution((5, 3), (4, 2), 1),
+    convolution((9, 1), (7, 1), 1),
+    transposed_convolution((6, 9), (9, 6), 1),
 ]
 
 
@@ -52,12 +54,12 @@ def test_contractions_of_any_shape_equal_their_definition(geometry):
     assert_equals_the_definition(geometry)
 
 
-@pytest.mark.parametrize("taps", [3, winograd.MOST_TAPS])
-def test_single_precision_is_kept(taps):
-    geometry = convolution((16, 16), (taps, taps), 1)
+@pytest.mark.parametrize("kernel", [(3, 3), (winograd.MOST_TAPS,) * 2, (7, 1)])
+def test_single_precision_is_kept(kernel):
+    geometry = convolution((16, 16), kernel, 1)
     random = np.random.default_rng(0)
     fine, coarse = random.normal(size=(2, 4, 16, 16, 32))
-    filters = random.normal(size=(taps, taps, 32, 32))
+    filters = random.normal(size=(*kernel, 32, 32))
     for contract, operands_ in (
         (winograd.down, (fine, filters)),
         (winograd.up, (coarse, filters)),
@@ -80,14 +82,23 @@ def test_parts_are_as_few_as_fit():
     geometry = convolution((32, 32), (3, 3), 1)
     size = 4 * 36 * 64 * 64  # bytes of the spectrum of one map of 64 channels, in 8 x 8 tiles
     for batch in (1, 6, 64):
-        parts = winograd._parts(geometry, batch, 64)
+        parts = winograd._parts(geometry, batch, 64, 64)
         assert batch % parts == 0
         assert size * batch / parts <= winograd.PART_BYTES
-    assert winograd._parts(geometry, 6, 64) == 1
-    assert winograd._parts(geometry, 64, 64) == 16
+    assert winograd._parts(geometry, 6, 64, 64) == 1
+    assert winograd._parts(geometry, 64, 64, 64) == 16
 
 
 def test_other_geometries_are_left_to_others():
-    for size, kernel, stride in (((8, 8), 3, 2), ((8, 8), 6, 1), ((8, 8), 1, 1)):
-        geometry = convolution(size, (kernel, kernel), stride)
+    for kernel, stride in ((3, 2), (1, 1), (6, 1)):
+        geometry = convolution((8, 8), (kernel, kernel), stride)
         assert winograd.cost(geometry, 4, 3, 2) == winograd.cost_up(geometry, 4, 3, 2) == math.inf
+
+
+def test_blocks_of_a_long_kernel_share_the_transform_of_the_fine_map():
+    assert winograd._blocks(convolution((16, 1), (7, 1), 1)) == (2, 1)
+    assert winograd._blocks(convolution((16, 16), (5, 9), 1)) == (1, 3)
+    geometry = convolution((16, 1), (7, 1), 1)
+    fine = np.zeros((2, 16, 1, 3), np.float32)
+    rank, tiles = winograd.TILE + winograd.TILE - 1, 2 * 4
+    assert winograd._fine_spectrum(geometry, fine).shape == (rank, tiles, 2 * 3)
