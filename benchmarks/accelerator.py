@@ -1,0 +1,157 @@
+"""What training steps cost on a GPU or TPU: time, share of its peak, and kernels launched.
+
+    python benchmarks/accelerator.py --peak 495e12 --out steps.csv
+
+Measures the reference recipe and the SNGAN and R3GAN pairs of `peers/case.py` at several batch
+sizes, each with XLA's operations in a fixed order, as `gan-jax train` has them, and in any; a
+process of its own serves each order. It ends at once where there is neither GPU nor TPU; `--anyway`
+tries it on a CPU. Operations are those that XLA counts in the step before it optimises it.
+"""
+
+import csv
+import dataclasses
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+from peers import ours
+from peers.case import CASES
+
+from gan_jax import gan
+from gan_jax.common.provenance import git_commit
+from gan_jax.runtime import devices
+from gan_jax.training.loop import run_steps
+from gan_jax.training.parallel_seeds import make_plan
+
+PAIRS = {"reference": "reference, batch 256", "SNGAN": "SNGAN, width 64", "R3GAN": "R3GAN"}
+ORDERS = {"fixed": "true", "any": "false"}
+NOT_ENOUGH_MEMORY = "RESOURCE_EXHAUSTED"
+COLUMNS = ("pair", "order", "batch", "ms", "min_ms", "max_ms", "images_per_s", "tflop_per_s")
+COLUMNS += ("share_of_peak", "launches", "compiled_s")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        pairs: of networks.
+        batches: examples in a batch.
+        rounds: timed calls of each program, after one that is not.
+        steps: in a call.
+        peak: operations per second of the device in the precision of its products, from its data
+            sheet; without it no share is given.
+        out: a CSV file for the rows, which are printed as well.
+        anyway: measure on a CPU, too.
+        order: measure in this process, with operations in this order; for the script's own use.
+    """
+
+    pairs: tuple[str, ...] = tuple(PAIRS)
+    batches: tuple[int, ...] = (64, 256, 1024, 4096)
+    rounds: int = 5
+    steps: int = 20
+    peak: float | None = None
+    out: Path | None = None
+    anyway: bool = False
+    order: str = ""
+
+
+def main(options: Options) -> None:
+    """Starts a process for each order, or measures in this one."""
+    if unknown := set(options.pairs) - set(PAIRS):
+        sys.exit(f"--pairs {' '.join(sorted(unknown))}: there are {', '.join(PAIRS)}")
+    if options.order:
+        return measure(options)
+    write(COLUMNS, options.out, mode="w")
+    for order, flag in ORDERS.items():
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops={flag}"
+        command = [sys.executable, *sys.argv, "--order", order]
+        code = subprocess.run(command, env=os.environ | {"XLA_FLAGS": flags}).returncode
+        if code:
+            sys.exit(code)
+
+
+def measure(options: Options) -> None:
+    """Measures all pairs at all batch sizes in one order."""
+    devices.configure()
+    device = jax.devices()[0]
+    if device.platform == "cpu" and not options.anyway:
+        sys.exit("there is no GPU or TPU here; --anyway measures the CPU")
+    print(f"{device.device_kind}, jax {jax.__version__}, commit {git_commit()}", file=sys.stderr)
+    for pair in options.pairs:
+        for batch in options.batches:
+            try:
+                row = measured(pair, batch, options)
+            except jax.errors.JaxRuntimeError as error:
+                if NOT_ENOUGH_MEMORY not in str(error):
+                    raise
+                print(f"{pair}, batch {batch}: not enough memory", file=sys.stderr)
+                break
+            cells = [f"{value:.4g}" if isinstance(value, float) else value for value in row]
+            write(cells, options.out)
+
+
+def measured(pair: str, batch: int, options: Options) -> list:
+    """Returns the row of one pair at one batch size."""
+    case = dataclasses.replace(CASES[PAIRS[pair]], batch=batch)
+    experiment = ours.experiment_of(case)
+    plan = make_plan("map", 1, batch)
+    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
+    stored = experiment.data.stored
+    samples = np.random.default_rng(0).integers(256, size=(batch, *stored.shape), dtype=np.uint8)
+    pool = jax.device_put({"sample": samples, "label": None}, devices.replicated(plan.mesh))
+    positions = np.tile(np.arange(batch, dtype=np.int32), (1, options.steps, 1))
+    arguments = plan.hyperparameters([experiment]), pool, positions, options.steps
+    lowered = run_steps.lower(experiment.static, plan, states, *arguments)
+    operations = lowered.cost_analysis()["flops"]
+    start = time.perf_counter()
+    lowered.compile()
+    compiled = time.perf_counter() - start
+
+    def call() -> float:
+        nonlocal states
+        start = time.perf_counter()
+        states, metrics = run_steps(experiment.static, plan, states, *arguments)
+        jax.block_until_ready((states, metrics))
+        return (time.perf_counter() - start) / options.steps
+
+    call()
+    times = [call() for _ in range(options.rounds)]
+    launches = kernels(call) / options.steps
+    seconds = statistics.median(times)
+    rate = operations / seconds
+    share = rate / options.peak if options.peak else ""
+    row = [pair, options.order, batch, 1e3 * seconds, 1e3 * min(times), 1e3 * max(times)]
+    return [*row, batch / seconds, rate / 1e12, share, launches, compiled]
+
+
+def write(cells: Sequence, out: Path | None, mode: str = "a") -> None:
+    """Prints a row, and writes it to a file if there is one."""
+    csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+    sys.stdout.flush()
+    if out:
+        with out.open(mode, encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerow(cells)
+
+
+def kernels(call: Callable) -> int:
+    """How many kernels run on the device's streams during a call; 0 on a CPU."""
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            call()
+        (file,) = Path(folder).rglob("*.xplane.pb")
+        planes = jax.profiler.ProfileData.from_file(str(file)).planes
+        lines = [line for plane in planes if "/device:" in plane.name for line in plane.lines]
+        return sum(len(list(line.events)) for line in lines if line.name.startswith("Stream"))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
