@@ -3,9 +3,9 @@
     python benchmarks/accelerator.py --peak 495e12 --out steps.csv
 
 Measures the reference recipe and the SNGAN and R3GAN pairs of `peers/case.py` at several batch
-sizes, each with XLA's operations in a fixed order, as `gan-jax train` has them, and in any; a
-process of its own serves each order. It ends at once where there is neither GPU nor TPU; `--anyway`
-tries it on a CPU. Operations are those that XLA counts in the step before it optimises it.
+sizes, with deterministic sums, as `gan-jax train` has them, and without, in a process each. It
+takes one device. It ends at once where there is neither GPU nor TPU; `--anyway` tries it on a CPU.
+Operations are those that XLA counts in the step before it optimises it.
 """
 
 import csv
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
@@ -32,10 +33,12 @@ from gan_jax.training.loop import run_steps
 from gan_jax.training.parallel_seeds import make_plan
 
 PAIRS = {"reference": "reference, batch 256", "SNGAN": "SNGAN, width 64", "R3GAN": "R3GAN"}
-ORDERS = {"fixed": "true", "any": "false"}
+SUMS = {"deterministic": "true", "any": "false"}
 NOT_ENOUGH_MEMORY = "RESOURCE_EXHAUSTED"
-COLUMNS = ("pair", "order", "batch", "ms", "min_ms", "max_ms", "images_per_s", "tflop_per_s")
-COLUMNS += ("share_of_peak", "launches", "compiled_s")
+COLUMNS = (
+    *("pair", "sums", "batch", "ms", "min_ms", "max_ms", "images_per_s", "tflop_per_s"),
+    *("share_of_peak", "launches", "compiled_s"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Options:
             sheet; without it no share is given.
         out: a CSV file for the rows, which are printed as well.
         anyway: measure on a CPU, too.
-        order: measure in this process, with operations in this order; for the script's own use.
+        sums: measure in this process, with such sums; for the script's own use.
     """
 
     pairs: tuple[str, ...] = tuple(PAIRS)
@@ -61,33 +64,40 @@ class Options:
     peak: float | None = None
     out: Path | None = None
     anyway: bool = False
-    order: str = ""
+    sums: Literal["", "deterministic", "any"] = ""
 
 
 def main(options: Options) -> None:
-    """Starts a process for each order, or measures in this one."""
+    """Starts a process for each kind of sums, or measures in this one."""
     if unknown := set(options.pairs) - set(PAIRS):
         sys.exit(f"--pairs {' '.join(sorted(unknown))}: there are {', '.join(PAIRS)}")
-    if options.order:
-        return measure(options)
-    write(COLUMNS, options.out, mode="w")
-    for order, flag in ORDERS.items():
-        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops={flag}"
-        command = [sys.executable, *sys.argv, "--order", order]
-        code = subprocess.run(command, env=os.environ | {"XLA_FLAGS": flags}).returncode
+    if options.out and options.out.exists() and not options.sums:
+        sys.exit(f"--out {options.out}: there is such a file")
+    if options.sums:
+        measure(options)
+        return
+    for sums in SUMS:
+        code = subprocess.run([sys.executable, *sys.argv, "--sums", sums]).returncode
         if code:
             sys.exit(code)
 
 
 def measure(options: Options) -> None:
-    """Measures all pairs at all batch sizes in one order."""
+    """Measures all pairs at all batch sizes with one kind of sums."""
+    flag = f"--xla_gpu_deterministic_ops={SUMS[options.sums]}"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
     devices.configure()
-    device = jax.devices()[0]
+    jax.config.update("jax_compilation_cache_dir", None)
+    device, *others = jax.devices()
     if device.platform == "cpu" and not options.anyway:
         sys.exit("there is no GPU or TPU here; --anyway measures the CPU")
+    if others:
+        sys.exit(f"there are {1 + len(others)} devices; show JAX one: CUDA_VISIBLE_DEVICES=0")
+    if options.sums == next(iter(SUMS)):
+        write(COLUMNS, options.out)
     print(f"{device.device_kind}, jax {jax.__version__}, commit {git_commit()}", file=sys.stderr)
     for pair in options.pairs:
-        for batch in options.batches:
+        for batch in sorted(options.batches):
             try:
                 row = measured(pair, batch, options)
             except jax.errors.JaxRuntimeError as error:
@@ -125,25 +135,26 @@ def measured(pair: str, batch: int, options: Options) -> list:
 
     call()
     times = [call() for _ in range(options.rounds)]
-    launches = kernels(call) / options.steps
+    launches = launched(call)
     seconds = statistics.median(times)
     rate = operations / seconds
     share = rate / options.peak if options.peak else ""
-    row = [pair, options.order, batch, 1e3 * seconds, 1e3 * min(times), 1e3 * max(times)]
-    return [*row, batch / seconds, rate / 1e12, share, launches, compiled]
+    row = [pair, options.sums, batch, 1e3 * seconds, 1e3 * min(times), 1e3 * max(times)]
+    row += [batch / seconds, rate / 1e12, share]
+    return [*row, launches / options.steps if launches else "", compiled]
 
 
-def write(cells: Sequence, out: Path | None, mode: str = "a") -> None:
+def write(cells: Sequence, out: Path | None) -> None:
     """Prints a row, and writes it to a file if there is one."""
     csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
     sys.stdout.flush()
     if out:
-        with out.open(mode, encoding="utf-8") as stream:
+        with out.open("a", encoding="utf-8") as stream:
             csv.writer(stream, lineterminator="\n").writerow(cells)
 
 
-def kernels(call: Callable) -> int:
-    """How many kernels run on the device's streams during a call; 0 on a CPU."""
+def launched(call: Callable) -> int:
+    """How many kernels and copies a GPU's streams run during a call; 0 on other devices."""
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             call()

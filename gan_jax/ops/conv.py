@@ -75,7 +75,9 @@ def conv(
 def _with_zeros(kernel: Array, groups: int) -> Array:
     """The kernel without groups that does the same, [height, width, inputs, outputs]."""
     height, width, inputs, outputs = kernel.shape
-    own = jnp.eye(groups, dtype=kernel.dtype)[:, None, :, None]
+    # A constant: XLA moves an array that it computes out of loops, one copy for each use, and then
+    # no longer sees that two convolutions are the same.
+    own = np.eye(groups, dtype=kernel.dtype)[:, None, :, None]
     split = kernel.reshape(height, width, 1, inputs, groups, outputs // groups)
     return (split * own).reshape(height, width, groups * inputs, outputs)
 
@@ -201,7 +203,7 @@ def _down_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
 
 def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     batch, fine_channels, coarse_channels = sizes
-    if geometry.stride == 1:
+    if geometry.stride == 1:  # the convolution with the flipped kernel
         native = _native_cost(mirrored(geometry), batch, coarse_channels, fine_channels)
     else:
         dilated = batch * math.prod(geometry.fine) * coarse_channels
@@ -217,15 +219,17 @@ def _up_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
 def _filter_forms(geometry: Geometry, *sizes: int) -> dict[Convolve, float]:
     direct = _direct_cost(geometry, *sizes, geometry.fine)
     return {
-        # XLA convolves with the coarse map as the kernel, and the channels as the batch.
+        # XLA convolves with the coarse map as the kernel, and the channels as the batch, which
+        # takes twice as long as a convolution.
         _native_filter: 3 * direct * (1 + 5 / sizes[1]),
         fourier.filter_gradient: fourier.cost(geometry, *sizes),
         winograd.filter_gradient: winograd.cost(geometry, *sizes),
-        patches.filter_gradient: 1.5 * patches.cost(geometry, *sizes),
+        patches.filter_gradient: patches.cost_of_filter_gradient(geometry, *sizes),
     }
 
 
 def _native_cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
+    """Estimated time of XLA's convolution: its products, the patches it makes, and its result."""
     direct = _direct_cost(geometry, batch, fine_channels, coarse_channels, geometry.fine)
     coarse = batch * math.prod(geometry.coarse) * coarse_channels
     return 1.3 * direct + 14 * patches.size(geometry, batch, fine_channels) + 60 * coarse

@@ -34,7 +34,11 @@ class Geometry(NamedTuple):
 
 
 def mirrored(geometry: Geometry) -> Geometry:
-    """Returns the geometry of stride 1 in which coarse and fine map have changed places."""
+    """Returns the geometry of stride 1 in which coarse and fine map have changed places.
+
+    In it, a convolution with the flipped kernel, whose channels have changed places as well, is the
+    transposed convolution in this one.
+    """
     before = (taps - 1 - b for taps, b in zip(geometry.kernel, geometry.before, strict=True))
     return geometry._replace(fine=geometry.coarse, coarse=geometry.fine, before=tuple(before))
 

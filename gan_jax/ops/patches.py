@@ -21,12 +21,19 @@ def size(geometry: Geometry, batch: int, fine_channels: int) -> int:
 
 
 def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
-    """Returns the estimated time of either contraction, in multiply-adds.
+    """Returns the estimated time of `up`, in multiply-adds.
 
     It is those of the product, which takes 2.9 times as long as batched products of as many, plus 8
     for moving each element of the patches.
     """
     return size(geometry, batch, fine_channels) * (2.9 * coarse_channels + 8)
+
+
+def cost_of_filter_gradient(
+    geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int
+) -> float:
+    """Returns the estimated time of `filter_gradient`, likewise, which takes half as long again."""
+    return 1.5 * cost(geometry, batch, fine_channels, coarse_channels)
 
 
 def up(

@@ -10,9 +10,9 @@ which product r multiplies the values at the r-th of as many points; the last po
 (Toom, 1963; Cook, 1966). Unlike in the Fourier domain, the transforms of a position take the same
 time however large the map is.
 
-A kernel with many taps is cut into blocks as long as a tile. Each block meets the positions of
-another tile, so the fine map is transformed once for all of them, and the blocks lie in the
-channels of the products.
+A kernel with many taps is cut into blocks as long as a tile. What the next block of a tile meets is
+what the first block of the next tile meets, so the fine map is transformed once for all blocks,
+which become further input channels of the products.
 """
 
 import functools
@@ -31,10 +31,12 @@ TILE = 4  # coarse positions along an axis
 # Rounding errors grow with their number and size. With these, results in float32 are within 1e-5 of
 # exact ones, relative to the largest, where XLA's and those of the Fourier domain are within 1e-6.
 POINTS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0)
-MOST_TAPS = len(POINTS) + 2 - TILE  # of a block of the kernel
+MOST_TAPS = len(POINTS) + 2 - TILE  # of a kernel that is not cut
+MOST_BLOCKS = 4  # of one that is; each takes a copy of the spectrum
+COMPILING = 3e7  # multiply-adds: a third of a second, spread over a thousand calls
 
-# The batch is split into parts whose spectra take at most so many bytes, as larger ones do not stay
-# in the cache between the transforms and the products.
+# The batch is split into parts whose spectra take at most so many bytes, or those of one example,
+# as larger ones do not stay in the cache between the transforms and the products.
 PART_BYTES = 4_000_000
 
 
@@ -48,21 +50,23 @@ def cost(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: in
     """Returns the estimated time of `down` or `filter_gradient`, in multiply-adds.
 
     It is that of the products, whose cost falls no further for fewer than 150 tiles, in which 0.55
-    stands for a multiply-add, plus 70 for each number of the spectra of the maps and each axis that
-    is transformed, and 28 for those of the kernel. What a small contraction would gain is not worth
-    a third of a second of compiling, for which it pays with 30 million. Infinite where this form
-    does not apply.
+    stands for a multiply-add, plus 70 for each number of the spectra of the maps, with their copies
+    for further blocks, and each axis that is transformed, plus 28 for those of the kernel, plus
+    compiling, which takes longer than that of other forms. Infinite for strides, kernels of one
+    tap, and kernels of many blocks or cut along both axes, where errors reach 1.2e-5.
     """
-    long_in_both = min(geometry.kernel) > 1 and max(geometry.kernel) > MOST_TAPS  # less exact
-    if geometry.stride > 1 or max(geometry.kernel) == 1 or long_in_both:
+    blocks = _blocks(geometry)
+    if geometry.stride > 1 or max(geometry.kernel) == 1:
+        return math.inf
+    if math.prod(blocks) > MOST_BLOCKS or min(blocks) > 1:
         return math.inf
     rank = math.prod(len(axis.fine) for axis in _axes(geometry))
     tiles = batch * math.prod(_tiles(geometry))
     transformed = sum(taps > 1 for taps in geometry.kernel)
-    fine_channels *= math.prod(_blocks(geometry))
-    moved = 70 * transformed * tiles * (fine_channels + coarse_channels)
-    products = (0.55 * max(tiles, 150) + 28) * fine_channels * coarse_channels
-    return 3e7 + rank * (products + moved)
+    inputs = fine_channels * math.prod(blocks)
+    moved = 70 * transformed * tiles * (inputs + coarse_channels)
+    products = (0.55 * max(tiles, 150) + 28) * inputs * coarse_channels
+    return COMPILING + rank * (products + moved)
 
 
 def cost_up(geometry: Geometry, batch: int, fine_channels: int, coarse_channels: int) -> float:
@@ -126,13 +130,13 @@ def _to_blocks(geometry: Geometry, kernel: Array) -> Float[Array, "taps inputs o
     """The kernel with its blocks of taps as channels of the fine map."""
     (rows, columns), (height, width) = _blocks(geometry), _block(geometry)
     missing = rows * height - kernel.shape[0], columns * width - kernel.shape[1]
-    kernel = jnp.pad(kernel, [*((0, many) for many in missing), (0, 0), (0, 0)])
+    kernel = jnp.pad(kernel, [(0, missing[0]), (0, missing[1]), (0, 0), (0, 0)])
     split = kernel.reshape(rows, height, columns, width, *kernel.shape[2:])
     return split.transpose(1, 3, 0, 2, 4, 5).reshape(height * width, -1, kernel.shape[3])
 
 
 def _from_blocks(geometry: Geometry, blocks: Float[Array, "taps inputs outputs"]) -> Array:
-    """The kernel of its blocks."""
+    """The inverse of `_to_blocks`."""
     (rows, columns), (height, width) = _blocks(geometry), _block(geometry)
     split = blocks.reshape(height, width, rows, columns, -1, blocks.shape[2])
     kernel = split.transpose(2, 0, 3, 1, 4, 5)
@@ -145,18 +149,18 @@ def _kernel_matrix(geometry: Geometry) -> Float64[np.ndarray, "rank taps"]:
 
 
 def _fine_spectrum(geometry: Geometry, fine: Array) -> Float[Array, "rank tiles channels"]:
-    (height, width), blocks = _tiles(geometry), _blocks(geometry)
-    tiles = height + blocks[0] - 1, width + blocks[1] - 1
-    axes = zip(
+    (rows, columns), blocks = _tiles(geometry), _blocks(geometry)
+    tiles = rows + blocks[0] - 1, columns + blocks[1] - 1
+    sizes = zip(
         geometry.before, tiles, _tile(geometry), _block(geometry), geometry.fine, strict=True
     )
     pads = [
-        (before, many * tile + taps - 1 - before - length)
-        for before, many, tile, taps, length in axes
+        (before, count * tile + taps - 1 - before - length)
+        for before, count, tile, taps, length in sizes
     ]
     x = _spectrum(geometry, fine, pads, tiles, [axis.fine for axis in _axes(geometry)])
     shifted = [
-        x[:, :, i : i + height, j : j + width] for i in range(blocks[0]) for j in range(blocks[1])
+        x[:, :, i : i + rows, j : j + columns] for i in range(blocks[0]) for j in range(blocks[1])
     ]
     x = jnp.concatenate(shifted, axis=-1)
     return x.reshape(len(x), -1, x.shape[-1])
@@ -165,7 +169,7 @@ def _fine_spectrum(geometry: Geometry, fine: Array) -> Float[Array, "rank tiles 
 def _coarse_spectrum(geometry: Geometry, coarse: Array) -> Float[Array, "rank tiles channels"]:
     tiles = _tiles(geometry)
     sizes = zip(tiles, _tile(geometry), geometry.coarse, strict=True)
-    pads = [(0, many * tile - length) for many, tile, length in sizes]
+    pads = [(0, count * tile - length) for count, tile, length in sizes]
     x = _spectrum(geometry, coarse, pads, tiles, [axis.coarse for axis in _axes(geometry)])
     return x.reshape(len(x), -1, x.shape[-1])
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from jax import lax
 
 from gan_jax.common.errors import RequestError
+from gan_jax.ops import winograd
 from gan_jax.ops.conv import conv, conv_transpose
+from gan_jax.ops.conv1d import conv1d, conv1d_transpose
 
 OPERATIONS = {"conv": conv, "conv_transpose": conv_transpose}
 TOLERANCE = 2e-5
@@ -119,6 +121,39 @@ def test_any_shape_equals_flax(name, batch, size, kernel, inputs, outputs, strid
         assert relative_error(one, two) < TOLERANCE
 
 
+@pytest.fixture
+def tiles_only(monkeypatch):
+    """All convolutions of stride 1 as products of tiles, which small ones are not by the rule."""
+    monkeypatch.setattr(winograd, "cost", lambda *_: 0)
+    monkeypatch.setattr(winograd, "cost_up", lambda *_: 0)
+
+
+TILED = [(2, (9, 1), (7, 1), 3, 4), (2, (9, 6), (3, 3), 3, 4)]
+
+
+@pytest.mark.parametrize("case", TILED, ids=str)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_values_and_both_derivatives_of_tiles_equal_flax(name, case, tiles_only):
+    assert_agrees(name, case, stride=1)
+
+
+@pytest.mark.parametrize("case", TILED, ids=str)
+def test_tiles_of_several_kernels_in_a_loop_and_in_bfloat16(case, tiles_only):
+    x, _ = operands(*case)
+    kernels = np.stack([operands(*case, seed=seed)[1] for seed in range(3)])
+    x, kernels = jnp.asarray(x, jnp.bfloat16), jnp.asarray(kernels, jnp.bfloat16)
+    together = jax.jit(jax.vmap(conv, (None, 0)))(x, kernels)
+    _, scanned = jax.jit(lambda x, kernels: lax.scan(lambda _, k: (_, conv(x, k)), 0, kernels))(
+        x, kernels
+    )
+    assert together.dtype == scanned.dtype == jnp.bfloat16
+    wide, apply = x.astype(jnp.float32), flax_operation("conv", 1)
+    for one, two, kernel in zip(together, scanned, kernels, strict=True):
+        expected = apply(wide, kernel.astype(jnp.float32))
+        assert relative_error(one.astype(jnp.float32), expected) < 2**-7
+        assert relative_error(two.astype(jnp.float32), expected) < 2**-7
+
+
 @pytest.mark.parametrize("case", [SMALL[2], LARGE[0]], ids=str)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_bfloat16_stays_bfloat16_and_is_as_accurate(name, case):
@@ -218,6 +253,16 @@ def test_groups_and_both_derivatives_equal_flax(case, stride):
         assert relative_error(found, value) < TOLERANCE
 
 
+def test_convolutions_with_groups_are_found_equal_in_loops():
+    x, kernel = jnp.ones((2, 8, 8, 12)), jnp.ones((3, 3, 4, 12))
+
+    def twice(i, x):
+        return conv(x, kernel * i, groups=3) - 2 * conv(x, kernel * i, groups=3)
+
+    compiled = jax.jit(lambda x: lax.fori_loop(0, 3, twice, x)).lower(x).compile()
+    assert compiled.as_text().count("= f32[2,8,8,12]{3,2,1,0} convolution(") == 1
+
+
 def test_groups_are_left_to_accelerators_and_spread_on_cpu():
     x, kernel = jnp.zeros((2, 8, 8, 12)), jnp.zeros((3, 3, 4, 6))
     traced = jax.jit(partial(conv, groups=3)).trace(x, kernel)
@@ -267,9 +312,19 @@ def test_accelerators_get_native_convolutions_only(name, stride, platform):
 def test_cpu_takes_the_cheapest_form(
     operation, batch, size, inputs, outputs, stride, value, by_map, by_kernel
 ):
-    x = jax.ShapeDtypeStruct((batch, size, size, inputs), jnp.float32)
-    kernel = jax.ShapeDtypeStruct((5, 5, inputs, outputs), jnp.float32)
-    apply = partial(operation, stride=stride)
+    x, kernel = (batch, size, size, inputs), (5, 5, inputs, outputs)
+    assert_lowered(partial(operation, stride=stride), x, kernel, value, by_map, by_kernel)
+
+
+def test_layers_of_wavegan_are_tiles_on_cpu():
+    layer = partial(conv1d, stride=4)
+    assert_lowered(layer, (32, 2048, 16), (25, 16, 32), "winograd", "winograd", "winograd")
+    layer = partial(conv1d_transpose, stride=4)
+    assert_lowered(layer, (32, 512, 32), (25, 32, 16), "winograd", "winograd", "winograd")
+
+
+def assert_lowered(apply, x, kernel, value, by_map, by_kernel) -> None:
+    x, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x, kernel))
     y = jax.eval_shape(apply, x, kernel)
     assert form_on_cpu(apply, x, kernel) == value
     assert form_on_cpu(lambda x, k, g: jax.vjp(apply, x, k)[1](g)[0], x, kernel, y) == by_map

@@ -13,13 +13,15 @@ from gan_jax.ops.conv1d import conv1d, conv1d_transpose, upsampled_conv1d
 from tests.ops.test_conv import derivatives, relative_error
 
 OPERATIONS = {"conv1d": conv1d, "conv1d_transpose": conv1d_transpose}
-# (batch, time, taps, inputs, outputs, stride); the third and fourth are WaveGAN's.
+# (batch, time, taps, inputs, outputs, stride); the third and fourth are WaveGAN's,
+# and the sixth has a product of tiles.
 CASES = [
     (2, 7, 5, 3, 4, 1),
     (2, 13, 4, 3, 2, 3),
     (4, 64, 25, 1, 16, 4),
     (4, 16, 25, 32, 16, 4),
     (16, 32, 5, 64, 64, 1),
+    (32, 512, 25, 8, 16, 4),
     (1, 5, 2, 2, 3, 5),
 ]
 

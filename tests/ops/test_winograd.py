@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_jax.ops import winograd
-from gan_jax.ops.geometry import convolution, transposed_convolution
+from gan_jax.ops.geometry import convolution, mirrored, transposed_convolution
 from tests.ops.trilinear import operands, trilinear
 
 GEOMETRIES = st.builds(
@@ -90,15 +90,35 @@ def test_parts_are_as_few_as_fit():
 
 
 def test_other_geometries_are_left_to_others():
-    for kernel, stride in ((3, 2), (1, 1), (6, 1)):
-        geometry = convolution((8, 8), (kernel, kernel), stride)
+    for kernel, stride in (((3, 3), 2), ((1, 1), 1), ((6, 6), 1), ((17, 1), 1)):
+        geometry = convolution((8, 8), kernel, stride)
         assert winograd.cost(geometry, 4, 3, 2) == winograd.cost_up(geometry, 4, 3, 2) == math.inf
+    for kernel in ((5, 5), (7, 2), (1, 7), (16, 1)):
+        assert winograd.cost(convolution((8, 8), kernel, 1), 4, 3, 2) < math.inf
 
 
-def test_blocks_of_a_long_kernel_share_the_transform_of_the_fine_map():
-    assert winograd._blocks(convolution((16, 1), (7, 1), 1)) == (2, 1)
-    assert winograd._blocks(convolution((16, 16), (5, 9), 1)) == (1, 3)
-    geometry = convolution((16, 1), (7, 1), 1)
-    fine = np.zeros((2, 16, 1, 3), np.float32)
-    rank, tiles = winograd.TILE + winograd.TILE - 1, 2 * 4
-    assert winograd._fine_spectrum(geometry, fine).shape == (rank, tiles, 2 * 3)
+def test_blocks_of_a_long_kernel_share_the_transform_of_the_fine_map(monkeypatch):
+    transformed = []
+    spectrum = winograd._spectrum
+    monkeypatch.setattr(
+        winograd, "_spectrum", lambda *given: transformed.append(given[3]) or spectrum(*given)
+    )
+    winograd._fine_spectrum(convolution((16, 1), (7, 1), 1), np.zeros((2, 16, 1, 3), np.float32))
+    assert transformed == [(5, 1)]  # one more tile than there are, for the second block
+
+
+def test_copies_for_blocks_count_in_the_size_of_a_part():
+    geometry = convolution((512, 1), (7, 1), 1)
+    size = 4 * 7 * 128  # bytes of the spectrum of a map of one channel
+    assert winograd._parts(geometry, 16, 32, 64) == -(-size * 16 * 64 // winograd.PART_BYTES) == 1
+    assert winograd._parts(geometry, 16, 64, 32) == -(-size * 16 * 128 // winograd.PART_BYTES) == 2
+
+
+@given(GEOMETRIES)
+@settings(max_examples=20, deadline=None)
+def test_a_transposed_convolution_is_one_of_the_mirrored_geometry(geometry):
+    assert mirrored(mirrored(geometry)) == geometry
+    fine, filters, coarse = operands(geometry)
+    flipped = filters[::-1, ::-1].swapaxes(2, 3)
+    convolved, *_ = trilinear(mirrored(geometry), coarse, flipped, fine)
+    np.testing.assert_allclose(convolved, trilinear(geometry, fine, filters, coarse)[1], atol=1e-12)
