@@ -21,16 +21,14 @@ from pathlib import Path
 from typing import Literal
 
 import jax
-import numpy as np
 import tyro
+from inputs import inputs
 from peers import ours
 from peers.case import CASES
 
-from gan_jax import gan
 from gan_jax.common.provenance import git_commit
 from gan_jax.runtime import devices
 from gan_jax.training.loop import run_steps
-from gan_jax.training.parallel_seeds import make_plan
 
 PAIRS = {"reference": "reference, batch 256", "SNGAN": "SNGAN, width 64", "R3GAN": "R3GAN"}
 SUMS = {"deterministic": "true", "any": "false"}
@@ -111,26 +109,19 @@ def measure(options: Options) -> None:
 
 def measured(pair: str, batch: int, options: Options) -> list:
     """Returns the row of one pair at one batch size."""
-    case = dataclasses.replace(CASES[PAIRS[pair]], batch=batch)
-    experiment = ours.experiment_of(case)
-    plan = make_plan("map", 1, batch)
-    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
-    stored = experiment.data.stored
-    samples = np.random.default_rng(0).integers(256, size=(batch, *stored.shape), dtype=np.uint8)
-    pool = jax.device_put({"sample": samples, "label": None}, devices.replicated(plan.mesh))
-    positions = np.tile(np.arange(batch, dtype=np.int32), (1, options.steps, 1))
-    arguments = plan.hyperparameters([experiment]), pool, positions, options.steps
+    experiment = ours.experiment_of(dataclasses.replace(CASES[PAIRS[pair]], batch=batch))
+    plan, states, arguments = inputs(experiment, options.steps)
+    arguments = jax.device_put(arguments)
     lowered = run_steps.lower(experiment.static, plan, states, *arguments)
     operations = lowered.cost_analysis()["flops"]
     start = time.perf_counter()
-    lowered.compile()
-    compiled = time.perf_counter() - start
+    compiled = lowered.compile()
+    compiling = time.perf_counter() - start
 
     def call() -> float:
         nonlocal states
         start = time.perf_counter()
-        states, metrics = run_steps(experiment.static, plan, states, *arguments)
-        jax.block_until_ready((states, metrics))
+        states, _ = jax.block_until_ready(compiled(states, *arguments))
         return (time.perf_counter() - start) / options.steps
 
     call()
@@ -141,7 +132,7 @@ def measured(pair: str, batch: int, options: Options) -> list:
     share = rate / options.peak if options.peak else ""
     row = [pair, options.sums, batch, 1e3 * seconds, 1e3 * min(times), 1e3 * max(times)]
     row += [batch / seconds, rate / 1e12, share]
-    return [*row, launches / options.steps if launches else "", compiled]
+    return [*row, launches / options.steps if launches else "", compiling]
 
 
 def write(cells: Sequence, out: Path | None) -> None:

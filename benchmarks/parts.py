@@ -14,28 +14,26 @@ import tempfile
 from pathlib import Path
 
 import jax
-import numpy as np
 import tyro
+from inputs import inputs
 from peers import ours
 from peers.case import CASES
 from tyro.conf import Positional
 
-from gan_jax import gan
 from gan_jax.runtime import devices
 from gan_jax.training.loop import run_steps
-from gan_jax.training.parallel_seeds import make_plan
 
 STEPS = 3
 INSTRUCTION = re.compile(r'^\s*(?:ROOT )?%?([\w.-]+) = .*metadata=\{.*op_name="([^"]*)"', re.M)
-LAYER = re.compile(
-    r"/([A-Z][A-Za-z]*?(?:[12]d)?)_\d+(?=/)"
-)  # as Flax names the modules in a module
+LAYER = re.compile(r"/([A-Z][A-Za-z]*?(?:[12]d)?)_\d+(?=/)")  # Flax's names of modules
 BLOCKS = ("Block", "ResidualBlock", "Generator", "Discriminator")
 PRODUCTS = re.compile(r"dot|ynn|conv|custom-call")
 
 
 def main(cases: Positional[tuple[str, ...]]) -> None:
     """Prints a table for each case."""
+    if not cases:
+        sys.exit(f"name at least one: {', '.join(map(repr, CASES))}")
     if unknown := set(cases) - set(CASES):
         sys.exit(f"{', '.join(sorted(unknown))}: there are {', '.join(map(repr, CASES))}")
     devices.configure()
@@ -56,18 +54,10 @@ def main(cases: Positional[tuple[str, ...]]) -> None:
 
 def profiled(name: str) -> collections.Counter:
     """Nanoseconds by layer, and by whether it is a product, in a few steps after the first."""
-    case = CASES[name]
-    experiment, plan = ours.experiment_of(case), make_plan("map", 1, case.batch)
-    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
-    stored = experiment.data.stored
-    sample = np.random.default_rng(0).integers(
-        256, size=(experiment.examples_per_step, *stored.shape)
-    )
-    pool = {"sample": sample.astype(stored.dtype), "label": None}
-    positions = np.tile(np.arange(len(sample), dtype=np.int32), (1, STEPS, 1))
-    arguments = plan.hyperparameters([experiment]), pool, positions, STEPS
+    experiment = ours.experiment_of(CASES[name])
+    plan, states, arguments = inputs(experiment, STEPS)
     compiled = run_steps.lower(experiment.static, plan, states, *arguments).compile()
-    layers = {found[1]: layer(found[2]) for found in INSTRUCTION.finditer(compiled.as_text())}
+    layers = {found[1]: layer_of(found[2]) for found in INSTRUCTION.finditer(compiled.as_text())}
     states, _ = jax.block_until_ready(compiled(states, *arguments))
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -83,8 +73,8 @@ def profiled(name: str) -> collections.Counter:
     return spent
 
 
-def layer(path: str) -> str:
-    """The kind of layer that an operation belongs to, or what the operation is called."""
+def layer_of(path: str) -> str:
+    """The kind of layer that an operation belongs to, or "elsewhere"."""
     found = [name for name in LAYER.findall(path) if name not in BLOCKS]
     return found[-1] if found else "elsewhere"
 

@@ -12,15 +12,13 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 import tyro
+from inputs import inputs
 from tyro.conf import Positional
 
-from gan_jax import gan
 from gan_jax.runs.serialisation import load_experiment
 from gan_jax.runtime import devices
 from gan_jax.training.loop import run_steps
-from gan_jax.training.parallel_seeds import make_plan
 
 MIB = 2**20
 
@@ -56,14 +54,7 @@ def main(program: Program) -> None:
 
 def measured(experiment, program: Program) -> str:
     """A line: seconds of compiling, temporary memory, and milliseconds of a step."""
-    plan = make_plan("map", 1, experiment.batch_size)
-    hyperparameters = plan.hyperparameters([experiment])
-    size, stored = experiment.examples_per_step, experiment.data.stored
-    label = np.zeros(size, np.int32) if experiment.data.labels else None
-    pool = {"sample": np.zeros((size, *stored.shape), stored.dtype), "label": label}
-    positions = np.arange(size, dtype=np.int32)[None, None].repeat(program.steps, axis=1)
-    states = plan.stack([jax.jit(gan.init, static_argnums=0)(experiment, np.uint32(0))])
-    arguments = (hyperparameters, pool, positions, program.steps)
+    plan, states, arguments = inputs(experiment, program.steps)
     start, cpu_start = time.perf_counter(), cpu_seconds()
     compiled = run_steps.lower(experiment.static, plan, states, *arguments).compile()
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu_start
@@ -73,7 +64,7 @@ def measured(experiment, program: Program) -> str:
     times = []
     for _ in range(program.calls + 2 if program.calls else 0):
         start = time.perf_counter()
-        states, _ = run_steps(experiment.static, plan, states, *arguments)
+        states, _ = compiled(states, *arguments)
         jax.block_until_ready(states)
         times.append((time.perf_counter() - start) / program.steps)
     return line + (f", {statistics.median(times[2:]) * 1000:.1f} ms a step" if times else "")

@@ -15,7 +15,6 @@ from jax import lax
 from gan_jax.common.errors import RequestError
 from gan_jax.ops import winograd
 from gan_jax.ops.conv import conv, conv_transpose
-from gan_jax.ops.conv1d import conv1d, conv1d_transpose
 
 OPERATIONS = {"conv": conv, "conv_transpose": conv_transpose}
 TOLERANCE = 2e-5
@@ -314,13 +313,6 @@ def test_cpu_takes_the_cheapest_form(
 ):
     x, kernel = (batch, size, size, inputs), (5, 5, inputs, outputs)
     assert_lowered(partial(operation, stride=stride), x, kernel, value, by_map, by_kernel)
-
-
-def test_layers_of_wavegan_are_tiles_on_cpu():
-    layer = partial(conv1d, stride=4)
-    assert_lowered(layer, (32, 2048, 16), (25, 16, 32), "winograd", "winograd", "winograd")
-    layer = partial(conv1d_transpose, stride=4)
-    assert_lowered(layer, (32, 512, 32), (25, 32, 16), "winograd", "winograd", "winograd")
 
 
 def assert_lowered(apply, x, kernel, value, by_map, by_kernel) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gan_jax.common.errors import RequestError
 from gan_jax.ops.conv1d import conv1d, conv1d_transpose, upsampled_conv1d
-from tests.ops.test_conv import derivatives, relative_error
+from tests.ops.test_conv import assert_lowered, derivatives, relative_error
 
 OPERATIONS = {"conv1d": conv1d, "conv1d_transpose": conv1d_transpose}
 # (batch, time, taps, inputs, outputs, stride); the third and fourth are WaveGAN's,
@@ -144,3 +144,10 @@ def test_accelerators_get_native_convolutions(name, platform):
 def test_what_does_not_fit_is_refused(name, x, kernel, stride, words):
     with pytest.raises(RequestError, match=f"{name}: .*{words}"):
         OPERATIONS[name](jnp.zeros(x), jnp.zeros(kernel), stride)
+
+
+def test_layers_of_wavegan_are_tiles_on_cpu():
+    layer = partial(conv1d, stride=4)
+    assert_lowered(layer, (32, 2048, 16), (25, 16, 32), "winograd", "winograd", "winograd")
+    layer = partial(conv1d_transpose, stride=4)
+    assert_lowered(layer, (32, 512, 32), (25, 32, 16), "winograd", "winograd", "winograd")
