@@ -22,10 +22,11 @@ from gan_jax.evaluation.during_training import (
     restore_scores,
 )
 from gan_jax.experiment import Experiment
-from gan_jax.runs import checkpoints, environment, serialisation, trust
+from gan_jax.runs import checkpoints, serialisation
 from gan_jax.runtime import devices, hosts
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sampling import sheets
+from gan_jax.training import recording
 from gan_jax.training.diagnostics import Diagnostics
 from gan_jax.training.hooks import Hook
 from gan_jax.training.logs import Display, RunLog
@@ -65,6 +66,8 @@ class _Common:
     several: bool
     hooks: tuple[Hook, ...]
     data: str  # what was found of them, in words
+    loaded: dict[str, Any]  # what records hold of the data and feature network
+    fitted: dict[str, Any] | None  # what records hold of the data beside that
 
 
 def train(
@@ -140,38 +143,14 @@ def train_runs(
         DivergedError: a loss or a parameter is NaN or infinite, in all of the runs.
     """
     devices.configure()  # before JAX starts
-    experiment = next(iter(experiments.values()))
-    _check_processes(experiment, several)
-    common_record = runs.make_record(experiment, file, init_from.record() if init_from else None)
-    records = {
-        directory: common_record | {"experiment": serialisation.encode(each)}
-        for directory, each in experiments.items()
-    }
+    _check_processes(next(iter(experiments.values())), several)
+    records = recording.make_records(experiments, file, init_from)
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
-        _claim(directory, record, accept_changes)
-    # Runs may be spread over the devices.
-    check_memory(experiment, max(1, len(experiments) // jax.device_count()))
-    check_shapes(experiment)
-    last_step = experiment.total_steps()
-    experiment.data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
-    check_classes(experiment)
-    common = _Common(
-        strategy=resolve(strategy, len(experiments)),
-        last_step=last_step,
-        diagnostics=Diagnostics.of(experiment),
-        light_evaluation=LightEvaluation.of(experiment),
-        several=several,
-        hooks=tuple(hooks),
-        data=data_in_words(experiment),
-    )
-    data = experiment.data
-    class_names = {"class_names": list(data.class_names)}
-    fitted = {"fitted": fitted_values(data)}
-    known_now = {"data": data.fingerprint()} | class_names
-    if common.light_evaluation:
-        known_now["features"] = common.light_evaluation.evaluator.features_sha256
-    _check_agreement(experiments, known_now, common_record["init_from"])
+        recording.claim(directory, record, accept_changes)
+    common = _prepare(experiments, strategy, several, hooks)
+    records = {directory: record | common.loaded for directory, record in records.items()}
+    _check_agreement(experiments, common.loaded, init_from)
     initial = {
         directory: initialise(each, init_from)
         for directory, each in experiments.items()
@@ -184,25 +163,18 @@ def train_runs(
                 stack.enter_context(locked(directory))
         starts = []
         for directory, each in experiments.items():
-            record = records[directory] | known_now
+            record = records[directory]
             # Once more, now with what had to be read, and as another process may have come first.
-            earlier = _claim(directory, record, accept_changes)
+            earlier = recording.claim(directory, record, accept_changes)
             if directory.divergence.exists():
                 print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
-            else:
-                start = find_start(each, directory, initial.get(directory), last_step)
-                going_on = start.step if start.step < last_step else None
-                changed = []
-                if earlier:
-                    changed.append(runs.length_change(earlier, record))
-                if start.restored and going_on is not None:
-                    changed.append(environment.announcement(earlier, record, going_on))
-                messages = (*start.messages, *filter(None, changed))
-                starts.append(dataclasses.replace(start, messages=messages))
-                # Sub-folders may have other names than when the run started. What was fitted then
-                # stays, if it was recorded: now it may be rounded in another way.
-                whole = runs.extend_record(earlier, record, going_on) | class_names
-                records[directory] = whole if whole.get("fitted") is not None else whole | fitted
+                continue
+            start = find_start(each, directory, initial.get(directory), common.last_step)
+            start = recording.announce_changes(start, earlier, record, common.last_step)
+            starts.append(start)
+            records[directory] = recording.extend(
+                start, earlier, record, common.last_step, common.fitted
+            )
         if not starts:
             listed = ", ".join(str(directory.path) for directory in experiments)
             raise DivergedError(f"all of {listed} have diverged before")
@@ -212,29 +184,50 @@ def train_runs(
             starts = [dataclasses.replace(start, directory=scratch) for start in starts]
         for start in starts:
             if is_first:
-                record = records[start.directory]
-                if record != runs.read_record(start.directory):
-                    runs.write_record(start.directory, record)
-                trust.remember(record["experiment"], record["file"])  # it has just been run
+                recording.write(start.directory, records[start.directory])
             start.directory.samples.mkdir(exist_ok=True)
         if is_first:
-            print(common.data, file=sys.stderr)
-            if common.light_evaluation and common.light_evaluation.evaluator.network is None:
-                only = "only test_error is measured, and no best checkpoint is kept"
-                print(f"{only}, as there is no feature network for these data", file=sys.stderr)
+            _say_what_was_found(common)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
         return _train_groups(common, starts, stopping)
 
 
-def _claim(
-    directory: runs.RunDirectory, record: dict[str, Any], accept_changes: bool
-) -> dict[str, Any] | None:
-    """`runs.claim`, and a check that the run makes the same random draws as before."""
-    earlier = runs.claim(directory, record)
-    saved = checkpoints.steps(directory.checkpoints)
-    if earlier and saved and not accept_changes:
-        environment.check_draws(earlier, record, directory.path, saved[-1])
-    return earlier
+def _prepare(
+    experiments: Experiments, strategy: Strategy, several: bool, hooks: Sequence[Hook]
+) -> _Common:
+    """Checks that the experiments can be trained, and loads what they have in common."""
+    experiment = next(iter(experiments.values()))
+    data = experiment.data
+    # Runs may be spread over the devices.
+    check_memory(experiment, max(1, len(experiments) // jax.device_count()))
+    check_shapes(experiment)
+    last_step = experiment.total_steps()
+    data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
+    check_classes(experiment)
+    resolved = resolve(strategy, len(experiments))
+    diagnostics = Diagnostics.of(experiment)
+    light_evaluation = LightEvaluation.of(experiment)
+    loaded = {"data": data.fingerprint(), "class_names": list(data.class_names)}
+    if light_evaluation:
+        loaded["features"] = light_evaluation.evaluator.features_sha256
+    return _Common(
+        strategy=resolved,
+        last_step=last_step,
+        diagnostics=diagnostics,
+        light_evaluation=light_evaluation,
+        several=several,
+        hooks=tuple(hooks),
+        data=data_in_words(experiment),
+        loaded=loaded,
+        fitted=fitted_values(data),
+    )
+
+
+def _say_what_was_found(common: _Common) -> None:
+    print(common.data, file=sys.stderr)
+    if common.light_evaluation and common.light_evaluation.evaluator.network is None:
+        only = "only test_error is measured, and no best checkpoint is kept"
+        print(f"{only}, as there is no feature network for these data", file=sys.stderr)
 
 
 def _check_processes(experiment: Experiment, several: bool) -> None:
@@ -247,9 +240,12 @@ def _check_processes(experiment: Experiment, several: bool) -> None:
         )
 
 
-def _check_agreement(experiments: Experiments, known_now: dict[str, Any], init_from: Any) -> None:
+def _check_agreement(
+    experiments: Experiments, loaded: dict[str, Any], init_from: InitFrom | None
+) -> None:
     encoded = map(serialisation.encode, experiments.values())
-    if not hosts.agree(json.dumps([known_now, init_from, *encoded])):
+    from_where = init_from.record() if init_from else None
+    if not hosts.agree(json.dumps([loaded, from_where, *encoded])):
         raise RequestError(
             "the processes were given different experiments, seeds or data: start all of them with "
             "the same arguments but --process-id"
