@@ -16,6 +16,7 @@ GAP = 2  # white pixels between the images of a grid
 STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and steps of a film strip, at most
 MOST_OF_GIF = 2**16 - 1  # pixels along a side
 FONT_SIZES = range(12, 5, -1)  # of labels, in pixels: the largest that fits its column
+LONGEST_NAME = 16  # characters of the name of a row that are shown
 
 
 def to_pixels(samples: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
@@ -89,6 +90,28 @@ def labelled(
         ImageDraw.Draw(line).text((middle, 0), label, fill=0, font=font, anchor="ma")
     text = np.repeat(np.asarray(line)[..., None], page.shape[-1], axis=-1)
     return np.concatenate([page, text])
+
+
+def with_row_names(
+    page: UInt8[np.ndarray, "height width channels"], names: list[str], row_height: int
+) -> UInt8[np.ndarray, "height named_width channels"]:
+    """Writes names to the left of the first rows of a page of `grid`; long ones are cut.
+
+    Args:
+        page: what `grid` returned, or that with labels under it.
+        names: one for each row.
+        row_height: of the images.
+    """
+    shown = [f"{name[: LONGEST_NAME - 1]}…" if name[LONGEST_NAME:] else name for name in names]
+    fitting = [size for size in FONT_SIZES if size <= row_height]
+    font = ImageFont.load_default((fitting or FONT_SIZES[-1:])[0])
+    margin = Image.new("L", (int(max(map(font.getlength, shown))) + 3 * GAP, page.shape[0]), 255)
+    for position, name in enumerate(shown):
+        middle = position * (row_height + GAP) + row_height / 2
+        right = margin.width - 2 * GAP
+        ImageDraw.Draw(margin).text((right, middle), name, fill=0, font=font, anchor="rm")
+    text = np.repeat(np.asarray(margin)[..., None], page.shape[-1], axis=-1)
+    return np.concatenate([text, page], axis=1)
 
 
 def encode_png(pixels: UInt8[np.ndarray, "height width channels"]) -> bytes:

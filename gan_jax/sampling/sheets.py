@@ -38,16 +38,17 @@ def save_final(
 ) -> None:
     """Saves the first cells of the last page, and a film strip of the pages.
 
-    Pages that cannot be read, or have another size than the last one, are left out of the film
-    strip, and `say` is told. Where the data have files that show more than a page, such as sound,
-    the same samples are saved so, too.
+    Rows of the film strip have the names of their classes, if the run has labels. Pages that cannot
+    be read, or have another size than the last one, are left out of it, and `say` is told. Where
+    the data have files that show more than a page, such as sound, the same samples are saved so,
+    too.
     """
     data = experiment.data
+    count = data.samples_per_page
+    labels = samples.take_turns(experiment, count)
+    names = () if labels is None else data.class_names
     if data.final_suffixes:
-        count = data.samples_per_page
         drawn = samples.draw(experiment, state, count, key=experiment.seed)
-        labels = samples.take_turns(experiment, count)
-        names = () if labels is None else data.class_names
         for suffix in data.final_suffixes:
             path = directory.final_picture.with_suffix(suffix)
             save(experiment, drawn, path, labels=labels, class_names=names)
@@ -62,6 +63,10 @@ def save_final(
     final = over_time[-1, :FINAL]
     grids.save_png(grids.grid(final, min(FINAL_COLUMNS, len(final))), directory.final_picture)
     strip = grids.labelled(grids.film_strip(over_time), [str(step) for step in pages])
+    rows, height = over_time[0, : grids.STRIP_ROWS].shape[:2]
+    if names and rows > 1:  # else all samples of a page are in one row
+        of_rows = [names[label] for label in labels[:rows]]
+        strip = grids.with_row_names(strip, of_rows, height)
     grids.save_png(strip, directory.film_strip)
 
 

@@ -66,6 +66,22 @@ def test_labels_stand_under_their_columns_and_do_not_touch(channels, longest):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+def test_names_stand_to_the_left_of_their_rows(channels):
+    height = 28
+    page = grids.labelled(grids.grid(numbered(6, height, 8, channels), 2), ["0", "9"])
+    names = ["cat", "", "a name that is much too long to be shown"]
+    shown = grids.with_row_names(page, names, height)
+    margin = shown.shape[1] - page.shape[1]
+    assert (shown[:, margin:] == page).all()
+    ink = (shown[:, :margin] < 255).any(axis=(1, 2))
+    step = height + grids.GAP
+    first, second, third = ink[:step], ink[step : 2 * step], ink[2 * step : 3 * step]
+    assert np.flatnonzero(first).mean() == pytest.approx((height - 1) / 2, abs=2)
+    assert third.any() and not second.any() and not ink[3 * step :].any()
+    assert not (shown[:, [0, margin - 1]] < 255)[: 3 * step, ..., 0].any()  # nothing is cut off
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_png_keeps_every_pixel(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
     grids.save_png(pixels, tmp_path / "x.png")

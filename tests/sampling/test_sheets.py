@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax.common.errors import RequestError
 from gan_jax.data import grids, points
-from gan_jax.networks import mlp
+from gan_jax.networks import conditions, mlp
 from gan_jax.runs import RunDirectory
 from gan_jax.sampling import sheets
 from tests.data.test_grids import numbered
@@ -41,6 +43,25 @@ def test_pictures_of_another_size_are_left_out_of_the_film_strip(tmp_path):
     sheets.save_final(experiment, init(experiment, 0), directory, said.append)
     assert len(said) == 1 and "step_0.png: has another size" in said[0]
     assert grids.read_png(directory.film_strip).shape[1] == 2 * 8 + grids.GAP
+
+
+def test_rows_of_the_film_strip_have_the_names_of_their_classes(tmp_path):
+    base = tiny()
+    experiment = dataclasses.replace(
+        base,
+        data=dataclasses.replace(base.data, labels=True),
+        generator=conditions.Generator(base.generator, classes=10),
+        discriminator=conditions.Discriminator(base.discriminator, classes=10),
+    )
+    directory = RunDirectory(tmp_path)
+    directory.samples.mkdir()
+    page = grids.grid(numbered(64, 8, 8), 8)
+    grids.save_png(page, directory.step_picture(0))
+    sheets.save_final(experiment, init(experiment, 0), directory, print)
+    over_time = grids.cells(page, 8, (8, 8, 1))[None]
+    strip = grids.labelled(grids.film_strip(over_time), ["0"])
+    expected = grids.with_row_names(strip, [str(digit) for digit in range(8)], 8)
+    np.testing.assert_array_equal(grids.read_png(directory.film_strip), expected)
 
 
 def test_without_any_picture_there_is_no_film_strip(tmp_path):
