@@ -5,16 +5,17 @@
 
 Recordings are those of the Free Spoken Digit Dataset (Jackson et al., 2018), half a second of each
 at 8 kHz, as logarithmic spectrograms of 64 x 64 (SpecGAN: Donahue et al., 2019); those with index 0
-to 4 are held out, the split of its authors. Networks, loss and optimizers are those of
-`conditional_mnist_projection.py`, with half as many steps. Their layers upsample before they
-convolve, and so leave no checkerboard patterns.
+to 4 are held out, the split of its authors. Loss and discriminator are those of
+`conditional_mnist_concatenation.py`: its dense layer tells at which frequency and time it sees
+something, which the sum over positions of a residual discriminator does not. The generator is
+residual, as its layers upsample before they convolve, and so leave no checkerboard patterns.
 
 Not measured yet.
 """
 
 import dataclasses
 
-from conditional_mnist_projection import experiment as base
+from conditional_mnist_concatenation import experiment as base
 
 from gan_jax.data import audio
 from gan_jax.networks import resnet
@@ -31,9 +32,9 @@ recordings = audio.folder(
     normalise=True,
 )
 
-STEPS = 2000
+STEPS = 3000
 adam = dataclasses.replace(
-    base.generator_optimizer, schedule=Schedule("linear", steps=STEPS, hold=STEPS // 2)
+    base.generator_optimizer, learning_rate=1e-3, schedule=Schedule("linear", steps=STEPS)
 )
 
 experiment = dataclasses.replace(
@@ -42,6 +43,7 @@ experiment = dataclasses.replace(
     data=audio.spectrogram(recordings),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
+    latent_size=32,
     steps=STEPS,
     features=None,
     evaluate_every=500,
