@@ -1,7 +1,7 @@
 """Images for people to look at: grids, film strips, animations, and PNG files."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from gan_jax.data.sources.decode import open_image
 GAP = 2  # white pixels between the images of a grid
 STRIP_ROWS, STRIP_COLUMNS = 8, 12  # latents and steps of a film strip, at most
 MOST_OF_GIF = 2**16 - 1  # pixels along a side
-FONT_SIZES = range(12, 5, -1)  # of labels, in pixels: the largest that fits its column
+FONT_SIZES = range(12, 5, -1)  # of text beside a page, in pixels: the largest that fits
 LONGEST_NAME = 16  # characters of the name of a row that are shown
 
 
@@ -81,15 +81,12 @@ def labelled(
 ) -> UInt8[np.ndarray, "labelled_height width channels"]:
     """Writes a label under each column of a page of `grid`, which stays as it is above them."""
     column = (page.shape[1] + GAP) / len(labels)
-    fonts = [ImageFont.load_default(size) for size in FONT_SIZES]
-    fitting = [font for font in fonts if max(map(font.getlength, labels)) <= column - 2 * GAP]
-    font = (fitting or fonts[-1:])[0]
+    font = _largest_font(lambda font: max(map(font.getlength, labels)) <= column - 2 * GAP)
     line = Image.new("L", (page.shape[1], sum(font.getmetrics())), 255)
     for position, label in enumerate(labels):
         middle = (position + 0.5) * column - GAP / 2
         ImageDraw.Draw(line).text((middle, 0), label, fill=0, font=font, anchor="ma")
-    text = np.repeat(np.asarray(line)[..., None], page.shape[-1], axis=-1)
-    return np.concatenate([page, text])
+    return np.concatenate([page, _in_channels(line, page.shape[-1])])
 
 
 def with_row_names(
@@ -97,21 +94,23 @@ def with_row_names(
 ) -> UInt8[np.ndarray, "height named_width channels"]:
     """Writes names to the left of the first rows of a page of `grid`; long ones are cut.
 
+    The font has Latin letters only: others are shown as boxes.
+
     Args:
         page: what `grid` returned, or that with labels under it.
         names: one for each row.
         row_height: of the images.
     """
-    shown = [f"{name[: LONGEST_NAME - 1]}…" if name[LONGEST_NAME:] else name for name in names]
-    fitting = [size for size in FONT_SIZES if size <= row_height]
-    font = ImageFont.load_default((fitting or FONT_SIZES[-1:])[0])
+    font = _largest_font(lambda font: font.size <= row_height)
+    shown = [
+        name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names
+    ]
     margin = Image.new("L", (int(max(map(font.getlength, shown))) + 3 * GAP, page.shape[0]), 255)
     for position, name in enumerate(shown):
         middle = position * (row_height + GAP) + row_height / 2
         right = margin.width - 2 * GAP
         ImageDraw.Draw(margin).text((right, middle), name, fill=0, font=font, anchor="rm")
-    text = np.repeat(np.asarray(margin)[..., None], page.shape[-1], axis=-1)
-    return np.concatenate([text, page], axis=1)
+    return np.concatenate([_in_channels(margin, page.shape[-1]), page], axis=1)
 
 
 def encode_png(pixels: UInt8[np.ndarray, "height width channels"]) -> bytes:
@@ -158,6 +157,16 @@ def read_png(path: Path) -> UInt8[np.ndarray, "height width channels"]:
     """Reads what `save_png` wrote; UnreadableError where the file is missing, damaged or huge."""
     pixels = np.asarray(open_image(path))
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _largest_font(fits: Callable[[ImageFont.FreeTypeFont], bool]) -> ImageFont.FreeTypeFont:
+    """Returns the largest font that fits, or the smallest one if none does."""
+    fonts = [ImageFont.load_default(size) for size in FONT_SIZES]
+    return next(filter(fits, fonts), fonts[-1])
+
+
+def _in_channels(grey: Image.Image, channels: int) -> UInt8[np.ndarray, "height width {channels}"]:
+    return np.repeat(np.asarray(grey)[..., None], channels, axis=-1)
 
 
 def _picture(pixels: UInt8[np.ndarray, "height width channels"]) -> Image.Image:

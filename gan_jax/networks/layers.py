@@ -16,7 +16,7 @@ from gan_jax.ops.conv import conv, conv_transpose
 from gan_jax.ops.conv1d import conv1d, conv1d_transpose, upsampled_conv1d
 
 # Glorot uniform with a gain of sqrt(2), for layers that a ReLU follows or precedes.
-before_relu = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
+relu_glorot = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 
 
 class Conv(nn.Module):
@@ -33,7 +33,8 @@ class Conv(nn.Module):
         stride: stride along both axes, at least 1.
         use_bias: whether to add a bias.
         kernel_init: initialiser of the kernel.
-        groups: number of groups of channels, of which each group of features sees one; at least 1.
+        groups: input channels and features are split into this many groups, of which each group of
+            features sees only its own group of inputs; at least 1, and must divide both.
     """
 
     features: int
@@ -95,7 +96,7 @@ class Conv1d(nn.Module):
     """Convolution of sequences, equal to `flax.linen.Conv` with padding "SAME", and faster on CPU.
 
     It has the same parameters, `kernel` [kernel_size, inputs, features] and `bias` [features]; all
-    else is as in `Conv`.
+    else is as in `Conv` without groups.
 
     Attributes:
         features: channels of the result, at least 1.
@@ -231,6 +232,16 @@ class Normalise(nn.Module):
     kind: Literal["batch", "layer", "none"]
     classes: int = 0
 
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, "classes", at_least=0)
+        if self.classes and self.kind != "batch":
+            raise RequestError(
+                f"Normalise.classes = {self.classes}: must be 0 with kind = {self.kind!r}, which "
+                "has the same scale and shift for all classes"
+            )
+        super().__post_init__()
+
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch ..."], condition: Any = None, *, training: bool
@@ -255,8 +266,8 @@ class Normalise(nn.Module):
         scale = self.param("scales", nn.initializers.ones_init(), size, jnp.float32)
         shift = self.param("shifts", nn.initializers.zeros_init(), size, jnp.float32)
         shape = (len(x), *[1] * (x.ndim - 2), x.shape[-1])
-        chosen = (array[condition].reshape(shape).astype(x.dtype) for array in (scale, shift))
-        return x * next(chosen) + next(chosen)
+        scale, shift = (part[condition].reshape(shape).astype(x.dtype) for part in (scale, shift))
+        return x * scale + shift
 
 
 class Spectral(nn.Module):
@@ -264,7 +275,7 @@ class Spectral(nn.Module):
 
     Miyato et al. (2018), algorithm 1, with one power iteration per forward pass in training, whose
     vector is kept in the variable collection "spectral". Kernels of convolutions are treated as
-    matrices [height * width * inputs, features].
+    matrices [taps * inputs, features], with the taps of all axes of the kernel.
 
     Attributes:
         layer: a module class, or a partial of one, that creates the layer.

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from gan_jax.common.errors import RequestError
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import AuxiliaryClassifierOutput, check_condition, label_losses
-from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral, before_relu
+from gan_jax.networks.layers import Conv, Normalise, SelfAttention, Spectral, relu_glorot
 
 
 class Generator(nn.Module):
@@ -176,7 +176,7 @@ def base_and_doublings(image_size: int) -> tuple[int, int]:
 
 
 def _convolved(x: Array, features: int, spectral: bool, training: bool) -> Array:
-    conv = functools.partial(Conv, features, 3, kernel_init=before_relu)
+    conv = functools.partial(Conv, features, 3, kernel_init=relu_glorot)
     return Spectral(conv, spectral)(x, training=training)
 
 

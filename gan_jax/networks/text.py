@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gan_jax.common.validation import check_bounds, check_types
 from gan_jax.networks.conditions import check_condition
-from gan_jax.networks.layers import Conv1d, before_relu
+from gan_jax.networks.layers import Conv1d, relu_glorot
 
 BLOCKS, KERNEL, RESIDUAL = 5, 5, 0.3  # as published
 
@@ -90,7 +90,7 @@ def _block(x: Float[Array, "batch length width"]) -> Float[Array, "batch length 
     """Adds a part of what two convolutions make of a sequence."""
     y = x
     for _ in range(2):
-        y = Conv1d(x.shape[-1], KERNEL, kernel_init=before_relu)(nn.relu(y))
+        y = Conv1d(x.shape[-1], KERNEL, kernel_init=relu_glorot)(nn.relu(y))
     return x + RESIDUAL * y
 
 

@@ -89,7 +89,10 @@ class RunDirectory:
 
     @property
     def film_strip(self) -> Path:
-        """How the samples of eight fixed latents change over training, with the steps below."""
+        """How the samples of eight fixed latents change over training.
+
+        The steps stand below, and for data with labels the classes beside the rows.
+        """
         return self.samples / "film_strip.png"
 
     def step_picture(self, step: int) -> Path:

@@ -16,7 +16,7 @@ from gan_jax.common.files import write_atomically
 from gan_jax.common.provenance import git_commit
 from gan_jax.common.reading import read_bytes
 from gan_jax.experiment import Experiment
-from gan_jax.runs import environment, places, references, serialisation, trust
+from gan_jax.runs import checkpoints, environment, places, references, serialisation, trust
 from gan_jax.runs.directory import SEED_PREFIX, RunDirectory
 
 MOST_CHANGES = 10  # that a message lists
@@ -179,12 +179,15 @@ def _not_trusted(
     )
 
 
-def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | None:
+def claim(
+    directory: RunDirectory, record: dict[str, Any], accept_changes: bool = False
+) -> dict[str, Any] | None:
     """Checks that a run may start or resume in a directory, without changing anything there.
 
     Args:
         directory: the run directory.
         record: of the start, see `make_record`.
+        accept_changes: resume even if settings of JAX have changed that change random draws.
 
     Returns:
         The record of the run that is there already, or None for a new or empty directory.
@@ -193,6 +196,7 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
         RequestError: the directory holds something else or a run of another experiment, or the
             run's data or feature network have changed since (their content hashes are compared if
             both records have them).
+        OtherDrawsError: it would make other random draws than before.
     """
     _check_path(directory.path)
     old = read_record(directory)
@@ -220,6 +224,9 @@ def claim(directory: RunDirectory, record: dict[str, Any]) -> dict[str, Any] | N
             + "\n  ".join(changed[:MOST_CHANGES])
             + (f"\n  and {len(changed) - MOST_CHANGES} more" if changed[MOST_CHANGES:] else "")
         )
+    saved = checkpoints.steps(directory.checkpoints)
+    if saved and not accept_changes:
+        environment.check_draws(old, record, directory.path, saved[-1])
     return old
 
 

@@ -38,10 +38,9 @@ def save_final(
 ) -> None:
     """Saves the first cells of the last page, and a film strip of the pages.
 
-    Rows of the film strip have the names of their classes, if the run has labels. Pages that cannot
-    be read, or have another size than the last one, are left out of it, and `say` is told. Where
-    the data have files that show more than a page, such as sound, the same samples are saved so,
-    too.
+    With labels, the film strip has the name of its class beside each row. It leaves out pages that
+    cannot be read or differ in size from the last one, and tells `say`. Data with files that show
+    more than a page, such as sound, get these of the same samples as well.
     """
     data = experiment.data
     count = data.samples_per_page
@@ -64,7 +63,7 @@ def save_final(
     grids.save_png(grids.grid(final, min(FINAL_COLUMNS, len(final))), directory.final_picture)
     strip = grids.labelled(grids.film_strip(over_time), [str(step) for step in pages])
     rows, height = over_time[0, : grids.STRIP_ROWS].shape[:2]
-    if names and rows > 1:  # else all samples of a page are in one row
+    if names and rows > 1:  # a page that is one cell shows all classes
         of_rows = [names[label] for label in labels[:rows]]
         strip = grids.with_row_names(strip, of_rows, height)
     grids.save_png(strip, directory.film_strip)
@@ -95,7 +94,7 @@ def save_film(directory: RunDirectory, path: Path, say: Callable[[str], None]) -
 def _read(
     directory: RunDirectory, steps: Iterable[int], say: Callable[[str], None]
 ) -> dict[int, UInt8[np.ndarray, "height width channels"]]:
-    """Reads the pages of some steps, of which those like the newest can be shown together."""
+    """Reads the pages of some steps, without those damaged or of another size than the newest."""
     paths, pages = directory.step_pictures(), {}
     for step in steps:
         try:

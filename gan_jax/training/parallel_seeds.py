@@ -166,15 +166,14 @@ def make_plan(strategy: Strategy, count: int, batch_size: int) -> Plan:
 
     "map" runs them sequentially and "vmap" runs them as one batch, both with each batch of examples
     sharded over all devices. "shard" shards the runs over the devices, each of which runs its part
-    sequentially, and "shard-vmap" as one batch. For "auto" see `resolve`. With "map" on one device,
-    and with "shard", every run gets the same bits as alone.
+    sequentially, and "shard-vmap" as one batch. With "map" on one device, and with "shard", every
+    run gets the same bits as alone.
 
     Args:
-        strategy: one of these.
+        strategy: one of these; what "auto" stands for, `resolve` says.
         count: how many runs there are.
         batch_size: examples in a batch of one run.
     """
-    strategy = resolve(strategy, count)
     spread = min(jax.device_count(), count) if strategy.startswith("shard") else None
     mesh = devices.make_mesh(batch_size, spread)
     return Plan(mesh, count, strategy.endswith("vmap"))

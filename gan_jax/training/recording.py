@@ -1,15 +1,13 @@
-"""What `config.json` records of runs that start or go on, and whether it lets them."""
+"""Records of runs: what a start adds to `config.json`, and what has changed since the last one."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gan_jax import runs
 from gan_jax.experiment import Experiment
-from gan_jax.runs import checkpoints, environment, serialisation, trust
+from gan_jax.runs import environment, serialisation, trust
 from gan_jax.training.pretrained import InitFrom
-from gan_jax.training.start import Start
 
 Record = dict[str, Any]
 
@@ -28,38 +26,36 @@ def make_records(
     }
 
 
-def claim(directory: runs.RunDirectory, record: Record, accept_changes: bool) -> Record | None:
-    """`runs.claim`, and a check that the run makes the same random draws as before."""
-    earlier = runs.claim(directory, record)
-    saved = checkpoints.steps(directory.checkpoints)
-    if earlier and saved and not accept_changes:
-        environment.check_draws(earlier, record, directory.path, saved[-1])
-    return earlier
+def changes_in_words(
+    earlier: Record | None, record: Record, resumed_at: int | None
+) -> tuple[str, ...]:
+    """Says what differs from the earlier record of a run, in a message for each kind of change.
 
-
-def announce_changes(start: Start, earlier: Record | None, record: Record, last_step: int) -> Start:
-    """Adds messages about what differs from the earlier record of a run."""
-    changed = []
-    if earlier:
-        changed.append(runs.length_change(earlier, record))
-    if start.restored and start.step < last_step:
-        changed.append(environment.announcement(earlier, record, start.step))
-    return dataclasses.replace(start, messages=(*start.messages, *filter(None, changed)))
+    Args:
+        earlier: the record of the run; None for a new one.
+        record: that of its new start.
+        resumed_at: the step of the checkpoint from which it goes on; None if it does not.
+    """
+    if earlier is None:
+        return ()
+    changed = [runs.length_change(earlier, record)]
+    if resumed_at is not None:
+        changed.append(environment.announcement(earlier, record, resumed_at))
+    return tuple(filter(None, changed))
 
 
 def extend(
-    start: Start, earlier: Record | None, record: Record, last_step: int, fitted: Any
+    earlier: Record | None, record: Record, resumed_at: int | None, fitted: dict[str, Any] | None
 ) -> Record:
     """Returns the record of a run together with its earlier one.
 
     Args:
-        start: where the run starts.
         earlier: its record until now; None for a new run.
-        record: of this start, with the data's class names.
-        last_step: at which training is to end.
+        record: that of its new start, with the data's class names.
+        resumed_at: the step from which it is trained now; None if it is finished.
         fitted: what the data have fitted now, see `preflight.fitted_values`.
     """
-    whole = runs.extend_record(earlier, record, start.step if start.step < last_step else None)
+    whole = runs.extend_record(earlier, record, resumed_at)
     # Sub-folders may have other names than when the run started. What was fitted then stays, if it
     # was recorded: now it may be rounded in another way.
     whole = whole | {"class_names": record["class_names"]}
@@ -67,7 +63,7 @@ def extend(
 
 
 def write(directory: runs.RunDirectory, record: Record) -> None:
-    """Writes the record of a run that has just been run, so that its code is trusted."""
+    """Writes a record if it has changed, and trusts its code, which this process has imported."""
     if record != runs.read_record(directory):
         runs.write_record(directory, record)
     trust.remember(record["experiment"], record["file"])

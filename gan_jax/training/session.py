@@ -55,8 +55,8 @@ class Session:
         stopping: says whether a signal has asked to stop.
         last_step: at which training ends.
         started: when this process began to train the runs, by the monotonic clock.
-        several: the user asked for several seeds: one that diverges is marked, and the others go
-            on.
+        several: a run that diverges is marked and left alone from then on, and the others go on;
+            summaries are brief.
     """
 
     plan: Plan
@@ -112,5 +112,6 @@ class ActiveRuns:
             note = {"step": step, "reason": reason}
             write_atomically(run.directory.divergence, json.dumps(note).encode() + b"\n")
         if not self._runs:
+            run.log.message(message)
             raise DivergedError(message)
         self.say(f"{message}; the others go on", run)

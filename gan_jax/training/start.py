@@ -26,10 +26,16 @@ Initial = tuple[gan.GANState, list[str]]  # a state at step 0, and messages abou
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """Where one run starts or goes on, and the messages about that.
+    """Where one run starts or goes on.
 
-    Of several processes all save the checkpoints together; what all but the first write into
-    `directory` is thrown away.
+    Attributes:
+        experiment: its configuration.
+        directory: its files; of several processes all but the first have a temporary one.
+        checkpoints: the folder into which all processes save together.
+        restored: whether it goes on from a checkpoint.
+        step: that it starts at.
+        state: at that step.
+        messages: about that.
     """
 
     experiment: Experiment
@@ -51,9 +57,9 @@ class Start:
 
 
 def schedules_in_words(experiment: Experiment) -> list[str]:
-    """Says where a learning rate is at another point at the end of training than it was made for.
+    """Warns of schedules that do not end with training.
 
-    That is one that still changes then, or has been 0 for a while.
+    Their rate is still changing at the last step, or has been 0 for a while.
     """
     said, total = [], experiment.total_steps()
     for player, updates in (("generator", 1), ("discriminator", experiment.discriminator_steps)):
@@ -117,12 +123,13 @@ def find_start(
             )
         except checkpoints.DamagedError as error:
             advice = f"to start over, remove {directory.path} or give another --workdir"
-            raise RequestError(f"{error}; {advice}") from error
+            raise RequestError("\n".join((*messages, f"{error}; {advice}"))) from error
         if step > last_step:
-            raise RequestError(
+            beyond = (
                 f"{directory.path} is at step {step} already, beyond the {last_step} steps asked "
                 f"for: give --steps {step} or more, or another --workdir"
             )
+            raise RequestError("\n".join((*messages, beyond)))
         state = devices.own_copy(state)
         intervals = {directory.metrics: experiment.log_every}
         if experiment.evaluate_every:
@@ -147,7 +154,7 @@ def align(starts: list[Start], last_step: int) -> list[Start]:
     behind = min(unfinished)
     aligned = []
     for start in starts:
-        folder = start.directory.checkpoints
+        folder = start.checkpoints
         near = behind < start.step < min(last_step, behind + start.experiment.save_every + 1)
         if near and behind in checkpoints.steps(folder):
             with suppress(checkpoints.DamagedError):  # then it goes on by itself
@@ -160,7 +167,7 @@ def align(starts: list[Start], last_step: int) -> list[Start]:
 
 @contextmanager
 def locked(directory: runs.RunDirectory) -> Iterator[None]:
-    """Makes the run directory, and keeps other processes from training in it.
+    """Makes the run directory, clears what a crash left, and keeps other processes out.
 
     Raises:
         BusyError: another process is training in it.

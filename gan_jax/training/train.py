@@ -1,4 +1,4 @@
-"""Training runs: what can be refused is refused first, then they start or go on, in the loop."""
+"""Trains runs: checks the request, finds where each run starts, and hands them to the loop."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from gan_jax.evaluation.during_training import (
     restore_scores,
 )
 from gan_jax.experiment import Experiment
-from gan_jax.runs import checkpoints, serialisation
+from gan_jax.runs import checkpoints
 from gan_jax.runtime import devices, hosts
 from gan_jax.runtime.signals import stop_signals
 from gan_jax.sampling import sheets
@@ -57,7 +57,19 @@ Experiments = Mapping[runs.RunDirectory, Experiment]  # of each run, by its dire
 
 @dataclasses.dataclass(frozen=True)
 class _Common:
-    """What all runs have in common."""
+    """What holds for every run of one program, as their `static` is the same.
+
+    Attributes:
+        strategy: how they share the devices, never "auto".
+        last_step: at which training ends.
+        diagnostics: computes figures of states.
+        light_evaluation: scores states; None where the experiment is not evaluated.
+        several: a run that diverges is marked and left alone from then on.
+        hooks: of the user.
+        data_in_words: what was found of the data.
+        loaded: content hashes and class names of data and feature network, for the records.
+        fitted: what the data have fitted, for the records; see `preflight.fitted_values`.
+    """
 
     strategy: Strategy
     last_step: int
@@ -65,9 +77,9 @@ class _Common:
     light_evaluation: LightEvaluation | None
     several: bool
     hooks: tuple[Hook, ...]
-    data: str  # what was found of them, in words
-    loaded: dict[str, Any]  # what records hold of the data and feature network
-    fitted: dict[str, Any] | None  # what records hold of the data beside that
+    data_in_words: str
+    loaded: dict[str, Any]
+    fitted: dict[str, Any] | None
 
 
 def train(
@@ -81,7 +93,7 @@ def train(
     accept_changes: bool = False,
     hooks: Sequence[Hook] = (),
 ) -> Outcome:
-    """Trains an experiment in a run directory, or goes on with the run that is there.
+    """Trains an experiment in a run directory, or resumes the run there.
 
     Starts from the newest intact checkpoint, else another run's parameters, else random ones.
     Several seeds train in one program, each with a run of its own in workdir/seed_<n>; those that
@@ -98,9 +110,12 @@ def train(
         hooks: act besides those that write and show the runs, see `training.hooks.base.Hook`.
 
     Raises:
-        RequestError: the run cannot be made as asked; nothing on disk has changed.
+        RequestError: the run cannot be made as asked; nothing of it has changed on disk, but that
+            damaged checkpoints may have been set aside.
         DivergedError: a loss or a parameter is NaN or infinite, of all seeds if there are several.
     """
+    if seeds is not None and not seeds:
+        raise RequestError("train(..., seeds=()): give at least one seed, or None")
     directory = runs.RunDirectory(workdir)
     how = {"file": file, "init_from": init_from, "accept_changes": accept_changes, "hooks": hooks}
     if seeds is None:
@@ -139,18 +154,18 @@ def train_runs(
         hooks: as those of `train`.
 
     Raises:
-        RequestError: a run cannot be made as asked; nothing on disk has changed.
+        RequestError: a run cannot be made as asked, as that of `train`.
         DivergedError: a loss or a parameter is NaN or infinite, in all of the runs.
     """
-    devices.configure()  # before JAX starts
+    devices.configure()  # for callers from Python; the command line has done so
     _check_processes(next(iter(experiments.values())), several)
     records = recording.make_records(experiments, file, init_from)
     # All that can be refused is refused before anything is written.
     for directory, record in records.items():
-        recording.claim(directory, record, accept_changes)
+        runs.claim(directory, record, accept_changes)
     common = _prepare(experiments, strategy, several, hooks)
     records = {directory: record | common.loaded for directory, record in records.items()}
-    _check_agreement(experiments, common.loaded, init_from)
+    _check_agreement(records)
     initial = {
         directory: initialise(each, init_from)
         for directory, each in experiments.items()
@@ -161,31 +176,30 @@ def train_runs(
         with hosts.first_decides() as is_first:
             for directory in experiments if is_first else ():
                 stack.enter_context(locked(directory))
-        starts = []
+        earlier, found = {}, []
         for directory, each in experiments.items():
-            record = records[directory]
             # Once more, now with what had to be read, and as another process may have come first.
-            earlier = recording.claim(directory, record, accept_changes)
+            earlier[directory] = runs.claim(directory, records[directory], accept_changes)
             if directory.divergence.exists():
-                print(f"{directory.path} has diverged before and is left alone", file=sys.stderr)
-                continue
-            start = find_start(each, directory, initial.get(directory), common.last_step)
-            start = recording.announce_changes(start, earlier, record, common.last_step)
-            starts.append(start)
-            records[directory] = recording.extend(
-                start, earlier, record, common.last_step, common.fitted
-            )
-        if not starts:
-            listed = ", ".join(str(directory.path) for directory in experiments)
-            raise DivergedError(f"all of {listed} have diverged before")
+                print(_left_alone(directory), file=sys.stderr)
+            else:
+                found.append(find_start(each, directory, initial.get(directory), common.last_step))
+        if not found:
+            raise DivergedError("\n".join(map(_left_alone, experiments)))
         hosts.meet()  # so that nobody reads what another writes from now on
-        if not is_first:
-            scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
-            starts = [dataclasses.replace(start, directory=scratch) for start in starts]
-        for start in starts:
+        scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
+        starts = []
+        for start in align(found, common.last_step):
+            was, now = earlier[start.directory], records[start.directory]
+            trained_from = start.step if start.step < common.last_step else None
+            changes = recording.changes_in_words(was, now, trained_from if start.restored else None)
             if is_first:
-                recording.write(start.directory, records[start.directory])
-            start.directory.samples.mkdir(exist_ok=True)
+                whole = recording.extend(was, now, trained_from, common.fitted)
+                recording.write(start.directory, whole)
+            directory = start.directory if is_first else scratch
+            directory.samples.mkdir(exist_ok=True)
+            messages = (*start.messages, *changes)
+            starts.append(dataclasses.replace(start, directory=directory, messages=messages))
         if is_first:
             _say_what_was_found(common)
         stopping = stack.enter_context(stop_signals())  # until the last save is on disk
@@ -202,29 +216,27 @@ def _prepare(
     check_memory(experiment, max(1, len(experiments) // jax.device_count()))
     check_shapes(experiment)
     last_step = experiment.total_steps()
-    data.indices(experiment.seed, 0, experiment.examples_per_step)  # enough examples?
+    data.indices(experiment.seed, 0, experiment.examples_per_step)  # refuses too few examples
     check_classes(experiment)
-    resolved = resolve(strategy, len(experiments))
-    diagnostics = Diagnostics.of(experiment)
     light_evaluation = LightEvaluation.of(experiment)
     loaded = {"data": data.fingerprint(), "class_names": list(data.class_names)}
     if light_evaluation:
         loaded["features"] = light_evaluation.evaluator.features_sha256
     return _Common(
-        strategy=resolved,
+        strategy=resolve(strategy, len(experiments)),
         last_step=last_step,
-        diagnostics=diagnostics,
+        diagnostics=Diagnostics.of(experiment),
         light_evaluation=light_evaluation,
         several=several,
         hooks=tuple(hooks),
-        data=data_in_words(experiment),
+        data_in_words=data_in_words(experiment),
         loaded=loaded,
         fitted=fitted_values(data),
     )
 
 
 def _say_what_was_found(common: _Common) -> None:
-    print(common.data, file=sys.stderr)
+    print(common.data_in_words, file=sys.stderr)
     if common.light_evaluation and common.light_evaluation.evaluator.network is None:
         only = "only test_error is measured, and no best checkpoint is kept"
         print(f"{only}, as there is no feature network for these data", file=sys.stderr)
@@ -240,12 +252,14 @@ def _check_processes(experiment: Experiment, several: bool) -> None:
         )
 
 
-def _check_agreement(
-    experiments: Experiments, loaded: dict[str, Any], init_from: InitFrom | None
-) -> None:
-    encoded = map(serialisation.encode, experiments.values())
-    from_where = init_from.record() if init_from else None
-    if not hosts.agree(json.dumps([loaded, from_where, *encoded])):
+def _left_alone(directory: runs.RunDirectory) -> str:
+    return f"{directory.path} has diverged before, and is left alone as it would diverge again"
+
+
+def _check_agreement(records: dict[runs.RunDirectory, recording.Record]) -> None:
+    compared = ("experiment", "init_from", "data", "class_names", "features")
+    of_runs = [[record.get(name) for name in compared] for record in records.values()]
+    if not hosts.agree(json.dumps(of_runs)):
         raise RequestError(
             "the processes were given different experiments, seeds or data: start all of them with "
             "the same arguments but --process-id"
@@ -254,19 +268,20 @@ def _check_agreement(
 
 def _train_groups(common: _Common, starts: list[Start], stopping: Callable[[], bool]) -> Outcome:
     """Trains runs that are at the same step together, those that are behind first."""
-    starts = align(starts, common.last_step)
-    diverged, finished = [], False
+    outcome, diverged = None, []
     for step in sorted({start.step for start in starts}):
         group = [start for start in starts if start.step == step]
         try:
-            if _train_together(common, group, stopping) is Outcome.STOPPED:
-                return Outcome.STOPPED
-            finished = True
+            outcome = _train_together(common, group, stopping)
         except DivergedError as error:
-            diverged.append(error)
-    if diverged and not finished:
-        raise diverged[-1]
-    return Outcome.FINISHED
+            diverged.append(str(error))
+        if outcome is Outcome.STOPPED:
+            break
+    if outcome is None:
+        raise DivergedError("\n".join(diverged))
+    for message in diverged:
+        print(message, file=sys.stderr)
+    return outcome
 
 
 def _train_together(common: _Common, starts: list[Start], stopping: Callable[[], bool]) -> Outcome:
@@ -277,7 +292,7 @@ def _train_together(common: _Common, starts: list[Start], stopping: Callable[[],
         for start in starts:
             log = stack.enter_context(RunLog(start.directory, start.experiment.seed, step))
             say = functools.partial(_say, display, log)
-            log.message(common.data)
+            log.message(common.data_in_words)
             for message in (*start.messages, start.in_words(last_step)):
                 say(message)
             for message in schedules_in_words(start.experiment) if step < last_step else ():
@@ -320,13 +335,13 @@ def _run_in_training(
     experiment, light_evaluation = start.experiment, common.light_evaluation
     checkpointer = checkpoints.Checkpointer(start.checkpoints, experiment.keep_checkpoints)
     return RunInTraining(
-        position,
-        experiment,
-        start.directory,
-        log,
-        stack.enter_context(checkpointer),
-        dataclasses.replace(common.diagnostics, experiment=experiment),
-        light_evaluation and light_evaluation.of_run(experiment),
+        position=position,
+        experiment=experiment,
+        directory=start.directory,
+        log=log,
+        checkpointer=stack.enter_context(checkpointer),
+        diagnostics=dataclasses.replace(common.diagnostics, experiment=experiment),
+        light_evaluation=light_evaluation and light_evaluation.of_run(experiment),
     )
 
 

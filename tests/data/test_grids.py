@@ -79,6 +79,10 @@ def test_names_stand_to_the_left_of_their_rows(channels):
     assert np.flatnonzero(first).mean() == pytest.approx((height - 1) / 2, abs=2)
     assert third.any() and not second.any() and not ink[3 * step :].any()
     assert not (shown[:, [0, margin - 1]] < 255)[: 3 * step, ..., 0].any()  # nothing is cut off
+    cut = [name if len(name) <= 16 else f"{name[:15]}…" for name in names]
+    assert (grids.with_row_names(page, cut, height) == shown).all()
+    low = grids.grid(numbered(6, 8, 8, channels), 2)
+    assert grids.with_row_names(low, names, 8).shape[1] - low.shape[1] < margin  # a smaller font
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -196,6 +196,13 @@ def largest_singular_value(kernel):
     return np.linalg.svd(np.asarray(kernel).reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
 
 
+def test_a_normalisation_refuses_what_it_would_ignore():
+    with pytest.raises(
+        RequestError, match=r"Normalise\.classes = 3: must be 0 with kind = 'layer'"
+    ):
+        Normalise("layer", classes=3)
+
+
 @pytest.mark.parametrize(
     "layer, shape",
     [

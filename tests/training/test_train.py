@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.torture.damage import flip_a_bit
-from gan_jax import losses, runs
+from gan_jax import gan, losses, runs
 from gan_jax.common.errors import RequestError
 from gan_jax.data.images import arrays
 from gan_jax.data.sources.base import _load
@@ -208,15 +208,28 @@ def test_nothing_is_made_when_the_request_is_wrong(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_divergence_stops_the_run_before_it_is_saved(tmp_path):
-    from gan_jax.optimizers import Adam
+def test_a_run_whose_parameters_diverge_is_ended_before_they_are_saved(tmp_path, monkeypatch):
+    original = gan.update
 
-    wild = tiny(generator_optimizer=Adam(1e38), discriminator_optimizer=Adam(1e38))
-    with pytest.raises(DivergedError, match="diverged at step"):
-        train(wild, tmp_path / "run")
-    for step in checkpoints.steps(tmp_path / "run" / "checkpoints"):
-        state = runs.load(tmp_path / "run", step).state
-        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.generator.params))
+    def poisoning(experiment, state, batch):  # its metrics are finite until the next step
+        state, metrics = original(experiment, state, batch)
+        sick = state.step == 5
+        params = jax.tree.map(lambda x: jnp.where(sick, jnp.nan, x), state.generator.params)
+        return state.replace(generator=state.generator.replace(params=params)), metrics
+
+    monkeypatch.setattr(gan, "update", poisoning)
+    message = "diverged at step 5: not all parameters are finite; the newest checkpoint is from"
+    with pytest.raises(DivergedError, match=message):
+        # Compiled steps are kept by experiment: this one has a name of its own.
+        train(tiny(log_every=4, save_every=5), tmp_path)
+    assert checkpoints.steps(tmp_path / "checkpoints") == [0]
+    assert message in runs.RunDirectory(tmp_path).log.read_text()
+
+
+def test_no_seed_at_all_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="give at least one seed, or None"):
+        train(tiny(), tmp_path / "run", seeds=())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_processes_cannot_train_in_one_directory(tmp_path):

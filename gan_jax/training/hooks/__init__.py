@@ -1,4 +1,4 @@
-"""Hooks of the training loop: all that is written and shown, one file for each kind."""
+"""Hooks of the training loop: all that is written, shown and checked, one file for each kind."""
 
 from collections.abc import Sequence
 

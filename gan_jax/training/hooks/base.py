@@ -1,4 +1,4 @@
-"""What a hook is: something that is written or shown at certain steps of training."""
+"""What a hook is: something that is done at certain steps of training."""
 
 import abc
 import dataclasses
@@ -50,7 +50,7 @@ class Moment:
 
 
 class Hook(abc.ABC):
-    """Something that is written or shown at certain steps of training.
+    """Something that is done at certain steps of training: written, shown, or checked.
 
     A hook acts at the multiples of each of its intervals, at which compiled calls end, and at the
     last step. One without intervals acts after every call, and is given metrics only. Hooks act in

@@ -1,4 +1,4 @@
-"""Ending runs that have diverged, before anything of them is written."""
+"""Ends runs that have diverged, before a picture, score or checkpoint of them is saved."""
 
 import math
 
