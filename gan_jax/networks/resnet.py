@@ -80,6 +80,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image -> residual blocks, some of which halve the map -> sum over positions -> logit.
 
+    As it sums over positions, it learns little about where in the image something is. Where that
+    matters, as in spectrograms, take one with a dense layer, such as `dcgan.Discriminator`.
+
     Attributes:
         width: channels of every map, at least 1.
         spectral: whether to normalise all kernels spectrally (Miyato et al., 2018).
