@@ -80,8 +80,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image -> residual blocks, some of which halve the map -> sum over positions -> logit.
 
-    As it sums over positions, it learns little about where in the image something is. Where that
-    matters, as in spectrograms, take one with a dense layer, such as `dcgan.Discriminator`.
+    As it sums over positions, only the image's borders tell it where something is. Where that
+    matters, as in spectrograms, one with a dense layer, such as `dcgan.Discriminator`, sees more.
 
     Attributes:
         width: channels of every map, at least 1.
