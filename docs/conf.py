@@ -22,6 +22,7 @@ templates_path = ["_templates"]
 
 html_theme = "sphinx_book_theme"
 html_title = "gan_jax"
+html_static_path = ["audio"]  # what pages play
 html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True}
 
 # Pages: Markdown. An anchor for each heading, so that pages can link to sections.

@@ -6,11 +6,15 @@
 Recordings are those of the Free Spoken Digit Dataset (Jackson et al., 2018), half a second of each
 at 8 kHz, as logarithmic spectrograms of 64 x 64 (SpecGAN: Donahue et al., 2019); those with index 0
 to 4 are held out, the split of its authors. Loss and discriminator are those of
-`conditional_mnist_concatenation.py`: its dense layer sees at which frequency and time something is.
-It has dropout, as there are only 2,700 recordings. The generator is residual: its layers upsample
-before they convolve, and so leave no checkerboard patterns.
+`conditional_mnist_concatenation.py`: its dense layer tells at which frequency and time it sees
+something, which the sum over positions of a residual discriminator does not. The generator is
+residual, as its layers upsample before they convolve, and so leave no checkerboard patterns.
 
-Not measured yet.
+Measured at commit 13d54bd with seeds 2 and 3 (Python 3.12, JAX 0.12.0.1, one x86 core each) by
+`gan-jax evaluate`, 10,000 samples, features spoken-digits-cnn 333d3cc0327a, 300 held-out
+recordings: 92.4 and 90.3 % of the samples are classified as their label, classifier score ratio
+0.837 and 0.798, Frechet distance 1.60 and 2.43 (of the held-out recordings 0.271). Seed 3 was
+better after 2,000 steps: see docs/results.md.
 """
 
 import dataclasses
@@ -32,7 +36,7 @@ recordings = audio.folder(
     normalise=True,
 )
 
-STEPS = 2500
+STEPS = 3000
 adam = dataclasses.replace(
     base.generator_optimizer, learning_rate=1e-3, schedule=Schedule("linear", steps=STEPS)
 )
@@ -40,7 +44,6 @@ adam = dataclasses.replace(
 experiment = dataclasses.replace(
     base,
     generator=resnet.Generator(width=32, image_size=64, image_channels=1, classes=10),
-    discriminator=base.discriminator.clone(inner=base.discriminator.inner.clone(dropout=0.3)),
     data=audio.spectrogram(recordings),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
