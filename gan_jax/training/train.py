@@ -66,7 +66,7 @@ class _Common:
         light_evaluation: scores states; None where the experiment is not evaluated.
         several: a run that diverges is marked and left alone from then on.
         hooks: of the user.
-        data_in_words: what was found of the data.
+        data_in_words: what was found in the data.
         loaded: content hashes and class names of data and feature network, for the records.
         fitted: what the data have fitted, for the records; see `preflight.fitted_values`.
     """
@@ -187,7 +187,9 @@ def train_runs(
         if not found:
             raise DivergedError("\n".join(map(_left_alone, experiments)))
         hosts.meet()  # so that nobody reads what another writes from now on
-        scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
+        scratch = None  # where what processes but the first write is thrown away
+        if not is_first:
+            scratch = runs.RunDirectory(Path(stack.enter_context(TemporaryDirectory())))
         starts = []
         for start in align(found, common.last_step):
             was, now = earlier[start.directory], records[start.directory]
@@ -196,7 +198,7 @@ def train_runs(
             if is_first:
                 whole = recording.extend(was, now, trained_from, common.fitted)
                 recording.write(start.directory, whole)
-            directory = start.directory if is_first else scratch
+            directory = scratch or start.directory
             directory.samples.mkdir(exist_ok=True)
             messages = (*start.messages, *changes)
             starts.append(dataclasses.replace(start, directory=directory, messages=messages))
